@@ -1,0 +1,82 @@
+# weir: streams, continuous aggregates and wide rows for PostgreSQL
+#
+#   make && make install            the PGXS way
+#   make installcheck               pg_regress and isolation tests, own server
+#   make test                       everything, with its own set-up (test/run)
+
+EXTENSION = weir
+EXTVERSION = 0.1
+MODULE_big = weir
+PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
+
+# Lowest layer first; a layer calls only what stands above it here.
+OBJS_TYPES =
+
+OBJS_STORAGE =
+
+OBJS_STREAM =
+
+OBJS_AGGREGATE =
+
+OBJS_WORKER =
+
+OBJS = \
+	$(WIN32RES) \
+	src/init.o \
+	$(OBJS_TYPES) \
+	$(OBJS_STORAGE) \
+	$(OBJS_STREAM) \
+	$(OBJS_AGGREGATE) \
+	$(OBJS_WORKER)
+
+# The install script is the concatenation of these, in this order.
+SQL_TYPES =
+
+SQL_STORAGE =
+
+SQL_STREAM =
+
+SQL_AGGREGATE =
+
+SQL_WORKER =
+
+SQL_FILES = \
+	src/init.sql \
+	$(SQL_TYPES) \
+	$(SQL_STORAGE) \
+	$(SQL_STREAM) \
+	$(SQL_AGGREGATE) \
+	$(SQL_WORKER)
+
+DATA_built = weir--$(EXTVERSION).sql
+
+# pg_regress: one topic a file, grouped by layer.
+REGRESS_TYPES =
+
+REGRESS_STORAGE =
+
+REGRESS_STREAM =
+
+REGRESS_AGGREGATE =
+
+REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
+REGRESS_OPTS = --temp-instance=tmp_check/regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
+
+ISOLATION =
+ISOLATION_OPTS = --temp-instance=tmp_check/isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+
+TAP_TESTS = 1
+PROVE_TESTS = $(srcdir)/test/t/*.pl
+
+PG_CPPFLAGS = -I$(srcdir)/src
+EXTRA_CLEAN = tmp_check output_iso results log regression.diffs regression.out
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# A header change rebuilds what may include it; the tree is small.
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+
+weir--$(EXTVERSION).sql: $(SQL_FILES)
+	cat $(addprefix $(srcdir)/,$(SQL_FILES)) > $@

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * init.c
+ *	  Loading of the library.
+ *
+ * Each module that has settings, hooks or callbacks has a function
+ * weir_<module>_init; they are called here once, lowest layer first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "weir.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	MarkGUCPrefixReserved("weir");
+}
