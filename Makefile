@@ -60,16 +60,16 @@ REGRESS_STREAM =
 REGRESS_AGGREGATE =
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
-REGRESS_OPTS = --temp-instance=tmp_check/regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
+REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION =
-ISOLATION_OPTS = --temp-instance=tmp_check/isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
 
 PG_CPPFLAGS = -I$(srcdir)/src
-EXTRA_CLEAN = tmp_check output_iso results log regression.diffs regression.out
+EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
