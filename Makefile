@@ -10,7 +10,10 @@ MODULE_big = weir
 PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
-OBJS_TYPES =
+OBJS_TYPES = \
+	src/types/cell.o \
+	src/types/widerow.o \
+	src/types/widerow_find.o
 
 OBJS_STORAGE =
 
