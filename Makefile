@@ -12,8 +12,17 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
 	src/types/cell.o \
+	src/types/bytestext.o \
 	src/types/widerow.o \
-	src/types/widerow_find.o
+	src/types/widerow_find.o \
+	src/types/widerow_json.o \
+	src/types/widerow_io.o \
+	src/types/widerow_jsonb.o \
+	src/types/widerow_ops.o \
+	src/types/widerow_srf.o \
+	src/types/widerow_cmp.o \
+	src/types/widerow_agg.o \
+	src/types/widerow_subscript.o
 
 OBJS_STORAGE =
 
@@ -33,7 +42,8 @@ OBJS = \
 	$(OBJS_WORKER)
 
 # The install script is the concatenation of these, in this order.
-SQL_TYPES =
+SQL_TYPES = \
+	src/types/widerow.sql
 
 SQL_STORAGE =
 
