@@ -22,7 +22,8 @@ OBJS_TYPES = \
 	src/types/widerow_srf.o \
 	src/types/widerow_cmp.o \
 	src/types/widerow_agg.o \
-	src/types/widerow_subscript.o
+	src/types/widerow_subscript.o \
+	src/types/row_key.o
 
 OBJS_STORAGE =
 
@@ -43,7 +44,8 @@ OBJS = \
 
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
-	src/types/widerow.sql
+	src/types/widerow.sql \
+	src/types/row_key.sql
 
 SQL_STORAGE =
 
