@@ -66,7 +66,11 @@ SQL_FILES = \
 DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
-REGRESS_TYPES =
+REGRESS_TYPES = \
+	widerow_io \
+	widerow_ops \
+	widerow_corrupt \
+	widerow_limits
 
 REGRESS_STORAGE =
 
