@@ -70,7 +70,8 @@ REGRESS_TYPES = \
 	widerow_io \
 	widerow_ops \
 	widerow_corrupt \
-	widerow_limits
+	widerow_limits \
+	row_key
 
 REGRESS_STORAGE =
 
