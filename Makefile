@@ -10,11 +10,25 @@ MODULE_big = weir
 PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
-OBJS_TYPES =
+OBJS_TYPES = \
+	src/types/tidrun.o
 
-OBJS_STORAGE =
+OBJS_STORAGE = \
+	src/storage/owner.o
 
-OBJS_STREAM =
+OBJS_STREAM = \
+	src/stream/stream.o \
+	src/stream/log.o \
+	src/stream/cursor.o \
+	src/stream/watermark.o \
+	src/stream/batch.o \
+	src/stream/newrows.o \
+	src/stream/rewrite.o \
+	src/stream/capture.o \
+	src/stream/retention.o \
+	src/stream/tick.o \
+	src/stream/drain.o \
+	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE =
 
@@ -34,7 +48,10 @@ SQL_TYPES =
 
 SQL_STORAGE =
 
-SQL_STREAM =
+SQL_STREAM = \
+	src/stream/capture.sql \
+	src/stream/stream.sql \
+	src/stream/drain.sql
 
 SQL_AGGREGATE =
 

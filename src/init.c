@@ -13,6 +13,8 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "stream/capture.h"
+#include "stream/newrows.h"
 #include "weir.h"
 
 PG_MODULE_MAGIC;
@@ -22,5 +24,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	weir_capture_init();
+	weir_newrows_init();
 	MarkGUCPrefixReserved("weir");
 }
