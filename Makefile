@@ -14,7 +14,8 @@ OBJS_TYPES = \
 	src/types/tidrun.o
 
 OBJS_STORAGE = \
-	src/storage/owner.o
+	src/storage/owner.o \
+	src/storage/sequence.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -32,7 +33,10 @@ OBJS_STREAM = \
 
 OBJS_AGGREGATE =
 
-OBJS_WORKER =
+OBJS_WORKER = \
+	src/worker/worker.o \
+	src/worker/launcher.o \
+	src/worker/wakeup.o
 
 OBJS = \
 	$(WIN32RES) \
@@ -55,7 +59,8 @@ SQL_STREAM = \
 
 SQL_AGGREGATE =
 
-SQL_WORKER =
+SQL_WORKER = \
+	src/worker/worker.sql
 
 SQL_FILES = \
 	src/init.sql \

@@ -16,6 +16,7 @@
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -26,5 +27,8 @@ _PG_init(void)
 {
 	weir_capture_init();
 	weir_newrows_init();
+	weir_worker_init();
+	weir_launcher_init();
+	weir_wakeup_init();
 	MarkGUCPrefixReserved("weir");
 }

@@ -53,4 +53,13 @@
 #define ItemPointerGetDatum(X) PointerGetDatum(X)
 #endif
 
+/*
+ * Is this the entry of a background worker?
+ */
+#if PG_VERSION_NUM >= 180000
+#define WeirProcIsWorker(proc) (!(proc)->isRegularBackend)
+#else
+#define WeirProcIsWorker(proc) ((proc)->isBackgroundWorker)
+#endif
+
 #endif							/* WEIR_H */

@@ -120,7 +120,7 @@ drain_round(DrainState *state)
 			continue;
 		again = true;
 		weir_tick_force_read_committed();
-		if (weir_tick_cursor(cursor->cursor_id, state->target, true) == WEIR_TICK_DONE)
+		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
 			progress = true;
 		MemoryContextSwitchTo(TopTransactionContext);
 		SPI_commit();
@@ -311,7 +311,7 @@ consume_everything(int32 stream_id)
 		{
 			CHECK_FOR_INTERRUPTS();
 			if (weir_tick_cursor(((WeirCursor *) lfirst(lc))->cursor_id,
-								 (Datum) 0, true) == WEIR_TICK_DONE)
+								 (Datum) 0, true) >= WEIR_TICK_DONE)
 				progress = true;
 			CommandCounterIncrement();
 		}

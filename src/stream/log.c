@@ -71,7 +71,6 @@
 #include "access/xact.h"
 #include "catalog/heap.h"
 #include "catalog/indexing.h"
-#include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -87,6 +86,7 @@
 #include "utils/xid8.h"
 
 #include "storage/owner.h"
+#include "storage/sequence.h"
 #include "stream/log.h"
 #include "weir.h"
 
@@ -190,40 +190,6 @@ static Oid
 truncated_sequence(int32 stream_id)
 {
 	return internal_relid("log", stream_id, "truncated", false);
-}
-
-/*
- * The last value of a sequence, as it is now, whatever the snapshot.
- */
-static int64
-read_sequence(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-	Buffer		buffer = ReadBuffer(rel, 0);
-	Page		page;
-	HeapTupleHeader header;
-	int64		value;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	header = (HeapTupleHeader) PageGetItem(page,
-										   PageGetItemId(page, FirstOffsetNumber));
-	value = ((Form_pg_sequence_data) ((char *) header + header->t_hoff))->last_value;
-	UnlockReleaseBuffer(buffer);
-	table_close(rel, NoLock);
-	return value;
-}
-
-/* Takes effect at once, whatever becomes of the transaction. */
-static void
-set_sequence(Oid relid, int64 value)
-{
-	WeirIdentity identity;
-
-	weir_become_extension_owner(&identity);
-	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(relid),
-						Int64GetDatum(value));
-	weir_restore_identity(&identity);
 }
 
 /* ----------------------------------------------------------------
@@ -362,7 +328,7 @@ create_sequence(int32 stream_id, const char *suffix)
 	weir_restore_identity(&identity);
 	relid = internal_relid("log", stream_id, suffix, false);
 	weir_join_extension(relid);
-	set_sequence(relid, 0);
+	weir_sequence_set(relid, 0);
 	return relid;
 }
 
@@ -441,7 +407,7 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 
 	/* invariant 1: the caller's id exists, now read the slot */
 	rel = table_open(slot_relid(stream_id,
-								(int32) read_sequence(weir_log_sequence(stream_id))),
+								(int32) weir_sequence_read(weir_log_sequence(stream_id))),
 					 RowExclusiveLock);
 
 	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
@@ -492,7 +458,7 @@ weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
 static void
 check_truncations(WeirLogScan *scan)
 {
-	int64		truncated = read_sequence(truncated_sequence(scan->stream_id));
+	int64		truncated = weir_sequence_read(truncated_sequence(scan->stream_id));
 
 	if (scan->nslots > 0 && scan->slots[0].turn <= truncated)
 		ereport(ERROR,
@@ -708,7 +674,7 @@ truncate_slot(int32 stream_id, Slot *slot,
 		UnlockRelationOid(slot->relid, AccessExclusiveLock);
 		return false;
 	}
-	set_sequence(truncated_sequence(stream_id), slot->turn);
+	weir_sequence_set(truncated_sequence(stream_id), slot->turn);
 	slot->turn = 0;
 	slot->closed_at = slot->drained_by = InvalidFullTransactionId;
 	write_slot(stream_id, slot);
@@ -733,7 +699,7 @@ advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
 		if (slots[i].turn > current->turn)
 		{
 			/* prepared earlier */
-			set_sequence(weir_log_sequence(stream_id), slots[i].slot);
+			weir_sequence_set(weir_log_sequence(stream_id), slots[i].slot);
 			current->closed_at = ReadNextFullTransactionId();
 			write_slot(stream_id, current);
 			return true;
@@ -764,7 +730,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 	bool		older_left = false; /* truncation goes by turn */
 	Relation	rel;
 
-	current_number = (int32) read_sequence(weir_log_sequence(stream_id));
+	current_number = (int32) weir_sequence_read(weir_log_sequence(stream_id));
 	for (int i = 0; i < nslots; i++)
 	{
 		slots[i].relid = slot_relid(stream_id, slots[i].slot);

@@ -263,7 +263,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor,
 	if (joins)
 		join_main(&state.tick.batch->after, main_cursor);
 	PopActiveSnapshot();
-	return WEIR_TICK_DONE;
+	return state.tick.batch->ends_interval ? WEIR_TICK_DONE : WEIR_TICK_MORE;
 }
 
 static WeirCursor *

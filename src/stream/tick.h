@@ -79,7 +79,8 @@ typedef enum WeirTickResult
 {
 	WEIR_TICK_IDLE,				/* nothing to do */
 	WEIR_TICK_BUSY,				/* somebody else has the stream locked */
-	WEIR_TICK_DONE				/* something was done; there may be more */
+	WEIR_TICK_DONE,				/* all that was committed is consumed */
+	WEIR_TICK_MORE				/* something is, and there is more */
 } WeirTickResult;
 
 /*
