@@ -10,7 +10,9 @@ MODULE_big = weir
 PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
-OBJS_TYPES =
+OBJS_TYPES = \
+	src/types/wallclock.o \
+	src/types/window.o
 
 OBJS_STORAGE =
 
@@ -30,7 +32,8 @@ OBJS = \
 	$(OBJS_WORKER)
 
 # The install script is the concatenation of these, in this order.
-SQL_TYPES =
+SQL_TYPES = \
+	src/types/window.sql
 
 SQL_STORAGE =
 
@@ -51,7 +54,8 @@ SQL_FILES = \
 DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
-REGRESS_TYPES =
+REGRESS_TYPES = \
+	window
 
 REGRESS_STORAGE =
 
