@@ -12,7 +12,8 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
 	src/types/wallclock.o \
-	src/types/window.o
+	src/types/window.o \
+	src/types/first_last.o
 
 OBJS_STORAGE =
 
@@ -33,7 +34,8 @@ OBJS = \
 
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
-	src/types/window.sql
+	src/types/window.sql \
+	src/types/first_last.sql
 
 SQL_STORAGE =
 
@@ -55,7 +57,8 @@ DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
-	window
+	window \
+	first_last
 
 REGRESS_STORAGE =
 
