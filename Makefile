@@ -13,7 +13,9 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 OBJS_TYPES = \
 	src/types/wallclock.o \
 	src/types/window.o \
-	src/types/first_last.o
+	src/types/first_last.o \
+	src/types/regex_parse.o \
+	src/types/regex.o
 
 OBJS_STORAGE =
 
@@ -35,7 +37,8 @@ OBJS = \
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
 	src/types/window.sql \
-	src/types/first_last.sql
+	src/types/first_last.sql \
+	src/types/regex.sql
 
 SQL_STORAGE =
 
@@ -58,7 +61,8 @@ DATA_built = weir--$(EXTVERSION).sql
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
 	window \
-	first_last
+	first_last \
+	regex
 
 REGRESS_STORAGE =
 
