@@ -11,7 +11,24 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
-	src/types/tidrun.o
+	src/types/tidrun.o \
+	src/types/cell.o \
+	src/types/bytestext.o \
+	src/types/widerow.o \
+	src/types/widerow_find.o \
+	src/types/widerow_json.o \
+	src/types/widerow_io.o \
+	src/types/widerow_jsonb.o \
+	src/types/widerow_ops.o \
+	src/types/widerow_srf.o \
+	src/types/widerow_cmp.o \
+	src/types/widerow_agg.o \
+	src/types/widerow_subscript.o \
+	src/types/wallclock.o \
+	src/types/window.o \
+	src/types/first_last.o \
+	src/types/regex_parse.o \
+	src/types/regex.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
@@ -48,7 +65,11 @@ OBJS = \
 	$(OBJS_WORKER)
 
 # The install script is the concatenation of these, in this order.
-SQL_TYPES =
+SQL_TYPES = \
+	src/types/widerow.sql \
+	src/types/window.sql \
+	src/types/first_last.sql \
+	src/types/regex.sql
 
 SQL_STORAGE =
 
@@ -73,7 +94,10 @@ SQL_FILES = \
 DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
-REGRESS_TYPES =
+REGRESS_TYPES = \
+	window \
+	first_last \
+	regex
 
 REGRESS_STORAGE =
 
