@@ -28,7 +28,8 @@ OBJS_TYPES = \
 	src/types/window.o \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
-	src/types/regex.o
+	src/types/regex.o \
+	src/types/row_key.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
@@ -69,7 +70,8 @@ SQL_TYPES = \
 	src/types/widerow.sql \
 	src/types/window.sql \
 	src/types/first_last.sql \
-	src/types/regex.sql
+	src/types/regex.sql \
+	src/types/row_key.sql
 
 SQL_STORAGE =
 
