@@ -28,6 +28,7 @@ PG_INCLUDE=${PG_INCLUDE:-/usr/include/postgresql}
 
 weir_job=
 WEIR_TMP=
+WEIR_PGHOST=
 
 weir_say()
 {
@@ -147,6 +148,7 @@ as_user()
 		cd "$WEIR_TMP" || exit
 		export HOME="$WEIR_TMP/home" TMPDIR="$WEIR_TMP/t" LANG=C.UTF-8
 		export PATH="$WEIR_BIN:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+		[ -n "$WEIR_PGHOST" ] && export PGHOST="$WEIR_PGHOST"
 		unset LC_ALL LC_MESSAGES LANGUAGE
 		if [ "$(id -u)" -eq 0 ]
 		then
@@ -267,6 +269,22 @@ weir_setup()
 		chmod -R a+rX "$WEIR_SRC"
 		chown -R postgres: "$WEIR_TMP" || exit
 	fi
+}
+
+# weir_start_server [SETTING...]: a private server, which as_user's programs
+# talk to without being told.
+weir_start_server()
+{
+	local log=$WEIR_TMP/log/initdb
+
+	as_user initdb -D "$WEIR_TMP/data" --no-locale -E UTF8 -A trust -N >"$log" 2>&1 ||
+		{ cat "$log"; weir_die "initdb failed"; }
+	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$WEIR_TMP/t'" \
+		"port = 5432" "timezone = 'UTC'" "log_min_messages = warning" "$@" |
+		as_user tee -a "$WEIR_TMP/data/postgresql.conf" >/dev/null
+	WEIR_PGHOST=$WEIR_TMP/t
+	as_user pg_ctl -D "$WEIR_TMP/data" -l "$WEIR_TMP/log/server" -w start >/dev/null ||
+		{ cat "$WEIR_TMP/log/server"; weir_die "the server does not start"; }
 }
 
 # weir_make ARG...: make in the copied tree, for the copied installation.
