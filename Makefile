@@ -3,6 +3,9 @@
 #   make && make install            the PGXS way
 #   make installcheck               pg_regress and isolation tests, own server
 #   make test                       everything, with its own set-up (test/run)
+#   make demo                       twenty seconds of live data (demo/run)
+#   make bench                      ratios, measured side by side (bench/run)
+#   make stress                     the crash test, long
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -107,7 +110,7 @@ REGRESS_STREAM =
 
 REGRESS_AGGREGATE =
 
-REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
+REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION =
@@ -120,11 +123,39 @@ PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
+
+# These bring their own server and need nothing installed, not even pg_config.
+# Variables given to make, such as KEEP=1, reach them through the environment.
+SELF_CONTAINED = test demo bench stress
+
+.DEFAULT_GOAL := all
+.PHONY: $(SELF_CONTAINED)
+
+test:
+	@$(CURDIR)/test/run
+
+stress:
+	@$(CURDIR)/test/run stress
+
+demo:
+	@$(CURDIR)/demo/run
+
+bench:
+	@$(CURDIR)/bench/run $(ROWS)
+
+ifneq ($(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all)),)
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# make print-REGRESS: the value of a list, for scripts.
+print-%:
+	@echo $($*)
 
 # A header change rebuilds what may include it; the tree is small.
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
 weir--$(EXTVERSION).sql: $(SQL_FILES)
 	cat $(addprefix $(srcdir)/,$(SQL_FILES)) > $@
+
+endif
