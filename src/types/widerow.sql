@@ -214,15 +214,15 @@ COMMENT ON FUNCTION weir._widerow_from_jsonb(jsonb) IS
 	'implementation of cast from jsonb';
 
 CREATE CAST (weir.widerow AS json)
-	WITH FUNCTION weir._widerow_to_json(weir.widerow);
+	WITH FUNCTION weir._widerow_to_json(weir.widerow) AS ASSIGNMENT;
 COMMENT ON CAST (weir.widerow AS json) IS 'the text form of a wide row is JSON';
 
 CREATE CAST (weir.widerow AS jsonb)
-	WITH FUNCTION weir._widerow_to_jsonb(weir.widerow);
+	WITH FUNCTION weir._widerow_to_jsonb(weir.widerow) AS ASSIGNMENT;
 COMMENT ON CAST (weir.widerow AS jsonb) IS 'the text form of a wide row is JSON';
 
 CREATE CAST (jsonb AS weir.widerow)
-	WITH FUNCTION weir._widerow_from_jsonb(jsonb);
+	WITH FUNCTION weir._widerow_from_jsonb(jsonb) AS ASSIGNMENT;
 COMMENT ON CAST (jsonb AS weir.widerow) IS 'the text form of a wide row is JSON';
 
 -- comparison
