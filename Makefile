@@ -6,6 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
+#   make fuzz                       src/types outside of a server (test/fuzz/run)
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -133,7 +134,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress
+SELF_CONTAINED = test demo bench stress fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -143,6 +144,9 @@ test:
 
 stress:
 	@$(CURDIR)/test/run stress
+
+fuzz:
+	@$(CURDIR)/test/fuzz/run
 
 demo:
 	@$(CURDIR)/demo/run

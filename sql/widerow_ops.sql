@@ -42,10 +42,19 @@ SELECT (w['a'])['a']['q'], pg_typeof(w['a']), pg_typeof(w['a']['q']) FROM t WHER
 CREATE DOMAIN pg_temp.bytes AS bytea;
 CREATE DOMAIN pg_temp.wide AS widerow;
 SELECT (w::pg_temp.wide)['a']['\x00'::pg_temp.bytes] FROM t WHERE id = 1;
--- a query that must be shown again as it was
+-- a view's definition can be shown and read back
 CREATE TEMP VIEW v AS SELECT w['a']['q'] AS q, w['a']['\x00'::bytea] AS z, w['a'] AS a FROM t WHERE (w ->> 'a:q') = 'new';
-SELECT pg_get_viewdef('v'::regclass);
-SELECT * FROM v;
+DO $$ BEGIN EXECUTE 'CREATE TEMP VIEW v2 AS ' || pg_get_viewdef('v'::regclass); END $$;
+SELECT * FROM v2;
+-- subscripts in an index, a generated column, statistics
+CREATE TEMP TABLE indexed (w widerow, q bytea GENERATED ALWAYS AS (w['a']['q']) STORED);
+CREATE INDEX ON indexed ((w['a']['q']));
+INSERT INTO indexed SELECT w FROM t;
+INSERT INTO indexed SELECT widerow('a', 'q', i, '2000-01-01') FROM generate_series(1, 500) i;
+ANALYZE indexed;
+SET enable_seqscan = off;
+SELECT w = q_row AS same, int8_value(q) FROM indexed, (SELECT widerow('a', 'q', 77, '2000-01-01')) s(q_row) WHERE w['a']['q'] = '\x000000000000004d';
+RESET enable_seqscan;
 
 SELECT statement, pg_temp.error_of(statement) FROM (VALUES
 	(1, $$UPDATE t SET w['a'] = '{}'$$),
