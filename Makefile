@@ -108,7 +108,8 @@ REGRESS_STORAGE =
 
 REGRESS_STREAM = \
 	stream \
-	stream_errors
+	stream_errors \
+	stream_rewrite
 
 REGRESS_AGGREGATE =
 
