@@ -27,7 +27,12 @@ OBJS_TYPES = \
 	src/types/window.o \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
-	src/types/regex.o
+	src/types/regex.o \
+	src/types/filter_tree.o \
+	src/types/filter_io.o \
+	src/types/filter_needs.o \
+	src/types/filter.o \
+	src/types/filter_make.o
 
 OBJS_STORAGE =
 
@@ -51,7 +56,8 @@ SQL_TYPES = \
 	src/types/widerow.sql \
 	src/types/window.sql \
 	src/types/first_last.sql \
-	src/types/regex.sql
+	src/types/regex.sql \
+	src/types/filter.sql
 
 SQL_STORAGE =
 
@@ -75,7 +81,8 @@ DATA_built = weir--$(EXTVERSION).sql
 REGRESS_TYPES = \
 	window \
 	first_last \
-	regex
+	regex \
+	filter
 
 REGRESS_STORAGE =
 
