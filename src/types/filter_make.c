@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "weir.h"
 #include "types/bytestext.h"
 #include "types/filter_tree.h"
 #include "types/widerow.h"

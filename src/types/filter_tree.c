@@ -256,7 +256,7 @@ append_bytes(StringInfo buf, const WeirFilterBytes *bytes)
 {
 	/* the limit of the whole is checked while it grows, so this fits */
 	pq_sendint16(buf, bytes->len);
-	pq_sendbytes(buf, unconstify(char *, bytes->data), bytes->len);
+	pq_sendbytes(buf, bytes->data, bytes->len);
 }
 
 static void
