@@ -32,7 +32,12 @@ OBJS_TYPES = \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
 	src/types/regex.o \
-	src/types/row_key.o
+	src/types/row_key.o \
+	src/types/filter_tree.o \
+	src/types/filter_io.o \
+	src/types/filter_needs.o \
+	src/types/filter.o \
+	src/types/filter_make.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
@@ -74,7 +79,8 @@ SQL_TYPES = \
 	src/types/window.sql \
 	src/types/first_last.sql \
 	src/types/regex.sql \
-	src/types/row_key.sql
+	src/types/row_key.sql \
+	src/types/filter.sql
 
 SQL_STORAGE =
 
@@ -102,7 +108,8 @@ DATA_built = weir--$(EXTVERSION).sql
 REGRESS_TYPES = \
 	window \
 	first_last \
-	regex
+	regex \
+	filter
 
 REGRESS_STORAGE =
 
