@@ -6,6 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
+#   make fuzz                       src/types outside of a server (test/fuzz/run)
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -106,6 +107,11 @@ DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
+	widerow_io \
+	widerow_ops \
+	widerow_corrupt \
+	widerow_limits \
+	row_key \
 	window \
 	first_last \
 	regex \
@@ -136,7 +142,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress
+SELF_CONTAINED = test demo bench stress fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -146,6 +152,9 @@ test:
 
 stress:
 	@$(CURDIR)/test/run stress
+
+fuzz:
+	@$(CURDIR)/test/fuzz/run
 
 demo:
 	@$(CURDIR)/demo/run
