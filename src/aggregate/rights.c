@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * rights.c
+ *	  With whose rights, and under which settings, weir acts.
+ *
+ * An aggregate runs with the rights of its owner, as a view does, but whoever
+ * looks, and also with nobody looking.  So it runs as REFRESH MATERIALIZED
+ * VIEW does: in a security-restricted operation.  Its result must not depend
+ * on who looks either; so the settings on which text and dates depend are
+ * those of its creation.
+ *
+ * After an error the (sub)transaction's abort puts user and settings back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+
+#include "weir.h"
+#include "aggregate/aggregate.h"
+
+/* What the text forms of values, and the meaning of names, depend on. */
+static const char *const pinned_settings[] = {
+	"search_path",
+	"TimeZone",
+	"DateStyle",
+	"IntervalStyle",
+	"extra_float_digits",
+	"bytea_output",
+	"xmlbinary",
+	"xmloption",
+	"default_text_search_config",
+	"lc_monetary",
+	"lc_numeric",
+	"lc_time",
+};
+
+static Oid
+extension_owner(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(get_extension_oid("weir", false)));
+	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "extension weir is missing");
+	owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return owner;
+}
+
+void
+weir_rights_of_extension(WeirRights *saved)
+{
+	saved->guc_level = 0;
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	SetUserIdAndSecContext(extension_owner(),
+						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+weir_rights_of_aggregate(const WeirAggregate *agg, WeirRights *saved)
+{
+	ListCell   *lc;
+
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	SetUserIdAndSecContext(agg->owner,
+						   saved->sec_context | SECURITY_RESTRICTED_OPERATION);
+	saved->guc_level = NewGUCNestLevel();
+	for_each_from(lc, agg->settings, 0)
+	{
+		const char *name = lfirst(lc);
+		const char *value;
+		const char *now;
+
+		lc = lnext(agg->settings, lc);
+		if (lc == NULL)
+			break;
+		value = lfirst(lc);
+		now = GetConfigOption(name, true, false);
+		if (now == NULL || strcmp(now, value) != 0)
+			(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
+	}
+}
+
+void
+weir_rights_restore(const WeirRights *saved)
+{
+	if (saved->guc_level != 0)
+		AtEOXact_GUC(false, saved->guc_level);
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
+}
+
+List *
+weir_rights_settings(void)
+{
+	List	   *settings = NIL;
+	int			i;
+
+	for (i = 0; i < lengthof(pinned_settings); i++)
+	{
+		const char *value = GetConfigOption(pinned_settings[i], true, false);
+
+		if (value == NULL)
+			continue;
+		settings = lappend(settings, pstrdup(pinned_settings[i]));
+
+		/* temporary objects must not come first */
+		if (i == 0 && strstr(value, "pg_temp") == NULL)
+			value = value[0] == '\0' ? "pg_catalog, pg_temp" :
+				psprintf("%s, pg_temp", value);
+		settings = lappend(settings, pstrdup(value));
+	}
+	return settings;
+}
