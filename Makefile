@@ -10,7 +10,10 @@ MODULE_big = weir
 PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
-OBJS_TYPES =
+OBJS_TYPES = \
+	src/types/wallclock.o \
+	src/types/window.o \
+	src/types/first_last.o
 
 OBJS_STORAGE =
 
@@ -30,7 +33,9 @@ OBJS = \
 	$(OBJS_WORKER)
 
 # The install script is the concatenation of these, in this order.
-SQL_TYPES =
+SQL_TYPES = \
+	src/types/window.sql \
+	src/types/first_last.sql
 
 SQL_STORAGE =
 
@@ -51,7 +56,9 @@ SQL_FILES = \
 DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
-REGRESS_TYPES =
+REGRESS_TYPES = \
+	window \
+	first_last
 
 REGRESS_STORAGE =
 

@@ -75,4 +75,11 @@
 	heap_form_minimal_tuple(desc, values, isnull)
 #endif
 
+/* Intervals can be infinite since 17. */
+#if PG_VERSION_NUM >= 170000
+#define WeirIntervalIsFinite(i) (!INTERVAL_NOT_FINITE(i))
+#else
+#define WeirIntervalIsFinite(i) (true)
+#endif
+
 #endif							/* WEIR_H */
