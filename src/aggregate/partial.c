@@ -818,12 +818,31 @@ group_by_implied(WeirDefinition *def, Query *query)
 	}
 }
 
+Expr *
+weir_partial_key_equals(const WeirDefinition *def, int number, Datum value)
+{
+	WeirKey    *key = list_nth(def->keys, number);
+	int16		len;
+	bool		byval;
+
+	get_typlenbyval(key->type, &len, &byval);
+	return make_opclause(key->eqop, BOOLOID, false,
+						 state_var(def, def->nwindow + number),
+						 (Expr *) makeConst(key->type, key->typmod,
+											key->collation, len, value, false,
+											byval),
+						 InvalidOid, key->collation);
+}
+
 void
 weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
-					DestReceiver *dest)
+					List *conditions, DestReceiver *dest)
 {
 	Query	   *query = state_query(def, source->rows);
 
+
+	query->jointree->quals = conditions == NIL ? NULL :
+		(Node *) make_ands_explicit(conditions);
 	query->targetList = (List *) over_state((Node *) def->query->targetList, def);
 	query->havingQual = over_state(def->query->havingQual, def);
 	query->groupClause = copyObject(def->query->groupClause);

@@ -51,9 +51,15 @@ extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 								 DestReceiver *dest);
 
-/* The result of the query.  State by pane has to be spread to windows before. */
+/*
+ * The result of the query.  State by pane has to be spread to windows before.
+ * State rows that don't fulfil the conditions (a list of expressions, such as
+ * the following function makes) are left out.
+ */
 extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
-								DestReceiver *dest);
+								List *conditions, DestReceiver *dest);
+extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
+									 Datum value);
 
 /* the row type of the result; the slot's names are those of the query */
 extern TupleDesc weir_partial_result_desc(const WeirDefinition *def);

@@ -70,6 +70,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -790,17 +791,21 @@ weir_runs_end_read(WeirRunReader *reader)
 	table_close(reader->rel, NoLock);
 }
 
-void
+int64
 weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
 {
+	int64		deleted = 0;
 	int			i;
 
 	LockRelationOid(RelationGetRelid(reader->rel), RowExclusiveLock);
 	for (i = 0; i < reader->nread; i++)
 	{
-		if (reader->ends[i] <= until)
-			simple_heap_delete(reader->rel, &reader->tids[i]);
+		if (reader->ends[i] > until)
+			continue;
+		simple_heap_delete(reader->rel, &reader->tids[i]);
+		deleted++;
 	}
+	return deleted;
 }
 
 /* ---------- what there is ---------- */

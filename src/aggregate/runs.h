@@ -69,10 +69,11 @@ extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
 extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
- * Delete of what has been read the windows that end by then.  Nobody else
- * may delete meanwhile: hold weir_aggregate_lock_state.
+ * Delete of what has been read the windows that end by then; returns how many
+ * chunks that was.  Nobody else may delete meanwhile: hold
+ * weir_aggregate_lock_state.
  */
-extern void weir_runs_delete_read(WeirRunReader *reader, Timestamp until);
+extern int64 weir_runs_delete_read(WeirRunReader *reader, Timestamp until);
 
 /* the hash by which state rows of equal keys are kept together */
 extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
