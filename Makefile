@@ -11,17 +11,50 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
+	src/types/tidrun.o \
 	src/types/wallclock.o \
 	src/types/window.o \
 	src/types/first_last.o
 
-OBJS_STORAGE =
+OBJS_STORAGE = \
+	src/storage/owner.o \
+	src/storage/sequence.o
 
-OBJS_STREAM =
+OBJS_STREAM = \
+	src/stream/stream.o \
+	src/stream/log.o \
+	src/stream/cursor.o \
+	src/stream/watermark.o \
+	src/stream/batch.o \
+	src/stream/newrows.o \
+	src/stream/rewrite.o \
+	src/stream/capture.o \
+	src/stream/retention.o \
+	src/stream/tick.o \
+	src/stream/drain.o \
+	src/stream/stream_ddl.o
 
-OBJS_AGGREGATE =
+OBJS_AGGREGATE = \
+	src/aggregate/definition.o \
+	src/aggregate/partial.o \
+	src/aggregate/spread.o \
+	src/aggregate/rights.o \
+	src/aggregate/aggregate.o \
+	src/aggregate/runs.o \
+	src/aggregate/sink.o \
+	src/aggregate/closing.o \
+	src/aggregate/drop.o \
+	src/aggregate/fold.o \
+	src/aggregate/live.o \
+	src/aggregate/maintain.o \
+	src/aggregate/pause.o \
+	src/aggregate/create.o \
+	src/aggregate/stat.o
 
-OBJS_WORKER =
+OBJS_WORKER = \
+	src/worker/worker.o \
+	src/worker/launcher.o \
+	src/worker/wakeup.o
 
 OBJS = \
 	$(WIN32RES) \
@@ -39,11 +72,23 @@ SQL_TYPES = \
 
 SQL_STORAGE =
 
-SQL_STREAM =
+SQL_STREAM = \
+	src/stream/capture.sql \
+	src/stream/stream.sql \
+	src/stream/drain.sql
 
-SQL_AGGREGATE =
+SQL_AGGREGATE = \
+	src/aggregate/aggregate.sql \
+	src/aggregate/partial.sql \
+	src/aggregate/live.sql \
+	src/aggregate/create.sql \
+	src/aggregate/drop.sql \
+	src/aggregate/pause.sql \
+	src/aggregate/sink.sql \
+	src/aggregate/stat.sql
 
-SQL_WORKER =
+SQL_WORKER = \
+	src/worker/worker.sql
 
 SQL_FILES = \
 	src/init.sql \

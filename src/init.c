@@ -13,7 +13,11 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "aggregate/fold.h"
+#include "stream/capture.h"
+#include "stream/newrows.h"
 #include "weir.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -22,5 +26,11 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	weir_capture_init();
+	weir_newrows_init();
+	weir_fold_init();
+	weir_worker_init();
+	weir_launcher_init();
+	weir_wakeup_init();
 	MarkGUCPrefixReserved("weir");
 }

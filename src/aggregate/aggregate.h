@@ -12,6 +12,8 @@
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
+#include "storage/owner.h"
+
 typedef enum WeirAggregateStatus
 {
 	WEIR_AGGREGATE_ACTIVE,
@@ -94,25 +96,15 @@ extern Timestamp weir_aggregate_bound(const WeirAggregate *agg,
 
 /* ---------- rights ---------- */
 
-typedef struct WeirRights
-{
-	Oid			userid;
-	int			sec_context;
-	int			guc_level;		/* 0: settings were not touched */
-} WeirRights;
-
-/* Act as the owner of the extension, for weir's own objects. */
-extern void weir_rights_of_extension(WeirRights *saved);
-
 /*
  * Act as the owner of the aggregate, in a security-restricted operation,
- * under the settings that were pinned when it was created.
+ * under the settings that were pinned when it was created; until
+ * weir_restore_identity.
  */
-extern void weir_rights_of_aggregate(const WeirAggregate *agg,
-									 WeirRights *saved);
-extern void weir_rights_restore(const WeirRights *saved);
+extern void weir_aggregate_become_owner(const WeirAggregate *agg,
+										WeirIdentity *identity);
 
-/* the settings to pin, as they are now */
-extern List *weir_rights_settings(void);
+/* the settings to pin, as they are now: name, value, name, value ... */
+extern List *weir_aggregate_settings(void);
 
 #endif							/* WEIR_AGGREGATE_H */

@@ -46,6 +46,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
@@ -211,7 +212,7 @@ static Oid
 move_to_weir(NewAggregate *new, const char *name)
 {
 	Oid			from = get_namespace_oid(new->schema, false);
-	Oid			to = get_namespace_oid(WEIR_SCHEMA, false);
+	Oid			to = weir_schema_oid();
 	Oid			relid = get_relname_relid(name, from);
 	Relation	rel = relation_open(relid, AccessExclusiveLock);
 	ObjectAddresses *moved = new_object_addresses();
@@ -408,7 +409,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	if (has_retention)
 		check_retention(new.def);
 	new.agg.stream_id = new.def->stream.stream_id;
-	new.agg.settings = weir_rights_settings();
+	new.agg.settings = weir_aggregate_settings();
 	new.agg.closed_until = DT_NOBEGIN;
 	new.agg.query = move_to_weir(&new, psprintf("_query_%d", new.agg.id));
 	describe_columns(&new);

@@ -36,6 +36,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -642,7 +643,8 @@ describe_state(WeirDefinition *def)
 	{
 		WeirKey    *key = lfirst(lc);
 
-		TupleDescInitEntry(desc, ++attno, psprintf("key%d", attno), key->type,
+		attno++;
+		TupleDescInitEntry(desc, attno, psprintf("key%d", attno), key->type,
 						   key->typmod, 0);
 		TupleDescInitEntryCollation(desc, attno, key->collation);
 	}
@@ -651,11 +653,10 @@ describe_state(WeirDefinition *def)
 		Aggref	   *aggref = lfirst_node(Aggref, lc);
 		Oid			type = agg_state_type(aggref);
 
-		TupleDescInitEntry(desc, ++attno, psprintf("state%d", attno), type, -1, 0);
-		TupleDescInitEntryCollation(desc, attno, get_typcollation(type) != InvalidOid ?
-									(OidIsValid(aggref->inputcollid) ?
-									 aggref->inputcollid : get_typcollation(type)) :
-									InvalidOid);
+		attno++;
+		TupleDescInitEntry(desc, attno, psprintf("state%d", attno), type, -1, 0);
+		if (OidIsValid(get_typcollation(type)) && OidIsValid(aggref->inputcollid))
+			TupleDescInitEntryCollation(desc, attno, aggref->inputcollid);
 	}
 	def->state_desc = desc;
 }
@@ -724,7 +725,7 @@ WeirDefinition *
 weir_definition_analyze(const Query *source)
 {
 	WeirDefinition *def = palloc0(sizeof(WeirDefinition));
-	Query	   *query = copyObject(source);
+	Query	   *query = copyObject(unconstify(Query *, source));
 
 	def->query = query;
 	check_shape(query);

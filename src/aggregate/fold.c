@@ -83,7 +83,7 @@ static void
 keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 {
 	Relation	rel = table_open(get_relname_relid("_late_row",
-												   get_namespace_oid(WEIR_SCHEMA, false)),
+												   weir_schema_oid()),
 								 RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(rel);
 	Datum		values[Natts_late];
@@ -140,7 +140,7 @@ take_tick(WeirTick *tick, int32 id)
 {
 	WeirAggregate agg;
 	WeirDefinition *def;
-	WeirRights	saved;
+	WeirIdentity saved;
 	Timestamp	bound;
 
 	if (!weir_aggregate_read(id, NULL, &agg) ||
@@ -148,14 +148,14 @@ take_tick(WeirTick *tick, int32 id)
 		!weir_aggregate_read(id, NULL, &agg))
 		return;					/* dropped meanwhile */
 
-	weir_rights_of_aggregate(&agg, &saved);
+	weir_aggregate_become_owner(&agg, &saved);
 	def = weir_definition_analyze(weir_definition_query(agg.query));
 	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
 	fold_batch(tick, &agg, def, bound);
 	if (def->nwindow > 0)
 		(void) weir_closing_run(&agg, def, bound,
 								weir_aggregate_bound(&agg, weir_tick_watermark(tick)));
-	weir_rights_restore(&saved);
+	weir_restore_identity(&saved);
 
 	if (agg.status == WEIR_AGGREGATE_RETRYING)
 	{
@@ -245,7 +245,7 @@ take_tick_or_isolate(WeirTick *tick, int32 id)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();

@@ -38,6 +38,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -495,16 +496,16 @@ compute_rows(ForeignScanState *node)
 	MemoryContext old;
 	WeirAggregate agg;
 	WeirCursor	cursor;
-	WeirRights	saved;
+	WeirIdentity saved;
 
 	MemoryContextReset(scan->context);
 	old = MemoryContextSwitchTo(scan->context);
 	scan->rows = tuplestore_begin_heap(true, false, work_mem);
 	PushActiveSnapshot(snapshot);
 	find_aggregate(relid, snapshot, &agg, &cursor);
-	weir_rights_of_aggregate(&agg, &saved);
+	weir_aggregate_become_owner(&agg, &saved);
 	compute(scan, &agg, &cursor, node->ss.ps.ps_ExprContext, snapshot);
-	weir_rights_restore(&saved);
+	weir_restore_identity(&saved);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 }

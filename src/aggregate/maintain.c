@@ -130,7 +130,7 @@ static bool
 maintain_runs(const WeirAggregate *agg)
 {
 	WeirRunStats stats;
-	WeirRights	saved;
+	WeirIdentity saved;
 
 	if (!find_window(agg->id, &stats) ||
 		!weir_aggregate_lock_state(agg->id, false))
@@ -139,9 +139,9 @@ maintain_runs(const WeirAggregate *agg)
 	weir_runs_stats(weir_runs_relid(agg->id), NULL, &stats);
 	if (!stats.needs_merge)
 		return false;
-	weir_rights_of_aggregate(agg, &saved);
+	weir_aggregate_become_owner(agg, &saved);
 	merge_runs(agg, &stats);
-	weir_rights_restore(&saved);
+	weir_restore_identity(&saved);
 	return true;
 }
 
@@ -153,7 +153,7 @@ maintain_retention(const WeirAggregate *agg)
 {
 	WeirDefinition *def;
 	WeirCursor	cursor;
-	WeirRights	saved;
+	WeirIdentity saved;
 	char	   *table;
 	char	   *column;
 	Timestamp	limit;
@@ -169,7 +169,7 @@ maintain_retention(const WeirAggregate *agg)
 	if (limit > cursor.watermark || limit < MIN_TIMESTAMP)
 		return false;
 
-	weir_rights_of_aggregate(agg, &saved);
+	weir_aggregate_become_owner(agg, &saved);
 	def = weir_definition_analyze(weir_definition_query(agg->query));
 	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 									   get_rel_name(agg->closed));
@@ -187,7 +187,7 @@ maintain_retention(const WeirAggregate *agg)
 	deleted = SPI_processed;
 	SPI_finish();
 	PopActiveSnapshot();
-	weir_rights_restore(&saved);
+	weir_restore_identity(&saved);
 	return deleted == RETENTION_BATCH_ROWS;
 }
 

@@ -15,15 +15,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
-#include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/rel.h"
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
@@ -44,45 +36,12 @@ static const char *const pinned_settings[] = {
 	"lc_time",
 };
 
-static Oid
-extension_owner(void)
-{
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			owner;
-
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(get_extension_oid("weir", false)));
-	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "extension weir is missing");
-	owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return owner;
-}
-
 void
-weir_rights_of_extension(WeirRights *saved)
-{
-	saved->guc_level = 0;
-	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	SetUserIdAndSecContext(extension_owner(),
-						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE);
-}
-
-void
-weir_rights_of_aggregate(const WeirAggregate *agg, WeirRights *saved)
+weir_aggregate_become_owner(const WeirAggregate *agg, WeirIdentity *identity)
 {
 	ListCell   *lc;
 
-	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	SetUserIdAndSecContext(agg->owner,
-						   saved->sec_context | SECURITY_RESTRICTED_OPERATION);
-	saved->guc_level = NewGUCNestLevel();
+	weir_become_restricted(identity, agg->owner);
 	for_each_from(lc, agg->settings, 0)
 	{
 		const char *name = lfirst(lc);
@@ -100,16 +59,8 @@ weir_rights_of_aggregate(const WeirAggregate *agg, WeirRights *saved)
 	}
 }
 
-void
-weir_rights_restore(const WeirRights *saved)
-{
-	if (saved->guc_level != 0)
-		AtEOXact_GUC(false, saved->guc_level);
-	SetUserIdAndSecContext(saved->userid, saved->sec_context);
-}
-
 List *
-weir_rights_settings(void)
+weir_aggregate_settings(void)
 {
 	List	   *settings = NIL;
 	int			i;

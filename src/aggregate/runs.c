@@ -64,9 +64,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/extension.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -188,14 +186,7 @@ Oid
 weir_runs_relid(int32 aggregate_id)
 {
 	return get_relname_relid(state_name(aggregate_id),
-							 get_namespace_oid(WEIR_SCHEMA, false));
-}
-
-static void
-run_utility(const char *sql)
-{
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not run: %s", sql);
+							 weir_schema_oid());
 }
 
 /*
@@ -206,36 +197,26 @@ run_utility(const char *sql)
 void
 weir_runs_create(int32 aggregate_id)
 {
-	const char *name = quote_identifier(state_name(aggregate_id));
-	ObjectAddress table;
-	ObjectAddress extension;
-	WeirRights	saved;
+	const char *name = state_name(aggregate_id);
+	WeirIdentity identity;
 
-	weir_rights_of_extension(&saved);
-	SPI_connect();
-	run_utility(psprintf("CREATE TABLE %s.%s ("
-						 "window_end pg_catalog.timestamp NOT NULL, "
-						 "window_start pg_catalog.timestamp NOT NULL, "
-						 "level pg_catalog.int4 NOT NULL, "
-						 "run pg_catalog.int8 NOT NULL, "
-						 "hash_lo pg_catalog.int4 NOT NULL, "
-						 "hash_hi pg_catalog.int4 NOT NULL, "
-						 "nrows pg_catalog.int4 NOT NULL, "
-						 "data pg_catalog.bytea NOT NULL) "
-						 "WITH (toast_tuple_target = 8160)",
-						 WEIR_SCHEMA, name));
-	run_utility(psprintf("ALTER TABLE %s.%s ALTER COLUMN data SET STORAGE EXTERNAL",
-						 WEIR_SCHEMA, name));
-	run_utility(psprintf("CREATE INDEX ON %s.%s (window_end, window_start)",
-						 WEIR_SCHEMA, name));
-	SPI_finish();
-	weir_rights_restore(&saved);
-
-	ObjectAddressSet(table, RelationRelationId, weir_runs_relid(aggregate_id));
-	ObjectAddressSet(extension, ExtensionRelationId,
-					 get_extension_oid("weir", false));
-	recordDependencyOn(&table, &extension, DEPENDENCY_EXTENSION);
-	CommandCounterIncrement();
+	weir_become_extension_owner(&identity);
+	weir_execute("CREATE TABLE %s.%s ("
+				 "window_end timestamp NOT NULL, "
+				 "window_start timestamp NOT NULL, "
+				 "level int4 NOT NULL, "
+				 "run int8 NOT NULL, "
+				 "hash_lo int4 NOT NULL, "
+				 "hash_hi int4 NOT NULL, "
+				 "nrows int4 NOT NULL, "
+				 "data bytea NOT NULL) "
+				 "WITH (toast_tuple_target = 8160)", WEIR_SCHEMA, name);
+	weir_execute("ALTER TABLE %s.%s ALTER COLUMN data SET STORAGE EXTERNAL",
+				 WEIR_SCHEMA, name);
+	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start)",
+				 WEIR_SCHEMA, name);
+	weir_restore_identity(&identity);
+	weir_join_extension(weir_runs_relid(aggregate_id));
 }
 
 void
@@ -246,10 +227,7 @@ weir_runs_drop(int32 aggregate_id)
 
 	if (!OidIsValid(relid))
 		return;
-	(void) deleteDependencyRecordsForClass(RelationRelationId, relid,
-										   ExtensionRelationId,
-										   DEPENDENCY_EXTENSION);
-	CommandCounterIncrement();
+	weir_leave_extension(relid);
 	ObjectAddressSet(table, RelationRelationId, relid);
 	performDeletion(&table, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
 }

@@ -56,7 +56,7 @@ static Relation
 open_sinks(LOCKMODE lockmode)
 {
 	return table_open(get_relname_relid("_sink",
-										get_namespace_oid(WEIR_SCHEMA, false)),
+										weir_schema_oid()),
 					  lockmode);
 }
 
@@ -172,12 +172,12 @@ try_statement(const WeirAggregate *agg, const char *name,
 {
 	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
 	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
-	WeirRights	saved;
+	WeirIdentity saved;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
 	BeginInternalSubTransaction(NULL);
-	weir_rights_of_aggregate(agg, &saved);
+	weir_aggregate_become_owner(agg, &saved);
 	SPI_connect();
 	enr->md.name = "closed";
 	enr->md.tupdesc = weir_partial_result_desc(def);
@@ -187,7 +187,7 @@ try_statement(const WeirAggregate *agg, const char *name,
 		elog(ERROR, "could not register the closed rows");
 	run_sink(name, statement);
 	SPI_finish();
-	weir_rights_restore(&saved);
+	weir_restore_identity(&saved);
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;

@@ -63,5 +63,49 @@ typedef struct WeirConsumer
 } WeirConsumer;
 
 extern void weir_tick_set_consumer(const WeirConsumer *consumer);
+extern const WeirConsumer *weir_tick_consumer(void);
+
+/*
+ * Sinks run between these: drain, wait and advance_watermark are refused in
+ * them.  The nesting is undone by the caller on error, too.
+ */
+extern void weir_stream_enter_sink(void);
+extern void weir_stream_leave_sink(void);
+extern bool weir_stream_in_sink(void);
+
+/* ---- for the worker ---- */
+
+typedef enum WeirTickResult
+{
+	WEIR_TICK_IDLE,				/* nothing to do */
+	WEIR_TICK_BUSY,				/* somebody else has the stream locked */
+	WEIR_TICK_DONE,				/* all that was committed is consumed */
+	WEIR_TICK_MORE				/* something is, and there is more */
+} WeirTickResult;
+
+/*
+ * One tick of a cursor in the present transaction, which must be READ
+ * COMMITTED and have no snapshot active.  Consumes no further than the
+ * pg_snapshot target sees, if it is given.
+ */
+extern WeirTickResult weir_tick_cursor(int32 cursor_id, Datum target, bool wait);
+
+/*
+ * What has to be done for a stream now and then, each call in a transaction
+ * of its own: rotate the log; delete what retention does not keep.  True if
+ * there may be more to do at once.
+ */
+extern bool weir_tick_rotate(int32 stream_id);
+extern bool weir_tick_retain(int32 stream_id);
+
+/*
+ * Set the watermark of a stream's main cursor, which has consumed everything,
+ * and close what it allows; a lower one changes nothing.  Returns the one in
+ * force.
+ */
+extern Timestamp weir_tick_set_watermark(int32 stream_id, Timestamp watermark);
+
+/* Make the present transaction fit for ticks; raises 25001 if it cannot be. */
+extern void weir_tick_force_read_committed(void);
 
 #endif							/* WEIR_TICK_H */
