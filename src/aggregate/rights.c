@@ -39,20 +39,15 @@ static const char *const pinned_settings[] = {
 void
 weir_aggregate_become_owner(const WeirAggregate *agg, WeirIdentity *identity)
 {
-	ListCell   *lc;
+	int			i;
 
 	weir_become_restricted(identity, agg->owner);
-	for_each_from(lc, agg->settings, 0)
+	for (i = 0; i + 1 < list_length(agg->settings); i += 2)
 	{
-		const char *name = lfirst(lc);
-		const char *value;
-		const char *now;
+		const char *name = list_nth(agg->settings, i);
+		const char *value = list_nth(agg->settings, i + 1);
+		const char *now = GetConfigOption(name, true, false);
 
-		lc = lnext(agg->settings, lc);
-		if (lc == NULL)
-			break;
-		value = lfirst(lc);
-		now = GetConfigOption(name, true, false);
 		if (now == NULL || strcmp(now, value) != 0)
 			(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_SAVE, true, 0, false);
