@@ -109,7 +109,8 @@ REGRESS_STORAGE =
 
 REGRESS_STREAM =
 
-REGRESS_AGGREGATE =
+REGRESS_AGGREGATE = \
+	continuous_aggregate
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

@@ -275,14 +275,10 @@ take_tick_or_isolate(WeirTick *tick, int32 id)
 
 /* ---------- the consumer of ticks ---------- */
 
-/* A cursor that nobody is left on would hold back the log. */
-static void
-drop_cursor_if_unused(const WeirCursor *cursor)
-{
-	if (!cursor->is_main && weir_aggregate_ids_of_cursor(cursor->cursor_id) == NIL)
-		weir_cursor_drop(cursor->cursor_id);
-}
-
+/*
+ * A cursor of its own that an aggregate leaves behind is dropped later, see
+ * maintain.c: the tick still writes it.
+ */
 static void
 consume(WeirTick *tick)
 {
@@ -300,7 +296,6 @@ consume(WeirTick *tick)
 		ticking_cursor = saved;
 	}
 	PG_END_TRY();
-	drop_cursor_if_unused(&tick->cursor);
 }
 
 static void

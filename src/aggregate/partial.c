@@ -220,11 +220,7 @@ add_qual(Query *query, Expr *qual)
 		make_and_qual(query->jointree->quals, (Node *) qual);
 }
 
-/*
- * The FROM and WHERE of the definition, without what stands above.  By pane,
- * the window function is not called: it becomes a row without columns, which
- * the planner drops.
- */
+/* The FROM and WHERE of the definition, without what stands above. */
 static Query *
 source_query(WeirDefinition *def)
 {
@@ -236,16 +232,22 @@ source_query(WeirDefinition *def)
 	query->groupDistinct = false;
 	query->havingQual = NULL;
 	query->hasAggs = false;
-	if (def->by_pane)
-	{
-		RangeTblEntry *rte = rt_fetch(def->window_rti, query->rtable);
-
-		rte->rtekind = RTE_RESULT;
-		rte->functions = NIL;
-		rte->lateral = false;
-		rte->eref = makeAlias("window", NIL);
-	}
 	return query;
+}
+
+/*
+ * By pane, the window function is not called: it becomes a row without
+ * columns, which the planner drops.
+ */
+static void
+forget_window_call(WeirDefinition *def, Query *query)
+{
+	RangeTblEntry *rte = rt_fetch(def->window_rti, query->rtable);
+
+	rte->rtekind = RTE_RESULT;
+	rte->functions = NIL;
+	rte->lateral = false;
+	rte->eref = makeAlias("window", NIL);
 }
 
 /* Expand views, apply row security, and plan to read the batch. */
@@ -259,6 +261,8 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 	if (list_length(rewritten) != 1)
 		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
 	query = linitial_node(Query, rewritten);
+	if (def->by_pane)
+		forget_window_call(def, query);
 	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
 	return weir_newrows_plan(query, batch);
 }
