@@ -85,6 +85,7 @@ SQL_AGGREGATE = \
 	src/aggregate/drop.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
+	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
 
 SQL_WORKER = \
@@ -110,7 +111,10 @@ REGRESS_STORAGE =
 REGRESS_STREAM =
 
 REGRESS_AGGREGATE = \
-	continuous_aggregate
+	continuous_aggregate \
+	late \
+	sink \
+	aggregate_errors
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

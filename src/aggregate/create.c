@@ -53,6 +53,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/closing.h"
 #include "aggregate/definition.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
@@ -430,6 +431,33 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(new.agg.view);
 }
 
+/*
+ * Another lateness: windows that were closed, or would have been if there had
+ * been rows for them, stay closed; those that it lets close do so at once, so
+ * that the view never lacks them.
+ */
+static void
+change_lateness(WeirAggregate *agg, Datum lateness)
+{
+	WeirCursor	cursor;
+	Timestamp	before;
+	Timestamp	after;
+	WeirIdentity identity;
+
+	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, NULL, &cursor))
+		cursor.watermark = DT_NOBEGIN;
+	before = weir_aggregate_bound(agg, cursor.watermark);
+	weir_aggregate_set_closed_until(agg->id, before);
+	agg->lateness_usec = weir_interval_usec(lateness, "allowed_lateness");
+	after = weir_aggregate_bound(agg, cursor.watermark);
+
+	weir_aggregate_become_owner(agg, &identity);
+	(void) weir_closing_run(agg,
+							weir_definition_analyze(weir_definition_query(agg->query)),
+							before, after);
+	weir_restore_identity(&identity);
+}
+
 Datum
 weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 {
@@ -443,12 +471,14 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("aggregate must not be null")));
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
-	if (!weir_aggregate_lock(agg.open, true))
+	(void) weir_cursor_lock_stream(agg.stream_id, true);
+	if (!weir_aggregate_lock(agg.open, true) ||
+		!weir_aggregate_read(agg.id, NULL, &agg))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the continuous aggregate was dropped concurrently")));
 	if (set_lateness)
-		(void) require_interval(fcinfo, 1, "allowed_lateness");
+		change_lateness(&agg, require_interval(fcinfo, 1, "allowed_lateness"));
 	if (set_retention)
 	{
 		(void) require_interval(fcinfo, 2, "retention");

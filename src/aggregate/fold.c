@@ -340,6 +340,6 @@ weir_fold_init(void)
 							NULL,
 							&max_failures,
 							5, 1, INT_MAX,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	weir_tick_set_consumer(&consumer);
 }

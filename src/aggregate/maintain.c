@@ -22,6 +22,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -36,6 +37,8 @@
 #include "aggregate/maintain.h"
 #include "aggregate/runs.h"
 #include "stream/cursor.h"
+
+PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
 
 /* A search waits this many times its own duration. */
 #define SEARCH_PAUSE_FACTOR		20
@@ -249,4 +252,15 @@ weir_aggregate_maintain(int32 aggregate_id)
 	drop_unused_cursors(agg.stream_id);
 	more = maintain_runs(&agg);
 	return maintain_retention(&agg) || more;
+}
+
+/* For tests, and for who wants it done without a worker. */
+Datum
+weir__maintain_aggregate(PG_FUNCTION_ARGS)
+{
+	WeirAggregate agg;
+
+	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
+	search_time(agg.id)->not_before = 0;
+	PG_RETURN_BOOL(weir_aggregate_maintain(agg.id));
 }

@@ -64,13 +64,14 @@ static SysScanDesc
 scan_sinks(Relation rel, const char *name)
 {
 	ScanKeyData key;
-	NameData	namedata;
+	Name		namedata;
 
 	if (name == NULL)
 		return systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	namestrcpy(&namedata, name);
+	namedata = palloc(NAMEDATALEN);
+	namestrcpy(namedata, name);
 	ScanKeyInit(&key, Anum_name, BTEqualStrategyNumber, F_NAMEEQ,
-				NameGetDatum(&namedata));
+				NameGetDatum(namedata));
 	return systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 }
 
@@ -162,21 +163,15 @@ weir_sink_run_all(const WeirAggregate *agg)
 
 /* ---------- creating and dropping ---------- */
 
-/*
- * Run the statement over no rows, as it will be run, and undo it: names,
- * types and rights are checked, and whether the command is allowed there.
- */
+/* Run the statement over no rows, as it will be run. */
 static void
-try_statement(const WeirAggregate *agg, const char *name,
-			  const char *statement)
+run_over_nothing(const WeirAggregate *agg, const char *name,
+				 const char *statement)
 {
 	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
 	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
 	WeirIdentity saved;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 
-	BeginInternalSubTransaction(NULL);
 	weir_aggregate_become_owner(agg, &saved);
 	SPI_connect();
 	enr->md.name = "closed";
@@ -188,9 +183,40 @@ try_statement(const WeirAggregate *agg, const char *name,
 	run_sink(name, statement);
 	SPI_finish();
 	weir_restore_identity(&saved);
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+}
+
+/*
+ * Run the statement and undo it: names, types and rights are checked, and
+ * whether the command is allowed in a sink.
+ */
+static void
+try_statement(const WeirAggregate *agg, const char *name,
+			  const char *statement)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		run_over_nothing(agg, name, statement);
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 }
 
 static void
