@@ -3,6 +3,9 @@
 #   make && make install            the PGXS way
 #   make installcheck               pg_regress and isolation tests, own server
 #   make test                       everything, with its own set-up (test/run)
+#   make demo                       twenty seconds of live data (demo/run)
+#   make bench                      ratios, measured side by side (bench/run)
+#   make stress                     the crash test, long
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -12,9 +15,24 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
 	src/types/tidrun.o \
+	src/types/cell.o \
+	src/types/bytestext.o \
+	src/types/widerow.o \
+	src/types/widerow_find.o \
+	src/types/widerow_json.o \
+	src/types/widerow_io.o \
+	src/types/widerow_jsonb.o \
+	src/types/widerow_ops.o \
+	src/types/widerow_srf.o \
+	src/types/widerow_cmp.o \
+	src/types/widerow_agg.o \
+	src/types/widerow_subscript.o \
 	src/types/wallclock.o \
 	src/types/window.o \
-	src/types/first_last.o
+	src/types/first_last.o \
+	src/types/regex_parse.o \
+	src/types/regex.o \
+	src/types/row_key.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
@@ -67,8 +85,11 @@ OBJS = \
 
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
+	src/types/widerow.sql \
 	src/types/window.sql \
-	src/types/first_last.sql
+	src/types/first_last.sql \
+	src/types/regex.sql \
+	src/types/row_key.sql
 
 SQL_STORAGE =
 
@@ -104,11 +125,14 @@ DATA_built = weir--$(EXTVERSION).sql
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
 	window \
-	first_last
+	first_last \
+	regex
 
 REGRESS_STORAGE =
 
-REGRESS_STREAM =
+REGRESS_STREAM = \
+	stream \
+	stream_errors
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -116,7 +140,7 @@ REGRESS_AGGREGATE = \
 	sink \
 	aggregate_errors
 
-REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
+REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION =
@@ -129,11 +153,39 @@ PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
+
+# These bring their own server and need nothing installed, not even pg_config.
+# Variables given to make, such as KEEP=1, reach them through the environment.
+SELF_CONTAINED = test demo bench stress
+
+.DEFAULT_GOAL := all
+.PHONY: $(SELF_CONTAINED)
+
+test:
+	@$(CURDIR)/test/run
+
+stress:
+	@$(CURDIR)/test/run stress
+
+demo:
+	@$(CURDIR)/demo/run
+
+bench:
+	@$(CURDIR)/bench/run $(ROWS)
+
+ifneq ($(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all)),)
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# make print-REGRESS: the value of a list, for scripts.
+print-%:
+	@echo $($*)
 
 # A header change rebuilds what may include it; the tree is small.
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
 weir--$(EXTVERSION).sql: $(SQL_FILES)
 	cat $(addprefix $(srcdir)/,$(SQL_FILES)) > $@
+
+endif

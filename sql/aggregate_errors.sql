@@ -1,5 +1,10 @@
 -- Every query that is refused, and why.
+-- In a database of its own, where no worker interferes.
+CREATE DATABASE weir_errors TEMPLATE template0 ENCODING 'UTF8';
+ALTER DATABASE weir_errors SET weir.start_workers = off;
+\c weir_errors
 SET client_min_messages = warning;
+CREATE EXTENSION weir;
 
 CREATE TABLE ev (at timestamptz, k text, n int, f float8, j json);
 CREATE TABLE ev2 (at timestamptz, k text);

@@ -1,5 +1,10 @@
 -- Continuous aggregates against the oracle: the same query, run as it is.
+-- In a database of its own, where no worker interferes.
+CREATE DATABASE weir_aggregate TEMPLATE template0 ENCODING 'UTF8';
+ALTER DATABASE weir_aggregate SET weir.start_workers = off;
+\c weir_aggregate
 SET client_min_messages = warning;
+CREATE EXTENSION weir;
 \set VERBOSITY terse
 
 CREATE TABLE aggregates (name text PRIMARY KEY, query text);

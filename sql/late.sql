@@ -1,5 +1,10 @@
 -- Lateness: which rows count, which are late, what closes when.
+-- In a database of its own, where no worker interferes.
+CREATE DATABASE weir_late TEMPLATE template0 ENCODING 'UTF8';
+ALTER DATABASE weir_late SET weir.start_workers = off;
+\c weir_late
 SET client_min_messages = warning;
+CREATE EXTENSION weir;
 SET timezone = 'UTC';
 
 CREATE TABLE ev (at timestamptz, k text, n int);

@@ -43,6 +43,15 @@ extern int	weir_bytes_cmp(const char *a, size_t alen,
 /* the order of cells in a row: family, qualifier, timestamp descending */
 extern int	weir_cell_cmp(const WeirCell *a, const WeirCell *b);
 
+/* the same without the timestamp: 0 if they are of one column */
+extern int	weir_column_cmp(const WeirCell *a, const WeirCell *b);
+
+/* 1 or more of the characters that may be in a family name, however long */
+extern bool weir_family_is_name(const char *family, size_t len);
+
+#define WEIR_FAMILY_NAME_DETAIL \
+	"A family name consists of letters, digits, \"-\", \"_\" and \".\"."
+
 /* raise 54000 (too long) or 22023 (empty, odd characters, negative time) */
 extern void weir_check_row_key(const char *key, size_t len);
 extern void weir_check_family(const char *family, size_t len);
@@ -50,7 +59,10 @@ extern void weir_check_qualifier_len(size_t len);
 extern void weir_check_value_len(size_t len);
 extern void weir_check_cell_ts(int64 ts);
 
-/* between a cell's timestamp and timestamptz; raise 22008 out of range */
+/*
+ * Between a cell's timestamp and timestamptz.  From timestamptz: raises 22008
+ * if infinite or after the year 294247, 22023 before 1970.
+ */
 extern int64 weir_cell_ts_from_timestamptz(TimestampTz t);
 extern TimestampTz weir_cell_ts_to_timestamptz(int64 ts);
 
