@@ -138,7 +138,8 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
-	aggregate_errors
+	aggregate_errors \
+	state
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

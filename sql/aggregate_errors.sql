@@ -154,3 +154,5 @@ SELECT try_sql($q$SELECT weir._aggregate_dropped()$q$);
 
 -- nothing is left of what was refused
 SELECT count(*) FROM pg_class WHERE relnamespace = 'weir'::regnamespace AND relname ~ '^_(query|open)_';
+\c postgres
+DROP DATABASE weir_errors;

@@ -128,3 +128,5 @@ SELECT * FROM weir.continuous_aggregates WHERE aggregate = 'by_end'::regclass;
 
 -- keys and window columns reach the state
 EXPLAIN (COSTS OFF) SELECT * FROM many WHERE device = 3 AND window_end > '2024-02-29';
+\c postgres
+DROP DATABASE weir_aggregate;

@@ -105,3 +105,5 @@ INSERT INTO plain VALUES ('1969-12-31 23:56', 4), ('1969-12-31 23:57', 8);
 CALL weir.drain('plain');
 SELECT * FROM plain_10m ORDER BY 1;
 SELECT event_time, watermark, window_end, "row" FROM weir.late_rows WHERE stream = 'plain'::regclass ORDER BY 1;
+\c postgres
+DROP DATABASE weir_late;

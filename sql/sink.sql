@@ -187,3 +187,5 @@ SELECT count(*) FROM weir._cursor;
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1;
 DROP SCHEMA own CASCADE;
 DROP ROLE weir_owner, weir_reader;
+\c postgres
+DROP DATABASE weir_sink;

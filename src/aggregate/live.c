@@ -377,7 +377,8 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 			return;
 	}
 	range->has_hash = true;
-	range->hash = weir_runs_hash(def, filter->keys, filter->has_key);
+	range->hash = weir_runs_hash(def, filter->keys,
+								 palloc0(sizeof(bool) * def->nkeys));
 }
 
 /* ---------- computing the rows ---------- */
