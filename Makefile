@@ -58,7 +58,22 @@ OBJS_STREAM = \
 	src/stream/drain.o \
 	src/stream/stream_ddl.o
 
-OBJS_AGGREGATE =
+OBJS_AGGREGATE = \
+	src/aggregate/definition.o \
+	src/aggregate/partial.o \
+	src/aggregate/spread.o \
+	src/aggregate/rights.o \
+	src/aggregate/aggregate.o \
+	src/aggregate/runs.o \
+	src/aggregate/sink.o \
+	src/aggregate/closing.o \
+	src/aggregate/drop.o \
+	src/aggregate/fold.o \
+	src/aggregate/live.o \
+	src/aggregate/maintain.o \
+	src/aggregate/pause.o \
+	src/aggregate/create.o \
+	src/aggregate/stat.o
 
 OBJS_WORKER = \
 	src/worker/worker.o \
@@ -90,7 +105,16 @@ SQL_STREAM = \
 	src/stream/stream.sql \
 	src/stream/drain.sql
 
-SQL_AGGREGATE =
+SQL_AGGREGATE = \
+	src/aggregate/aggregate.sql \
+	src/aggregate/partial.sql \
+	src/aggregate/live.sql \
+	src/aggregate/create.sql \
+	src/aggregate/drop.sql \
+	src/aggregate/pause.sql \
+	src/aggregate/sink.sql \
+	src/aggregate/maintain.sql \
+	src/aggregate/stat.sql
 
 SQL_WORKER = \
 	src/worker/worker.sql
@@ -124,7 +148,12 @@ REGRESS_STREAM = \
 	stream_errors \
 	stream_rewrite
 
-REGRESS_AGGREGATE =
+REGRESS_AGGREGATE = \
+	continuous_aggregate \
+	late \
+	sink \
+	aggregate_errors \
+	state
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
