@@ -172,10 +172,11 @@ take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
 	}
 }
 
+/* Entries whose rows are gone count: the cursor has to get past them. */
 static bool
 batch_is_empty(const WeirBatch *batch)
 {
-	return batch->nentries == 0 && batch->nranges == 0;
+	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_gone;
 }
 
 /* Hand over the batch and store the cursor as it is afterwards. */
