@@ -15,6 +15,11 @@
 #error "weir needs PostgreSQL 15 or later"
 #endif
 
+/* VARDATA and its kin left postgres.h in 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* The schema that holds everything of weir's. */
 #define WEIR_SCHEMA "weir"
 
