@@ -13,9 +13,21 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 OBJS_TYPES = \
 	src/types/cell.o \
 	src/types/widerow.o \
-	src/types/widerow_find.o
+	src/types/widerow_find.o \
+	src/types/wallclock.o \
+	src/types/window.o \
+	src/types/first_last.o \
+	src/types/stored.o \
+	src/types/delta.o \
+	src/types/gc_rule.o \
+	src/types/fold.o \
+	src/types/segment.o \
+	src/types/json_list.o \
+	src/types/mutation.o
 
-OBJS_STORAGE =
+OBJS_STORAGE = \
+	src/storage/catalog.o \
+	src/storage/rowlock.o
 
 OBJS_STREAM =
 
@@ -33,7 +45,9 @@ OBJS = \
 	$(OBJS_WORKER)
 
 # The install script is the concatenation of these, in this order.
-SQL_TYPES =
+SQL_TYPES = \
+	src/types/window.sql \
+	src/types/first_last.sql
 
 SQL_STORAGE =
 
@@ -54,7 +68,9 @@ SQL_FILES = \
 DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
-REGRESS_TYPES =
+REGRESS_TYPES = \
+	window \
+	first_last
 
 REGRESS_STORAGE =
 

@@ -28,4 +28,11 @@
 #define WeirRelFileNumber(rel) ((rel)->rd_node.relNode)
 #endif
 
+/* Intervals can be infinite since 17. */
+#if PG_VERSION_NUM >= 170000
+#define WeirIntervalIsFinite(i) (!INTERVAL_NOT_FINITE(i))
+#else
+#define WeirIntervalIsFinite(i) (true)
+#endif
+
 #endif							/* WEIR_H */
