@@ -12,8 +12,17 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
 	src/types/cell.o \
+	src/types/bytestext.o \
 	src/types/widerow.o \
 	src/types/widerow_find.o \
+	src/types/widerow_json.o \
+	src/types/widerow_io.o \
+	src/types/widerow_jsonb.o \
+	src/types/widerow_ops.o \
+	src/types/widerow_srf.o \
+	src/types/widerow_cmp.o \
+	src/types/widerow_agg.o \
+	src/types/widerow_subscript.o \
 	src/types/wallclock.o \
 	src/types/window.o \
 	src/types/first_last.o \
@@ -27,7 +36,10 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/catalog.o \
-	src/storage/rowlock.o
+	src/storage/rowlock.o \
+	src/storage/hll.o \
+	src/storage/rowscan.o \
+	src/storage/rowstore.o
 
 OBJS_STREAM =
 
@@ -46,8 +58,12 @@ OBJS = \
 
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
+	src/types/widerow.sql \
 	src/types/window.sql \
-	src/types/first_last.sql
+	src/types/first_last.sql \
+	src/types/gc_rule.sql \
+	src/types/delta.sql \
+	src/types/mutation.sql
 
 SQL_STORAGE =
 

@@ -35,4 +35,67 @@
 #define WeirIntervalIsFinite(i) (true)
 #endif
 
+/*
+ * Errors of input functions can be soft from 16 on: weir_errsave takes the
+ * context an input function was called with (fcinfo->context) and returns
+ * if the caller wants to go on; the function then returns failure.  In 15
+ * it always raises.
+ */
+#if PG_VERSION_NUM >= 160000
+#define weir_errsave(context, ...) errsave(context, __VA_ARGS__)
+#else
+#define weir_errsave(context, ...) \
+	do { \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+	} while (0)
+#endif
+
+/*
+ * The server's JSON parser (common/jsonapi.h, utils/jsonfuncs.h).  Semantic
+ * actions got a result in 16: a semantic action of type WeirJsonAction ends
+ * with WEIR_JSON_RETURN(ok), ok being false after weir_errsave.
+ */
+#if PG_VERSION_NUM >= 160000
+#define WeirJsonAction JsonParseErrorType
+#define WEIR_JSON_RETURN(ok) return (ok) ? JSON_SUCCESS : JSON_SEM_ACTION_FAILED
+#define weir_parse_json(lex, sem, context) \
+	pg_parse_json_or_errsave(lex, sem, context)
+#else
+#define WeirJsonAction void
+#define WEIR_JSON_RETURN(ok) \
+	do { \
+		(void) (ok); \
+		return; \
+	} while (0)
+#define weir_parse_json(lex, sem, context) \
+	((void) (context), pg_parse_json_or_ereport(lex, sem), true)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define weir_json_lexer(json, len) \
+	makeJsonLexContextCstringLen(NULL, json, len, GetDatabaseEncoding(), true)
+#else
+#define weir_json_lexer(json, len) \
+	makeJsonLexContextCstringLen(json, len, GetDatabaseEncoding(), true)
+#endif
+
+/* Index scans count for EXPLAIN since 18. */
+#if PG_VERSION_NUM >= 180000
+#define WeirIndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define WeirIndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* Index insertion can leave out all but summarizing indexes since 16. */
+#if PG_VERSION_NUM >= 160000
+#define WeirExecInsertIndexTuples(rri, slot, estate, update) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL, false)
+#else
+#define WeirExecInsertIndexTuples(rri, slot, estate, update) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL)
+#endif
+
 #endif							/* WEIR_H */

@@ -51,6 +51,7 @@
 
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
+#include "types/json_list.h"
 #include "weir.h"
 
 typedef struct CacheEntry
@@ -318,8 +319,14 @@ static void
 load_rules(WeirWideTable *table)
 {
 	table->by_number = palloc0(sizeof(WeirFoldFamily) * (table->nnumbers + 1));
+	table->family_by_number = palloc0(sizeof(WeirFamily *) *
+									  (table->nnumbers + 1));
 	for (int i = 0; i < table->nfamilies; i++)
+	{
 		table->by_number[table->families[i].number].exists = true;
+		table->family_by_number[table->families[i].number] =
+			&table->families[i];
+	}
 	load_earlier_rules(table);
 	for (int i = 0; i < table->nfamilies; i++)
 	{
@@ -403,15 +410,26 @@ load_table(Oid face)
 	return table;
 }
 
+/* The rest of the description; frees all of it on error. */
 static void
 load_details(WeirWideTable *table)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(table->context);
 
-	table->delta_index = index_of_heap(table->delta);
-	table->base_index = index_of_heap(table->base);
-	load_families(table);
-	load_rules(table);
+	PG_TRY();
+	{
+		table->delta_index = index_of_heap(table->delta);
+		table->base_index = index_of_heap(table->base);
+		load_families(table);
+		load_rules(table);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old_context);
+		MemoryContextDelete(table->context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -426,18 +444,7 @@ weir_wide_table_lookup(Oid face)
 
 	table = load_table(face);
 	if (table != NULL)
-	{
-		PG_TRY();
-		{
-			load_details(table);
-		}
-		PG_CATCH();
-		{
-			MemoryContextDelete(table->context);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-	}
+		load_details(table);
 
 	/* Loading took locks, so the hash table may have changed. */
 	entry = cache_entry(face);
@@ -522,13 +529,12 @@ weir_family_get(const WeirWideTable *table, const char *name, Size len)
 	return family;
 }
 
-const WeirFamily *
-weir_family_by_number(const WeirWideTable *table, uint16 number)
+Oid
+weir_table_argument(FunctionCallInfo fcinfo, int n)
 {
-	for (int i = 0; i < table->nfamilies; i++)
-		if (table->families[i].number == number)
-			return &table->families[i];
-	return NULL;
+	if (PG_ARGISNULL(n))
+		weir_argument_is_null("wide table");
+	return PG_GETARG_OID(n);
 }
 
 int64

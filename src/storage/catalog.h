@@ -14,6 +14,12 @@
 
 #include "types/fold.h"
 
+typedef struct WeirRowKey
+{
+	const char *bytes;
+	uint32		len;
+} WeirRowKey;
+
 typedef struct WeirFamily
 {
 	uint16		number;
@@ -43,6 +49,7 @@ typedef struct WeirWideTable
 	WeirFamily *families;		/* ascending by name */
 	uint32		nnumbers;		/* highest family number + 1 */
 	WeirFoldFamily *by_number;
+	const WeirFamily **family_by_number;	/* NULL where there is none */
 	IndexInfo  *delta_index_info;	/* rowstore.c's, or NULL */
 } WeirWideTable;
 
@@ -60,13 +67,14 @@ extern WeirWideTable *weir_wide_table_lookup(Oid face);
 /* Checks rights as above without opening. */
 extern void weir_wide_table_check_acl(Oid face, AclMode required);
 
-/* by name; the second one raises 42703 when there is none */
+/* by name; NULL, or 42703, when there is none */
 extern const WeirFamily *weir_family_find(const WeirWideTable *table,
 										  const char *name, Size len);
 extern const WeirFamily *weir_family_get(const WeirWideTable *table,
 										 const char *name, Size len);
-extern const WeirFamily *weir_family_by_number(const WeirWideTable *table,
-											   uint16 number);
+
+/* the wide table in argument n; NULL raises 22023 */
+extern Oid	weir_table_argument(FunctionCallInfo fcinfo, int n);
 
 /* the clock, in microseconds since 1970 */
 extern int64 weir_clock_usec(void);

@@ -135,6 +135,12 @@ weir_fold_reset(WeirFold *fold, const WeirFoldFamily *families,
 	fold->families = families;
 	fold->nfamilies = nfamilies;
 	fold->columns = NULL;
+	weir_fold_clear(fold);
+}
+
+void
+weir_fold_clear(WeirFold *fold)
+{
 	fold->base.n = fold->cells.n = fold->result.n = 0;
 	fold->base.is_sorted = fold->cells.is_sorted = true;
 	fold->nsteps = 1;
@@ -195,6 +201,30 @@ push_cell(WeirFold *fold, CellArray *array, const WeirStoredCell *cell)
 	return pushed;
 }
 
+static bool
+is_in_columns(const WeirColumns *range, const WeirStoredCell *cell)
+{
+	int			c;
+
+	if (range->family != cell->family)
+		return false;
+	if (range->start != NULL)
+	{
+		c = weir_bytes_cmp(cell->qualifier, cell->qualifier_len,
+						   range->start, range->start_len);
+		if (c < 0 || (c == 0 && range->start_open))
+			return false;
+	}
+	if (range->end != NULL)
+	{
+		c = weir_bytes_cmp(cell->qualifier, cell->qualifier_len,
+						   range->end, range->end_len);
+		if (c > 0 || (c == 0 && range->end_open))
+			return false;
+	}
+	return true;
+}
+
 /* Is the cell of a family that exists, and of a column that is wanted? */
 static bool
 cell_is_wanted(const WeirFold *fold, const WeirStoredCell *cell)
@@ -205,17 +235,9 @@ cell_is_wanted(const WeirFold *fold, const WeirStoredCell *cell)
 		return false;
 	if (fold->columns == NULL)
 		return true;
-	for (int i = 0; i < fold->columns->ncolumns; i++)
-	{
-		const WeirColumn *column = &fold->columns->columns[i];
-
-		if (column->family == cell->family &&
-			(column->qualifier == NULL ||
-			 (column->qualifier_len == cell->qualifier_len &&
-			  memcmp(column->qualifier, cell->qualifier,
-					 cell->qualifier_len) == 0)))
+	for (int i = 0; i < fold->columns->nranges; i++)
+		if (is_in_columns(&fold->columns->ranges[i], cell))
 			return true;
-	}
 	return false;
 }
 

@@ -33,18 +33,22 @@ typedef struct WeirFoldFamily
 	const WeirFoldRule *rules;	/* ascending by until_seq */
 } WeirFoldFamily;
 
-/* Which columns are wanted: "all", or those of a sorted list. */
-typedef struct WeirColumn
+/* Columns of one family, from qualifier to qualifier. */
+typedef struct WeirColumns
 {
-	const char *qualifier;		/* NULL: all of the family */
+	const char *start;			/* NULL: from the first */
+	const char *end;			/* NULL: to the last */
+	uint32		start_len;
+	uint32		end_len;
+	bool		start_open;		/* start itself is not among them */
+	bool		end_open;
 	uint16		family;
-	uint16		qualifier_len;
-} WeirColumn;
+} WeirColumns;
 
 typedef struct WeirColumnSet
 {
-	int			ncolumns;
-	WeirColumn	columns[FLEXIBLE_ARRAY_MEMBER];
+	int			nranges;
+	WeirColumns ranges[FLEXIBLE_ARRAY_MEMBER];
 } WeirColumnSet;
 
 /*
@@ -68,6 +72,9 @@ extern void weir_fold_destroy(WeirFold *fold);
  */
 extern void weir_fold_reset(WeirFold *fold, const WeirFoldFamily *families,
 							uint32 nfamilies);
+
+/* Forgets what was added, but keeps the memory below. */
+extern void weir_fold_clear(WeirFold *fold);
 
 /* memory that lives until the next reset, for the bytes of what is added */
 extern MemoryContext weir_fold_context(WeirFold *fold);

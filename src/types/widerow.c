@@ -351,15 +351,6 @@ builder_len(const WeirRowBuilder *builder)
 		builder->qualifiers.len + builder->values.len;
 }
 
-static void
-row_too_long(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("wide row is too large"),
-			 errdetail("The limit is %d bytes.", WEIR_MAX_ROW_LEN)));
-}
-
 WeirRowBuilder *
 weir_row_builder_create(void)
 {
@@ -435,8 +426,8 @@ builder_append(WeirRowBuilder *builder, const WeirCell *cell,
 		   &builder->cell_count, sizeof(uint32));
 }
 
-void
-weir_row_builder_add(WeirRowBuilder *builder, const WeirCell *cell)
+bool
+weir_row_builder_try_add(WeirRowBuilder *builder, const WeirCell *cell)
 {
 	bool		new_family = true;
 	bool		new_column = true;
@@ -471,9 +462,20 @@ weir_row_builder_add(WeirRowBuilder *builder, const WeirCell *cell)
 	if (new_column)
 		len += WEIR_ROW_COLUMN_LEN + cell->qualifier_len;
 	if (len > WEIR_MAX_ROW_DATA_LEN)
-		row_too_long();
+		return false;
 
 	builder_append(builder, cell, new_family, new_column);
+	return true;
+}
+
+void
+weir_row_builder_add(WeirRowBuilder *builder, const WeirCell *cell)
+{
+	if (!weir_row_builder_try_add(builder, cell))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("wide row is too large"),
+				 errdetail("The limit is %d bytes.", WEIR_MAX_ROW_LEN)));
 }
 
 WeirRow *
@@ -525,6 +527,25 @@ weir_row_builder_finish(WeirRowBuilder *builder)
  * ----------
  */
 
+/* The first entry of the table (ends at byte 4) that ends after "index" */
+static uint32
+entry_of(const char *table, uint32 count, uint32 entry_len, uint32 index)
+{
+	uint32		low = 0;
+	uint32		high = count - 1;
+
+	while (low < high)
+	{
+		uint32		mid = low + (high - low) / 2;
+
+		if (weir_get_uint32(table + (Size) mid * entry_len + 4) > index)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
 uint32
 weir_row_cell_count(const WeirRow *row)
 {
@@ -544,6 +565,8 @@ weir_row_reader_init(WeirRowReader *reader, const WeirRow *row)
 	reader->cells = row->data + layout.cells;
 	reader->names = row->data + layout.names;
 	reader->values = row->data + layout.values;
+	reader->family_count = layout.family_count;
+	reader->column_count = layout.column_count;
 	reader->cell_count = layout.cell_count;
 	if (layout.family_count > 0)
 		reader->qualifier_end =
@@ -560,7 +583,9 @@ reader_next_family(WeirRowReader *reader)
 	reader->current.family = reader->names + reader->family_name_end;
 	reader->current.family_len = end - reader->family_name_end;
 	reader->family_name_end = end;
-	reader->family_end = weir_get_uint32(entry + 4);
+	end = weir_get_uint32(entry + 4);
+	reader->family_columns = end - reader->family_end;
+	reader->family_end = end;
 }
 
 static void
@@ -577,7 +602,9 @@ reader_next_column(WeirRowReader *reader)
 	reader->current.qualifier = reader->names + reader->qualifier_end;
 	reader->current.qualifier_len = end - reader->qualifier_end;
 	reader->qualifier_end = end;
-	reader->column_end = weir_get_uint32(entry + 4);
+	end = weir_get_uint32(entry + 4);
+	reader->column_cells = end - reader->column_end;
+	reader->column_end = end;
 }
 
 /* Returns false, and leaves *cell alone, after the last cell. */
@@ -604,60 +631,52 @@ weir_row_reader_next(WeirRowReader *reader, WeirCell *cell)
 	return true;
 }
 
-/* The first entry of the table (ends at byte 4) that ends after "index" */
-static uint32
-entry_of(const char *table, uint32 count, uint32 entry_len, uint32 index)
+void
+weir_row_reader_seek(WeirRowReader *reader, uint32 index)
 {
-	uint32		low = 0;
-	uint32		high = count - 1;
+	const char *entry;
+	uint32		column;
+	uint32		family;
 
-	while (low < high)
-	{
-		uint32		mid = low + (high - low) / 2;
+	reader->cell = index;
+	if (index >= reader->cell_count)
+		return;
+	column = entry_of(reader->columns, reader->column_count,
+					  WEIR_ROW_COLUMN_LEN, index);
+	family = entry_of(reader->families, reader->family_count,
+					  WEIR_ROW_FAMILY_LEN, column);
 
-		if (weir_get_uint32(table + (Size) mid * entry_len + 4) > index)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
+	/* as if the family before had been read to its end */
+	entry = reader->families + (Size) family * WEIR_ROW_FAMILY_LEN;
+	reader->family = family;
+	reader->family_name_end =
+		family == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_FAMILY_LEN);
+	reader->family_end =
+		family == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_FAMILY_LEN + 4);
+	if (column > reader->family_end)
+		reader_next_family(reader);
+
+	/* as if the column before had been; before the first stands a family */
+	entry = reader->columns + (Size) column * WEIR_ROW_COLUMN_LEN;
+	reader->column = column;
+	reader->qualifier_end = weir_get_uint32(entry - WEIR_ROW_COLUMN_LEN);
+	reader->column_end =
+		column == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_COLUMN_LEN + 4);
+	if (index > reader->column_end)
+		reader_next_column(reader);
+
+	entry = reader->cells + (Size) index * WEIR_ROW_CELL_LEN;
+	reader->value_end =
+		index == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_CELL_LEN + 8);
 }
 
 void
 weir_row_get_cell(const WeirRow *row, uint32 index, WeirCell *cell)
 {
-	Size		len = VARSIZE(row) - VARHDRSZ;
-	const char *data = row->data;
-	WeirRowLayout layout;
-	const char *entry;
-	uint32		column;
-	uint32		family;
-	uint32		begin;
+	WeirRowReader reader;
 
-	weir_row_read_layout(&layout, data, len, len);
-	if (index >= layout.cell_count)
-		elog(ERROR, "cell %u of a wide row of %u", index, layout.cell_count);
-	column = entry_of(data + layout.columns, layout.column_count,
-					  WEIR_ROW_COLUMN_LEN, index);
-	family = entry_of(data + layout.families, layout.family_count,
-					  WEIR_ROW_FAMILY_LEN, column);
-
-	entry = data + layout.families + (Size) family * WEIR_ROW_FAMILY_LEN;
-	begin = family == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_FAMILY_LEN);
-	cell->family = data + layout.names + begin;
-	cell->family_len = weir_get_uint32(entry) - begin;
-
-	/* before the first column stands the last family, as long an entry */
-	StaticAssertStmt(WEIR_ROW_COLUMN_LEN == WEIR_ROW_FAMILY_LEN,
-					 "the first qualifier begins where the last family ends");
-	entry = data + layout.columns + (Size) column * WEIR_ROW_COLUMN_LEN;
-	begin = weir_get_uint32(entry - WEIR_ROW_COLUMN_LEN);
-	cell->qualifier = data + layout.names + begin;
-	cell->qualifier_len = weir_get_uint32(entry) - begin;
-
-	entry = data + layout.cells + (Size) index * WEIR_ROW_CELL_LEN;
-	begin = index == 0 ? 0 : weir_get_uint32(entry - WEIR_ROW_CELL_LEN + 8);
-	cell->ts = weir_get_int64(entry);
-	cell->value = data + layout.values + begin;
-	cell->value_len = weir_get_uint32(entry + 8) - begin;
+	weir_row_reader_init(&reader, row);
+	weir_row_reader_seek(&reader, index);
+	if (!weir_row_reader_next(&reader, cell))
+		elog(ERROR, "cell %u of a wide row of %u", index, reader.cell_count);
 }

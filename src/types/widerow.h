@@ -30,13 +30,17 @@ extern void weir_row_check(const WeirRow *row);
  * (checked: elog), and are copied.  Everything lives in the memory context
  * that was current at create; finish returns the row (allocated there) and
  * frees the builder.  A part of a cell that breaks a limit raises as the
- * weir_check_ functions of cell.h do, a row larger than WEIR_MAX_ROW_LEN
- * raises 54000 (at the first cell that does not fit).
+ * weir_check_ functions of cell.h do, a row that would become larger than
+ * WEIR_MAX_ROW_LEN raises 54000 when the cell is added.
  */
 typedef struct WeirRowBuilder WeirRowBuilder;
 
 extern WeirRowBuilder *weir_row_builder_create(void);
 extern void weir_row_builder_add(WeirRowBuilder *builder, const WeirCell *cell);
+
+/* the same, but false, and nothing is added, if the row would be too large */
+extern bool weir_row_builder_try_add(WeirRowBuilder *builder,
+									 const WeirCell *cell);
 extern WeirRow *weir_row_builder_finish(WeirRowBuilder *builder);
 
 /* Reading, in order.  The cell points into the row. */
@@ -53,13 +57,18 @@ typedef struct WeirRowReader
 	/* about the cell that weir_row_reader_next returned last */
 	bool		starts_family;	/* it is the first of its family */
 	bool		starts_column;	/* it is the first, the newest, of its column */
+	uint32		family_columns; /* how many columns its family has */
+	uint32		column_cells;	/* how many cells its column has */
+	/* about the row */
+	uint32		family_count;
+	uint32		column_count;
+	uint32		cell_count;
 	/* private */
 	const char *columns;
 	const char *cells;
 	const char *names;
 	const char *values;
 	const char *families;
-	uint32		cell_count;
 	uint32		family;			/* index of the next family */
 	uint32		column;			/* index of the next column */
 	uint32		cell;			/* index of the next cell */
@@ -73,6 +82,9 @@ typedef struct WeirRowReader
 
 extern void weir_row_reader_init(WeirRowReader *reader, const WeirRow *row);
 extern bool weir_row_reader_next(WeirRowReader *reader, WeirCell *cell);
+
+/* the next cell will be that one; index may be the number of cells */
+extern void weir_row_reader_seek(WeirRowReader *reader, uint32 index);
 
 /*
  * Finding, by binary search: the cells of a family or of a column are
@@ -94,5 +106,12 @@ extern bool weir_row_newest_value(Datum d,
 								  const char *family, size_t family_len,
 								  const char *qualifier, size_t qualifier_len,
 								  bytea **value);
+
+/* New rows (widerow_ops.c) */
+extern WeirRow *weir_row_cut_family(const WeirRow *row,
+									const char *family, size_t family_len);
+
+/* The cells of both; at a coordinate that both have, the one of b */
+extern WeirRow *weir_row_merge(const WeirRow *a, const WeirRow *b);
 
 #endif							/* WEIR_WIDEROW_H */

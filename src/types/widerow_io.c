@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * widerow_io.c
+ *	  Input, output, receive and send of weir.widerow.
+ *
+ * The text form is that of widerow_json.c.  The binary form, in network byte
+ * order, with an example, {"s": {"t": [[1000, "on"]]}}:
+ *
+ *	size	meaning													example
+ *	1		format version, 1										01
+ *	4		number of families										1
+ *			for each family, in order of their names:
+ *	4			length of the name, 1 to 64							1
+ *	...			name												"s"
+ *	4			number of columns, not 0							1
+ *				for each column, in order of the qualifiers:
+ *	4				length of the qualifier							1
+ *	...				qualifier										"t"
+ *	4				number of cells, not 0							1
+ *					for each cell, newest first:
+ *	8					microseconds since 1970, not negative		1000
+ *	4					length of the value							2
+ *	...					value										"on"
+ *
+ * Receiving trusts nothing: what is not of this form, in this order and
+ * within the limits raises 22P03, or 54000 for the limits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
+#include "utils/jsonfuncs.h"
+
+#include "types/widerow.h"
+#include "types/widerow_json.h"
+#include "types/widerow_layout.h"
+#include "weir.h"
+
+#define BINARY_VERSION	1
+
+PG_FUNCTION_INFO_V1(weir_widerow_in);
+PG_FUNCTION_INFO_V1(weir_widerow_out);
+PG_FUNCTION_INFO_V1(weir_widerow_recv);
+PG_FUNCTION_INFO_V1(weir_widerow_send);
+
+/* ----------
+ * Text
+ * ----------
+ */
+
+static WeirJsonAction
+json_object_start(void *state)
+{
+	WEIR_JSON_RETURN(weir_row_parse_object_start(state));
+}
+
+static WeirJsonAction
+json_object_end(void *state)
+{
+	WEIR_JSON_RETURN(weir_row_parse_object_end(state));
+}
+
+static WeirJsonAction
+json_array_start(void *state)
+{
+	WEIR_JSON_RETURN(weir_row_parse_array_start(state));
+}
+
+static WeirJsonAction
+json_array_end(void *state)
+{
+	WEIR_JSON_RETURN(weir_row_parse_array_end(state));
+}
+
+static WeirJsonAction
+json_key(void *state, char *key, bool isnull)
+{
+	WEIR_JSON_RETURN(weir_row_parse_key(state, key, strlen(key)));
+}
+
+static WeirJsonAction
+json_scalar(void *state, char *token, JsonTokenType type)
+{
+	bool		ok;
+
+	if (type == JSON_TOKEN_STRING)
+		ok = weir_row_parse_string(state, token, strlen(token));
+	else if (type == JSON_TOKEN_NUMBER)
+		ok = weir_row_parse_number(state, token);
+	else
+		ok = weir_row_parse_other(state);
+	WEIR_JSON_RETURN(ok);
+}
+
+Datum
+weir_widerow_in(PG_FUNCTION_ARGS)
+{
+	char	   *text = PG_GETARG_CSTRING(0);
+	Node	   *escontext = fcinfo->context;
+	JsonSemAction actions = {0};
+	WeirRow    *row;
+
+	actions.semstate = weir_row_parse_create(escontext);
+	actions.object_start = json_object_start;
+	actions.object_end = json_object_end;
+	actions.object_field_start = json_key;
+	actions.array_start = json_array_start;
+	actions.array_end = json_array_end;
+	actions.scalar = json_scalar;
+	if (!weir_parse_json(weir_json_lexer(text, strlen(text)), &actions,
+						 escontext))
+		PG_RETURN_NULL();
+	row = weir_row_parse_finish(actions.semstate);
+	if (row == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_WEIR_ROW(row);
+}
+
+Datum
+weir_widerow_out(PG_FUNCTION_ARGS)
+{
+	WeirRow    *row = PG_GETARG_WEIR_ROW(0);
+	StringInfoData buf;
+
+	/* values of plain text and few escapes will fit */
+	initStringInfo(&buf);
+	enlargeStringInfo(&buf, VARSIZE(row) + VARSIZE(row) / 4);
+	weir_row_append_json(&buf, row);
+	PG_RETURN_CSTRING(buf.data);
+}
+
+/* ----------
+ * Binary
+ * ----------
+ */
+
+static inline char *
+put_uint32(char *p, uint32 v)
+{
+	v = pg_hton32(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static inline char *
+put_bytes(char *p, const char *bytes, uint32 len)
+{
+	p = put_uint32(p, len);
+	memcpy(p, bytes, len);
+	return p + len;
+}
+
+Datum
+weir_widerow_send(PG_FUNCTION_ARGS)
+{
+	WeirRow    *row = PG_GETARG_WEIR_ROW(0);
+	/* apart from the head, everything is as long as in the row */
+	Size		len = VARSIZE(row) - VARHDRSZ - WEIR_ROW_HEAD_LEN + 1 + 4;
+	bytea	   *result = palloc(VARHDRSZ + len);
+	char	   *p = VARDATA(result);
+	WeirRowReader reader;
+	WeirCell	cell;
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	*p++ = BINARY_VERSION;
+	weir_row_reader_init(&reader, row);
+	p = put_uint32(p, reader.family_count);
+	while (weir_row_reader_next(&reader, &cell))
+	{
+		int64		ts = pg_hton64(cell.ts);
+
+		if (reader.starts_family)
+		{
+			p = put_bytes(p, cell.family, cell.family_len);
+			p = put_uint32(p, reader.family_columns);
+		}
+		if (reader.starts_column)
+		{
+			p = put_bytes(p, cell.qualifier, cell.qualifier_len);
+			p = put_uint32(p, reader.column_cells);
+		}
+		memcpy(p, &ts, sizeof(ts));
+		p = put_bytes(p + sizeof(ts), cell.value, cell.value_len);
+	}
+	Assert(p == VARDATA(result) + len);
+	PG_RETURN_BYTEA_P(result);
+}
+
+static void
+invalid_binary(const char *what, const StringInfo buf)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid binary representation of type %s",
+					"weir.widerow"),
+			 errdetail("%s, at byte %d.", what, buf->cursor)));
+}
+
+/* The next len bytes */
+static const char *
+get_bytes(StringInfo buf, uint32 len)
+{
+	const char *p = buf->data + buf->cursor;
+
+	if (len > (uint32) (buf->len - buf->cursor))
+		invalid_binary("It ends too early", buf);
+	buf->cursor += len;
+	return p;
+}
+
+static uint32
+get_uint32(StringInfo buf)
+{
+	uint32		v;
+
+	memcpy(&v, get_bytes(buf, sizeof(v)), sizeof(v));
+	return pg_ntoh32(v);
+}
+
+/* A number of columns or cells */
+static uint32
+get_count(StringInfo buf)
+{
+	uint32		count = get_uint32(buf);
+
+	if (count == 0)
+		invalid_binary("A family or column has no cell", buf);
+	return count;
+}
+
+static void
+recv_cells(StringInfo buf, WeirRowBuilder *builder, WeirCell *cell)
+{
+	uint32		count = get_count(buf);
+	int64		last_ts = 0;
+	uint32		i;
+
+	for (i = 0; i < count; i++)
+	{
+		uint64		ts;
+
+		memcpy(&ts, get_bytes(buf, sizeof(ts)), sizeof(ts));
+		cell->ts = (int64) pg_ntoh64(ts);
+		if (cell->ts < 0)
+			invalid_binary("A timestamp is negative", buf);
+		if (i > 0 && cell->ts >= last_ts)
+			invalid_binary("Timestamps are not in descending order", buf);
+		last_ts = cell->ts;
+		cell->value_len = get_uint32(buf);
+		weir_check_value_len(cell->value_len);
+		cell->value = get_bytes(buf, cell->value_len);
+		weir_row_builder_add(builder, cell);
+	}
+}
+
+static void
+recv_columns(StringInfo buf, WeirRowBuilder *builder, WeirCell *cell)
+{
+	uint32		count = get_count(buf);
+	const char *last = NULL;
+	uint32		last_len = 0;
+	uint32		i;
+
+	for (i = 0; i < count; i++)
+	{
+		cell->qualifier_len = get_uint32(buf);
+		weir_check_qualifier_len(cell->qualifier_len);
+		cell->qualifier = get_bytes(buf, cell->qualifier_len);
+		if (i > 0 && weir_bytes_cmp(last, last_len, cell->qualifier,
+									cell->qualifier_len) >= 0)
+			invalid_binary("Qualifiers are not in order", buf);
+		last = cell->qualifier;
+		last_len = cell->qualifier_len;
+		recv_cells(buf, builder, cell);
+	}
+}
+
+static void
+recv_families(StringInfo buf, WeirRowBuilder *builder)
+{
+	uint32		count = get_uint32(buf);
+	const char *last = NULL;
+	uint32		last_len = 0;
+	uint32		i;
+
+	for (i = 0; i < count; i++)
+	{
+		WeirCell	cell;
+
+		cell.family_len = get_uint32(buf);
+		if (cell.family_len > WEIR_MAX_FAMILY_LEN)
+			weir_check_family(NULL, cell.family_len);
+		cell.family = get_bytes(buf, cell.family_len);
+		if (!weir_family_is_name(cell.family, cell.family_len))
+			invalid_binary("A family name is not valid", buf);
+		if (i > 0 && weir_bytes_cmp(last, last_len, cell.family,
+									cell.family_len) >= 0)
+			invalid_binary("Families are not in order", buf);
+		last = cell.family;
+		last_len = cell.family_len;
+		recv_columns(buf, builder, &cell);
+	}
+}
+
+Datum
+weir_widerow_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
+	WeirRowBuilder *builder = weir_row_builder_create();
+
+	if (get_bytes(buf, 1)[0] != BINARY_VERSION)
+		invalid_binary("The format version is not one that is known", buf);
+	recv_families(buf, builder);
+	if (buf->cursor != buf->len)
+		invalid_binary("Bytes follow the last family", buf);
+	PG_RETURN_WEIR_ROW(weir_row_builder_finish(builder));
+}
