@@ -39,7 +39,15 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/rowscan.o \
-	src/storage/rowstore.o
+	src/storage/rowstore.o \
+	src/storage/wide_table.o \
+	src/storage/filtered.o \
+	src/storage/rowread.o \
+	src/storage/face.o \
+	src/storage/face_columns.o \
+	src/storage/face_plan.o \
+	src/storage/face_scan.o \
+	src/storage/face_modify.o
 
 OBJS_STREAM =
 
@@ -65,7 +73,12 @@ SQL_TYPES = \
 	src/types/delta.sql \
 	src/types/mutation.sql
 
-SQL_STORAGE =
+SQL_STORAGE = \
+	src/storage/catalog.sql \
+	src/storage/face.sql \
+	src/storage/wide_table.sql \
+	src/storage/rowstore.sql \
+	src/storage/rowread.sql
 
 SQL_STREAM =
 

@@ -98,4 +98,75 @@
 	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL)
 #endif
 
+/* Ownership is checked by one function for all kinds of objects since 16. */
+#if PG_VERSION_NUM >= 160000
+#define WeirRelationOwnerCheck(relid, roleid) \
+	object_ownercheck(RelationRelationId, relid, roleid)
+#else
+#define WeirRelationOwnerCheck(relid, roleid) \
+	pg_class_ownercheck(relid, roleid)
+#endif
+
+/* An input function in C got a context for soft errors in 16. */
+#if PG_VERSION_NUM >= 160000
+#define WEIR_NO_ESCONTEXT , NULL
+#else
+#define WEIR_NO_ESCONTEXT
+#endif
+
+/* Path keys know of outer joins by themselves since 16. */
+#if PG_VERSION_NUM >= 160000
+#define weir_build_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, opno, relids, false)
+#else
+#define weir_build_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, NULL, opno, relids, false)
+#endif
+
+/*
+ * A path of a foreign scan: it got restrictions in 17, and the number of
+ * disabled nodes in 18.
+ */
+#if PG_VERSION_NUM >= 180000
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, keys, outer, NULL, NIL, private)
+#elif PG_VERSION_NUM >= 170000
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, keys, outer, NULL, NIL, private)
+#else
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, keys, outer, NULL, private)
+#endif
+
+/* TRUNCATE can run as the owner since 16. */
+#if PG_VERSION_NUM >= 160000
+#define weir_truncate(rels, relids) \
+	ExecuteTruncateGuts(rels, relids, NIL, DROP_RESTRICT, false, false)
+#else
+#define weir_truncate(rels, relids) \
+	ExecuteTruncateGuts(rels, relids, NIL, DROP_RESTRICT, false)
+#endif
+
+/* Estimating the length of an array looks at statistics since 17. */
+#if PG_VERSION_NUM >= 170000
+#define WeirArrayLength(root, expr) estimate_array_length(root, expr)
+#else
+#define WeirArrayLength(root, expr) estimate_array_length(expr)
+#endif
+
+/* The delay of VACUUM and ANALYZE knows which of them it is since 18. */
+#if PG_VERSION_NUM >= 180000
+#define weir_analyze_delay_point() vacuum_delay_point(true)
+#else
+#define weir_analyze_delay_point() vacuum_delay_point()
+#endif
+
+/* Outer-join clauses are wrapped since 16; needs nodes/pathnodes.h. */
+#if PG_VERSION_NUM >= 160000
+#define weir_outer_join_clause(node) \
+	((Node *) ((OuterJoinClauseInfo *) (node))->rinfo)
+#else
+#define weir_outer_join_clause(node) ((Node *) (node))
+#endif
+
 #endif							/* WEIR_H */

@@ -433,8 +433,8 @@ load_details(WeirWideTable *table)
 	MemoryContextSwitchTo(old_context);
 }
 
-WeirWideTable *
-weir_wide_table_lookup(Oid face)
+static WeirWideTable *
+wide_table_lookup(Oid face)
 {
 	CacheEntry *entry = cache_entry(face);
 	WeirWideTable *table;
@@ -467,13 +467,12 @@ weir_wide_table_check_acl(Oid face, AclMode required)
 }
 
 WeirWideTable *
-weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
+weir_wide_table_require(Oid face)
 {
 	WeirWideTable *table = NULL;
 
-	LockRelationOid(face, lockmode);
 	if (get_rel_relkind(face) == RELKIND_FOREIGN_TABLE)
-		table = weir_wide_table_lookup(face);
+		table = wide_table_lookup(face);
 	if (table == NULL)
 	{
 		char	   *name = get_rel_name(face);
@@ -487,6 +486,16 @@ weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
 				 errmsg("\"%s\" is not a wide table", name),
 				 errhint("Wide tables are created with weir.create_wide_table.")));
 	}
+	return table;
+}
+
+WeirWideTable *
+weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
+{
+	WeirWideTable *table;
+
+	LockRelationOid(face, lockmode);
+	table = weir_wide_table_require(face);
 	weir_wide_table_check_acl(face, required);
 	return table;
 }

@@ -61,8 +61,8 @@ typedef struct WeirWideTable
 extern WeirWideTable *weir_wide_table_open(Oid face, LOCKMODE lockmode,
 										   AclMode required);
 
-/* the same, but NULL if the relation is no wide table */
-extern WeirWideTable *weir_wide_table_lookup(Oid face);
+/* the same for a face that is locked, without looking at rights */
+extern WeirWideTable *weir_wide_table_require(Oid face);
 
 /* Checks rights as above without opening. */
 extern void weir_wide_table_check_acl(Oid face, AclMode required);
