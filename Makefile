@@ -23,6 +23,7 @@ OBJS_TYPES = \
 	src/types/widerow_cmp.o \
 	src/types/widerow_agg.o \
 	src/types/widerow_subscript.o \
+	src/types/row_key.o \
 	src/types/wallclock.o \
 	src/types/window.o \
 	src/types/first_last.o \
@@ -67,6 +68,7 @@ OBJS = \
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
 	src/types/widerow.sql \
+	src/types/row_key.sql \
 	src/types/window.sql \
 	src/types/first_last.sql \
 	src/types/gc_rule.sql \

@@ -13,6 +13,8 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "storage/catalog.h"
+#include "storage/hll.h"
 #include "weir.h"
 
 PG_MODULE_MAGIC;
@@ -22,5 +24,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	weir_hll_init();
+	weir_catalog_init();
 	MarkGUCPrefixReserved("weir");
 }

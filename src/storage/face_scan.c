@@ -199,7 +199,7 @@ tighten_upper(WeirKeyRange *range, WeirRowKey key, bool open)
 }
 
 static bool
-range_contains(const WeirKeyRange *range, const WeirRowKey *key)
+key_is_in_range(const WeirKeyRange *range, const WeirRowKey *key)
 {
 	int			c;
 
@@ -358,7 +358,7 @@ next_row(FaceScan *state)
 		if (ScanDirectionIsBackward(state->direction))
 			i = state->nkeys - 1 - i;
 		key = &state->keys[i];
-		if (range_contains(&state->range, key) &&
+		if (key_is_in_range(&state->range, key) &&
 			weir_row_scan_get(state->scan, *key))
 			return true;
 	}

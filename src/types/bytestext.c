@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 
 #include "types/bytestext.h"
@@ -34,10 +35,15 @@ typedef enum BytesForm
 
 #define ONES UINT64CONST(0x0101010101010101)
 #define HIGHS UINT64CONST(0x8080808080808080)
+#define LOWS UINT64CONST(0x000F000F000F000F)
 
-/* Are these eight bytes all printable ASCII, neither '"' nor '\'? */
-static inline bool
-eight_are_plain(const char *p)
+/*
+ * Of these eight bytes, those that are not printable ASCII, or are '"' or
+ * '\', have their high bit set in the result.  So may the bytes after such
+ * a one in memory order, but then the result is not zero anyway.
+ */
+static inline uint64
+not_plain(const char *p)
 {
 	uint64		v;
 	uint64		quote;
@@ -52,8 +58,35 @@ eight_are_plain(const char *p)
 	 * than 0x20, or is zero after the exclusive or.  A carry or borrow
 	 * disturbs only the bytes after one that is found anyway.
 	 */
-	return ((v | (v + ONES) | (v - ONES * 0x20) |
-			 (quote - ONES) | (backslash - ONES)) & HIGHS) == 0;
+	return (v | (v + ONES) | (v - ONES * 0x20) |
+			(quote - ONES) | (backslash - ONES)) & HIGHS;
+}
+
+/* Is everything printable ASCII, and not escaped in JSON? */
+static bool
+all_plain(const char *p, size_t len)
+{
+	const char *last;
+
+	if (len < 8)
+	{
+		for (; len > 0; len--, p++)
+		{
+			if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
+				return false;
+		}
+		return true;
+	}
+	last = p + len - 8;
+	for (; p + 8 < last; p += 16)
+	{
+		if ((not_plain(p) | not_plain(p + 8)) != 0)
+			return false;
+	}
+	if (p < last && not_plain(p) != 0)
+		return false;
+	/* the last eight, of which some may have been seen */
+	return not_plain(last) == 0;
 }
 
 /* The length of the printable character beyond ASCII at p, or 0 */
@@ -76,16 +109,17 @@ bytes_form(const char *bytes, size_t len)
 {
 	const unsigned char *p = (const unsigned char *) bytes;
 	const unsigned char *end = p + len;
-	bool		is_utf8 = (GetDatabaseEncoding() == PG_UTF8);
 	BytesForm	form = BYTES_PLAIN;
 
+	if (all_plain(bytes, len))
+		return BYTES_PLAIN;
 	if (len >= 2 && bytes[0] == '\\' && bytes[1] == 'x')
 		return BYTES_HEX;
 	while (p < end)
 	{
 		int			char_len = 1;
 
-		if (end - p >= 8 && eight_are_plain((const char *) p))
+		if (end - p >= 8 && not_plain((const char *) p) == 0)
 		{
 			p += 8;
 			continue;
@@ -96,8 +130,8 @@ bytes_form(const char *bytes, size_t len)
 			return BYTES_HEX;
 		else if (*p >= 0x80)
 		{
-			char_len = is_utf8 ? printable_utf8(p, end) : 0;
-			if (char_len == 0)
+			char_len = printable_utf8(p, end);
+			if (char_len == 0 || GetDatabaseEncoding() != PG_UTF8)
 				return BYTES_HEX;
 		}
 		p += char_len;
@@ -105,15 +139,33 @@ bytes_form(const char *bytes, size_t len)
 	return form;
 }
 
+/* Four bytes as eight hexadecimal digits */
+static inline void
+put_hex_of_four(char *out, const char *bytes)
+{
+	const unsigned char *b = (const unsigned char *) bytes;
+	uint64		v = b[0] | (uint64) b[1] << 16 | (uint64) b[2] << 32 |
+	(uint64) b[3] << 48;
+
+	/* a byte for each half-byte, and what makes it a digit or a letter */
+	v = ((v & (LOWS << 4)) >> 4) | ((v & LOWS) << 8);
+	v += ONES * '0' + (((v + ONES * 6) >> 4) & ONES) * ('a' - '0' - 10);
+#ifdef WORDS_BIGENDIAN
+	v = pg_bswap64(v);
+#endif
+	memcpy(out, &v, sizeof(v));
+}
+
 static char *
 put_hex(char *out, const char *bytes, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
-	size_t		i;
 
-	for (i = 0; i < len; i++)
+	for (; len >= 4; len -= 4, bytes += 4, out += 8)
+		put_hex_of_four(out, bytes);
+	for (; len > 0; len--, bytes++)
 	{
-		unsigned char c = (unsigned char) bytes[i];
+		unsigned char c = (unsigned char) *bytes;
 
 		*out++ = digits[c >> 4];
 		*out++ = digits[c & 0xF];
@@ -135,17 +187,11 @@ put_escaped(char *out, const char *bytes, size_t len)
 	return out;
 }
 
-void
-weir_bytes_append_json(StringInfo buf, const char *bytes, size_t len)
+char *
+weir_bytes_put_json(char *out, const char *bytes, size_t len)
 {
-	BytesForm	form = bytes_form(bytes, len);
-	char	   *out;
-
-	/* the longest forms: quotes, "\\x", two digits a byte */
-	enlargeStringInfo(buf, 5 + 2 * len);
-	out = buf->data + buf->len;
 	*out++ = '"';
-	switch (form)
+	switch (bytes_form(bytes, len))
 	{
 		case BYTES_PLAIN:
 			memcpy(out, bytes, len);
@@ -160,8 +206,18 @@ weir_bytes_append_json(StringInfo buf, const char *bytes, size_t len)
 			break;
 	}
 	*out++ = '"';
-	*out = '\0';
-	buf->len = out - buf->data;
+	return out;
+}
+
+void
+weir_bytes_append_json(StringInfo buf, const char *bytes, size_t len)
+{
+	char	   *end;
+
+	enlargeStringInfo(buf, WEIR_BYTES_JSON_LEN(len));
+	end = weir_bytes_put_json(buf->data + buf->len, bytes, len);
+	*end = '\0';
+	buf->len = end - buf->data;
 }
 
 bool

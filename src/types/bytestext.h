@@ -19,7 +19,14 @@
 extern bool weir_bytes_from_text(char *text, size_t text_len, Node *escontext,
 								 char **bytes, size_t *len);
 
-/* Appends the bytes as a JSON string that weir_bytes_from_text reads back. */
+/*
+ * Writes the bytes as a JSON string that weir_bytes_from_text reads back.
+ * "put" returns where it ended and needs room for WEIR_BYTES_JSON_LEN, the
+ * longest that it can be.
+ */
+#define WEIR_BYTES_JSON_LEN(len)	(5 + 2 * (Size) (len))
+
+extern char *weir_bytes_put_json(char *out, const char *bytes, size_t len);
 extern void weir_bytes_append_json(StringInfo buf, const char *bytes,
 								   size_t len);
 

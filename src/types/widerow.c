@@ -66,7 +66,11 @@ typedef struct Section
 	char	   *data;
 	Size		len;
 	Size		capacity;
+	Size		expected;		/* length that is expected */
 } Section;
+
+/* no more is allocated in advance, in bytes */
+#define MAX_EXPECTED	(64 * 1024)
 
 struct WeirRowBuilder
 {
@@ -297,8 +301,10 @@ section_extend(WeirRowBuilder *builder, Section *section, Size len)
 	if (section->capacity - section->len < len)
 	{
 		/* no overflow: neither is longer than a row may be */
-		Size		capacity = Max(section->capacity * 2,
-								   section->len + len + len / 2 + 64);
+		Size		capacity = section->len + len + len / 2 + 64;
+
+		capacity = Max(capacity, section->capacity * 2);
+		capacity = Max(capacity, Min(section->expected, MAX_EXPECTED));
 
 		if (section->data == NULL)
 			section->data = MemoryContextAlloc(builder->context, capacity);
@@ -358,6 +364,20 @@ weir_row_builder_create(void)
 
 	builder->context = CurrentMemoryContext;
 	return builder;
+}
+
+void
+weir_row_builder_expect(WeirRowBuilder *builder, const WeirRow *row)
+{
+	Size		len = VARSIZE(row) - VARHDRSZ;
+	WeirRowLayout layout;
+
+	weir_row_read_layout(&layout, row->data, len, len);
+	builder->families.expected += layout.columns - layout.families;
+	builder->columns.expected += layout.cells - layout.columns;
+	builder->cells.expected += layout.names - layout.cells;
+	builder->qualifiers.expected += layout.names_len;
+	builder->values.expected += layout.end - layout.values;
 }
 
 /* Compares with the cell added last, which there is. */

@@ -36,6 +36,11 @@ extern void weir_row_check(const WeirRow *row);
 typedef struct WeirRowBuilder WeirRowBuilder;
 
 extern WeirRowBuilder *weir_row_builder_create(void);
+
+/* Optional: the result will have about the cells of this row, and of others
+ * that are named so; saves some moving of bytes. */
+extern void weir_row_builder_expect(WeirRowBuilder *builder,
+									const WeirRow *row);
 extern void weir_row_builder_add(WeirRowBuilder *builder, const WeirCell *cell);
 
 /* the same, but false, and nothing is added, if the row would be too large */

@@ -84,26 +84,40 @@ struct WeirRowParse
  * ----------
  */
 
-static inline void
-put_literal(StringInfo buf, const char *s, int len)
+/* The most that a cell's JSON has besides its family, qualifier and value */
+#define CELL_JSON_LEN	(MAXINT8LEN + 32)
+
+static inline char *
+put_bytes(char *p, const char *bytes, Size len)
 {
-	enlargeStringInfo(buf, len);
-	memcpy(buf->data + buf->len, s, len);
-	buf->len += len;
+	memcpy(p, bytes, len);
+	return p + len;
 }
 
-/* Closes what is open before a cell that starts a family or column. */
-static void
-append_separator(StringInfo buf, const WeirRowReader *reader, bool is_first)
+#define put_literal(p, literal) put_bytes(p, literal, sizeof(literal) - 1)
+
+/* The end of what is open, and the begin of the cell's family and column */
+static char *
+put_place(char *p, const WeirRowReader *reader, const WeirCell *cell,
+		  bool is_first)
 {
+	if (!reader->starts_column)
+		return put_literal(p, ", ");
 	if (is_first)
-		put_literal(buf, "{", 1);
+		p = put_literal(p, "{");
 	else if (reader->starts_family)
-		put_literal(buf, "]}, ", 4);
-	else if (reader->starts_column)
-		put_literal(buf, "], ", 3);
+		p = put_literal(p, "]}, ");
 	else
-		put_literal(buf, ", ", 2);
+		p = put_literal(p, "], ");
+	if (reader->starts_family)
+	{
+		/* its characters need no escape */
+		p = put_literal(p, "\"");
+		p = put_bytes(p, cell->family, cell->family_len);
+		p = put_literal(p, "\": {");
+	}
+	p = weir_bytes_put_json(p, cell->qualifier, cell->qualifier_len);
+	return put_literal(p, ": [");
 }
 
 void
@@ -116,26 +130,20 @@ weir_row_append_json(StringInfo buf, const WeirRow *row)
 	weir_row_reader_init(&reader, row);
 	while (weir_row_reader_next(&reader, &cell))
 	{
-		append_separator(buf, &reader, is_first);
+		char	   *p;
+
+		/* no overflow: the sum of the lengths is within that of a row */
+		enlargeStringInfo(buf, CELL_JSON_LEN + cell.family_len +
+						  WEIR_BYTES_JSON_LEN(cell.qualifier_len) +
+						  WEIR_BYTES_JSON_LEN(cell.value_len));
+		p = put_place(buf->data + buf->len, &reader, &cell, is_first);
+		p = put_literal(p, "[");
+		p += pg_lltoa(cell.ts, p);
+		p = put_literal(p, ", ");
+		p = weir_bytes_put_json(p, cell.value, cell.value_len);
+		p = put_literal(p, "]");
+		buf->len = p - buf->data;
 		is_first = false;
-		if (reader.starts_family)
-		{
-			/* its characters need no escape */
-			put_literal(buf, "\"", 1);
-			put_literal(buf, cell.family, cell.family_len);
-			put_literal(buf, "\": {", 4);
-		}
-		if (reader.starts_column)
-		{
-			weir_bytes_append_json(buf, cell.qualifier, cell.qualifier_len);
-			put_literal(buf, ": [", 3);
-		}
-		enlargeStringInfo(buf, MAXINT8LEN + 4);
-		buf->data[buf->len++] = '[';
-		buf->len += pg_lltoa(cell.ts, buf->data + buf->len);
-		put_literal(buf, ", ", 2);
-		weir_bytes_append_json(buf, cell.value, cell.value_len);
-		put_literal(buf, "]", 1);
 	}
 	appendStringInfoString(buf, is_first ? "{}" : "]}}");
 }

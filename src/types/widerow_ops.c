@@ -291,6 +291,7 @@ weir_row_cut_family(const WeirRow *row, const char *family, size_t family_len)
 
 	if (weir_row_find_family(row, family, family_len, &first, &count))
 	{
+		weir_row_builder_expect(builder, row);
 		weir_row_reader_init(&reader, row);
 		weir_row_reader_seek(&reader, first);
 		add_cells(builder, &reader, count);
@@ -311,6 +312,7 @@ weir_without_family(PG_FUNCTION_ARGS)
 	if (!weir_row_find_family(row, family.data, family.len, &first, &count))
 		PG_RETURN_WEIR_ROW(row);
 	builder = weir_row_builder_create();
+	weir_row_builder_expect(builder, row);
 	weir_row_reader_init(&reader, row);
 	add_cells(builder, &reader, first);
 	weir_row_reader_seek(&reader, first + count);
@@ -329,6 +331,8 @@ weir_row_merge(const WeirRow *a, const WeirRow *b)
 	bool		more_a;
 	bool		more_b;
 
+	weir_row_builder_expect(builder, a);
+	weir_row_builder_expect(builder, b);
 	weir_row_reader_init(&areader, a);
 	weir_row_reader_init(&breader, b);
 	more_a = weir_row_reader_next(&areader, &acell);
@@ -375,6 +379,7 @@ weir_latest(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("number of versions must be at least 1, not %d", n)));
 	builder = weir_row_builder_create();
+	weir_row_builder_expect(builder, row);
 	weir_row_reader_init(&reader, row);
 	while (weir_row_reader_next(&reader, &cell))
 	{
@@ -425,6 +430,7 @@ weir_between(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	row = PG_GETARG_WEIR_ROW(0);
 	builder = weir_row_builder_create();
+	weir_row_builder_expect(builder, row);
 	weir_row_reader_init(&reader, row);
 	while (weir_row_reader_next(&reader, &cell))
 	{
