@@ -39,6 +39,7 @@ OBJS_STORAGE = \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
+	src/storage/cursor.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
@@ -48,7 +49,9 @@ OBJS_STORAGE = \
 	src/storage/face_columns.o \
 	src/storage/face_plan.o \
 	src/storage/face_scan.o \
-	src/storage/face_modify.o
+	src/storage/face_modify.o \
+	src/storage/algebra.o \
+	src/storage/compact.o
 
 OBJS_STREAM =
 
@@ -80,7 +83,9 @@ SQL_STORAGE = \
 	src/storage/face.sql \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
-	src/storage/rowread.sql
+	src/storage/rowread.sql \
+	src/storage/algebra.sql \
+	src/storage/compact.sql
 
 SQL_STREAM =
 
@@ -103,7 +108,8 @@ REGRESS_TYPES = \
 	window \
 	first_last
 
-REGRESS_STORAGE =
+REGRESS_STORAGE = \
+	delta_algebra
 
 REGRESS_STREAM =
 

@@ -169,4 +169,15 @@
 #define weir_outer_join_clause(node) ((Node *) (node))
 #endif
 
+/* An update tells which indexes need a new entry since 16; the tuple too. */
+#if PG_VERSION_NUM >= 160000
+#define WeirHeapUpdate(rel, tid, tuple) \
+	do { \
+		TU_UpdateIndexes update_indexes_; \
+		simple_heap_update(rel, tid, tuple, &update_indexes_); \
+	} while (0)
+#else
+#define WeirHeapUpdate(rel, tid, tuple) simple_heap_update(rel, tid, tuple)
+#endif
+
 #endif							/* WEIR_H */

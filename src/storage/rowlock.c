@@ -12,7 +12,8 @@
  *				the next is in the heap, committed or not.
  *
  *	row lock	Held to the end of the transaction by those who write what
- *				they computed from what they read, and by compaction.
+ *				they computed from what they read; by compaction while it
+ *				looks for what it can fold.
  *
  * A blind write never waits for another transaction's end.  The row lock is
  * taken before the barrier; nothing else is waited for under the barrier.
@@ -34,6 +35,7 @@
 /* fourth field of the tag; pg_advisory_lock uses 1 and 2 */
 #define LOCK_KIND_BARRIER	0x5701
 #define LOCK_KIND_ROW		0x5702
+#define LOCK_KIND_COMPACTION	0x5703
 
 uint32
 weir_row_hash(const char *key, Size len)
@@ -76,4 +78,14 @@ weir_row_unlock(Oid face, uint32 hash)
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, face, hash, LOCK_KIND_ROW);
 	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+bool
+weir_compaction_lock(Oid face, bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, face, 0, LOCK_KIND_COMPACTION);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
+		LOCKACQUIRE_NOT_AVAIL;
 }

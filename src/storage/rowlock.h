@@ -26,4 +26,7 @@ extern bool weir_row_lock(Oid face, uint32 hash, bool wait);
 /* Gives a row lock back at once, when nothing was done under it. */
 extern void weir_row_unlock(Oid face, uint32 hash);
 
+/* Against other compactions of the table, to the end of the transaction. */
+extern bool weir_compaction_lock(Oid face, bool wait);
+
 #endif							/* WEIR_ROWLOCK_H */

@@ -20,32 +20,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/relscan.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "miscadmin.h"
+#include "access/stratnum.h"
+#include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/cursor.h"
 #include "storage/hll.h"
 #include "storage/rowscan.h"
 #include "types/segment.h"
-#include "weir.h"
-
-/* An index scan over one of the two heaps. */
-typedef struct Cursor
-{
-	Relation	heap;
-	Relation	index;
-	IndexScanDesc scan;			/* NULL before the first use */
-	int			nkeys;			/* it was begun with */
-	TupleTableSlot *slot;
-	bool		has_tuple;
-} Cursor;
 
 /* A segment or delta of the current row, copied. */
 typedef struct Piece
@@ -71,8 +56,8 @@ struct WeirRowScan
 	int64		now;
 	int64		limit;			/* see only smaller numbers; or PG_INT64_MAX */
 	ScanDirection direction;
-	Cursor		base;
-	Cursor		delta;
+	WeirCursor	base;
+	WeirCursor	delta;
 	const WeirColumnSet *columns;
 
 	WeirFold   *fold;
@@ -84,54 +69,6 @@ struct WeirRowScan
 	const WeirStoredCell *cells;
 	uint32		ncells;
 };
-
-/* ---- cursors ---- */
-
-static void
-cursor_open(Cursor *cursor, Oid heap, Oid index)
-{
-	cursor->heap = table_open(heap, AccessShareLock);
-	cursor->index = index_open(index, AccessShareLock);
-	cursor->slot = table_slot_create(cursor->heap, NULL);
-}
-
-static void
-cursor_close(Cursor *cursor)
-{
-	if (cursor->scan != NULL)
-		index_endscan(cursor->scan);
-	ExecDropSingleTupleTableSlot(cursor->slot);
-	index_close(cursor->index, NoLock);
-	table_close(cursor->heap, NoLock);
-}
-
-static void
-cursor_start(Cursor *cursor, Snapshot snapshot, ScanKey keys, int nkeys)
-{
-	if (cursor->scan != NULL && cursor->nkeys != nkeys)
-	{
-		index_endscan(cursor->scan);
-		cursor->scan = NULL;
-	}
-	if (cursor->scan == NULL)
-	{
-		cursor->scan = WeirIndexBeginScan(cursor->heap, cursor->index,
-										  snapshot, nkeys);
-		cursor->nkeys = nkeys;
-	}
-	index_rescan(cursor->scan, keys, nkeys, NULL, 0);
-}
-
-static bool
-cursor_next(Cursor *cursor, ScanDirection direction)
-{
-	CHECK_FOR_INTERRUPTS();
-	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,
-										   cursor->slot);
-	if (cursor->has_tuple)
-		slot_getallattrs(cursor->slot);
-	return cursor->has_tuple;
-}
 
 static bytea *
 bytes_datum(const char *bytes, uint32 len)
@@ -157,8 +94,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
 	scan->fold = weir_fold_create(weir_hll_combine);
-	cursor_open(&scan->delta, table->delta, table->delta_index);
-	cursor_open(&scan->base, table->base, table->base_index);
+	weir_cursor_open(&scan->delta, table->delta, table->delta_index);
+	weir_cursor_open(&scan->base, table->base, table->base_index);
 	MemoryContextSwitchTo(old_context);
 	return scan;
 }
@@ -166,8 +103,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 void
 weir_row_scan_end(WeirRowScan *scan)
 {
-	cursor_close(&scan->base);
-	cursor_close(&scan->delta);
+	weir_cursor_close(&scan->base);
+	weir_cursor_close(&scan->delta);
 	MemoryContextDelete(scan->context);
 }
 
@@ -327,8 +264,8 @@ collect_all_segments(WeirRowScan *scan, Datum key)
 
 	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				key);
-	cursor_start(&scan->base, scan->snapshot, &scankey, 1);
-	while (cursor_next(&scan->base, ForwardScanDirection))
+	weir_cursor_start(&scan->base, scan->snapshot, &scankey, 1);
+	while (weir_cursor_next(&scan->base, ForwardScanDirection))
 		add_segment(scan);
 }
 
@@ -368,8 +305,8 @@ look_at_first_segment(WeirRowScan *scan, Datum key)
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
 				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
-	cursor_start(&scan->base, scan->snapshot, scankeys, 2);
-	if (cursor_next(&scan->base, ForwardScanDirection))
+	weir_cursor_start(&scan->base, scan->snapshot, scankeys, 2);
+	if (weir_cursor_next(&scan->base, ForwardScanDirection))
 		note_first_segment(scan);
 }
 
@@ -389,9 +326,9 @@ collect_some_segments(WeirRowScan *scan, Datum key)
 					F_BYTEAEQ, key);
 		ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
 					F_BYTEALE, PointerGetDatum(high));
-		cursor_start(&scan->base, scan->snapshot, scankeys, 2);
+		weir_cursor_start(&scan->base, scan->snapshot, scankeys, 2);
 		scan->segments.is_reversed = true;
-		while (cursor_next(&scan->base, BackwardScanDirection))
+		while (weir_cursor_next(&scan->base, BackwardScanDirection))
 		{
 			struct varlena *part = PG_DETOAST_DATUM_PACKED(scan->base.slot->tts_values[Anum_base_part - 1]);
 
@@ -415,9 +352,9 @@ collect_deltas(WeirRowScan *scan, Datum key)
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
 				F_INT8GT, Int64GetDatum(scan->hi));
-	cursor_start(&scan->delta, scan->snapshot, scankeys, 2);
+	weir_cursor_start(&scan->delta, scan->snapshot, scankeys, 2);
 	scan->deltas.is_reversed = false;
-	while (cursor_next(&scan->delta, ForwardScanDirection))
+	while (weir_cursor_next(&scan->delta, ForwardScanDirection))
 		add_delta(scan);
 }
 
@@ -494,16 +431,16 @@ weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 	int			n = range_scankeys(range, scankeys);
 
 	scan->direction = direction;
-	cursor_start(&scan->base, scan->snapshot, scankeys, n);
-	cursor_start(&scan->delta, scan->snapshot, scankeys, n);
-	cursor_next(&scan->base, direction);
-	cursor_next(&scan->delta, direction);
+	weir_cursor_start(&scan->base, scan->snapshot, scankeys, n);
+	weir_cursor_start(&scan->delta, scan->snapshot, scankeys, n);
+	weir_cursor_next(&scan->base, direction);
+	weir_cursor_next(&scan->delta, direction);
 	MemoryContextSwitchTo(old_context);
 }
 
 /* The row key of the cursor's tuple; valid until the cursor moves. */
 static WeirRowKey
-cursor_key(const Cursor *cursor)
+cursor_key(const WeirCursor *cursor)
 {
 	struct varlena *v = PG_DETOAST_DATUM_PACKED(cursor->slot->tts_values[0]);
 	WeirRowKey	key = {VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v)};
@@ -518,7 +455,7 @@ key_cmp(WeirRowKey a, WeirRowKey b)
 }
 
 /* Which cursor stands at the next row? */
-static const Cursor *
+static const WeirCursor *
 next_cursor(const WeirRowScan *scan)
 {
 	int			c;
@@ -555,13 +492,13 @@ weir_row_scan_next(WeirRowScan *scan)
 			   key_cmp(scan->key, cursor_key(&scan->base)) == 0)
 		{
 			add_segment(scan);
-			cursor_next(&scan->base, scan->direction);
+			weir_cursor_next(&scan->base, scan->direction);
 		}
 		while (scan->delta.has_tuple &&
 			   key_cmp(scan->key, cursor_key(&scan->delta)) == 0)
 		{
 			add_delta(scan);
-			cursor_next(&scan->delta, scan->direction);
+			weir_cursor_next(&scan->delta, scan->direction);
 		}
 		if (finish_row(scan))
 			return true;
@@ -688,14 +625,14 @@ weir_key_range_of_prefix(const char *prefix, uint32 len)
 void
 weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key)
 {
-	Cursor		cursor = {0};
+	WeirCursor	cursor;
 	ScanKeyData scankey;
 
-	cursor_open(&cursor, table->delta, table->delta_index);
+	weir_cursor_open(&cursor, table->delta, table->delta_index);
 	ScanKeyInit(&scankey, Anum_delta_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(bytes_datum(key.bytes, key.len)));
-	cursor_start(&cursor, GetActiveSnapshot(), &scankey, 1);
-	while (cursor_next(&cursor, ForwardScanDirection))
+	weir_cursor_start(&cursor, GetActiveSnapshot(), &scankey, 1);
+	while (weir_cursor_next(&cursor, ForwardScanDirection))
 		 /* the reading alone is what counts */ ;
-	cursor_close(&cursor);
+	weir_cursor_close(&cursor);
 }
