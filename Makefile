@@ -3,6 +3,9 @@
 #   make && make install            the PGXS way
 #   make installcheck               pg_regress and isolation tests, own server
 #   make test                       everything, with its own set-up (test/run)
+#   make demo                       twenty seconds of live data (demo/run)
+#   make bench                      ratios, measured side by side (bench/run)
+#   make stress                     the crash test, long
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -11,6 +14,7 @@ PGFILEDESC = "weir - streams, continuous aggregates and wide rows"
 
 # Lowest layer first; a layer calls only what stands above it here.
 OBJS_TYPES = \
+	src/types/tidrun.o \
 	src/types/cell.o \
 	src/types/bytestext.o \
 	src/types/widerow.o \
@@ -23,10 +27,17 @@ OBJS_TYPES = \
 	src/types/widerow_cmp.o \
 	src/types/widerow_agg.o \
 	src/types/widerow_subscript.o \
-	src/types/row_key.o \
 	src/types/wallclock.o \
 	src/types/window.o \
 	src/types/first_last.o \
+	src/types/regex_parse.o \
+	src/types/regex.o \
+	src/types/row_key.o \
+	src/types/filter_tree.o \
+	src/types/filter_io.o \
+	src/types/filter_needs.o \
+	src/types/filter.o \
+	src/types/filter_make.o \
 	src/types/stored.o \
 	src/types/delta.o \
 	src/types/gc_rule.o \
@@ -36,6 +47,8 @@ OBJS_TYPES = \
 	src/types/mutation.o
 
 OBJS_STORAGE = \
+	src/storage/owner.o \
+	src/storage/sequence.o \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
@@ -53,11 +66,26 @@ OBJS_STORAGE = \
 	src/storage/algebra.o \
 	src/storage/compact.o
 
-OBJS_STREAM =
+OBJS_STREAM = \
+	src/stream/stream.o \
+	src/stream/log.o \
+	src/stream/cursor.o \
+	src/stream/watermark.o \
+	src/stream/batch.o \
+	src/stream/newrows.o \
+	src/stream/rewrite.o \
+	src/stream/capture.o \
+	src/stream/retention.o \
+	src/stream/tick.o \
+	src/stream/drain.o \
+	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE =
 
-OBJS_WORKER =
+OBJS_WORKER = \
+	src/worker/worker.o \
+	src/worker/launcher.o \
+	src/worker/wakeup.o
 
 OBJS = \
 	$(WIN32RES) \
@@ -71,9 +99,11 @@ OBJS = \
 # The install script is the concatenation of these, in this order.
 SQL_TYPES = \
 	src/types/widerow.sql \
-	src/types/row_key.sql \
 	src/types/window.sql \
 	src/types/first_last.sql \
+	src/types/regex.sql \
+	src/types/row_key.sql \
+	src/types/filter.sql \
 	src/types/gc_rule.sql \
 	src/types/delta.sql \
 	src/types/mutation.sql
@@ -87,11 +117,15 @@ SQL_STORAGE = \
 	src/storage/algebra.sql \
 	src/storage/compact.sql
 
-SQL_STREAM =
+SQL_STREAM = \
+	src/stream/capture.sql \
+	src/stream/stream.sql \
+	src/stream/drain.sql
 
 SQL_AGGREGATE =
 
-SQL_WORKER =
+SQL_WORKER = \
+	src/worker/worker.sql
 
 SQL_FILES = \
 	src/init.sql \
@@ -106,16 +140,20 @@ DATA_built = weir--$(EXTVERSION).sql
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
 	window \
-	first_last
+	first_last \
+	regex \
+	filter
 
 REGRESS_STORAGE = \
 	delta_algebra
 
-REGRESS_STREAM =
+REGRESS_STREAM = \
+	stream \
+	stream_errors
 
 REGRESS_AGGREGATE =
 
-REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE)
+REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION =
@@ -128,11 +166,39 @@ PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
+
+# These bring their own server and need nothing installed, not even pg_config.
+# Variables given to make, such as KEEP=1, reach them through the environment.
+SELF_CONTAINED = test demo bench stress
+
+.DEFAULT_GOAL := all
+.PHONY: $(SELF_CONTAINED)
+
+test:
+	@$(CURDIR)/test/run
+
+stress:
+	@$(CURDIR)/test/run stress
+
+demo:
+	@$(CURDIR)/demo/run
+
+bench:
+	@$(CURDIR)/bench/run $(ROWS)
+
+ifneq ($(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all)),)
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# make print-REGRESS: the value of a list, for scripts.
+print-%:
+	@echo $($*)
 
 # A header change rebuilds what may include it; the tree is small.
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
 weir--$(EXTVERSION).sql: $(SQL_FILES)
 	cat $(addprefix $(srcdir)/,$(SQL_FILES)) > $@
+
+endif

@@ -15,7 +15,10 @@
 
 #include "storage/catalog.h"
 #include "storage/hll.h"
+#include "stream/capture.h"
+#include "stream/newrows.h"
 #include "weir.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -26,5 +29,10 @@ _PG_init(void)
 {
 	weir_hll_init();
 	weir_catalog_init();
+	weir_capture_init();
+	weir_newrows_init();
+	weir_worker_init();
+	weir_launcher_init();
+	weir_wakeup_init();
 	MarkGUCPrefixReserved("weir");
 }

@@ -15,6 +15,11 @@
 #error "weir needs PostgreSQL 15 or later"
 #endif
 
+/* VARDATA and its like have a header of their own since 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* The schema that holds everything of weir's. */
 #define WEIR_SCHEMA "weir"
 
@@ -26,6 +31,40 @@
 #define WeirRelFileNumber(rel) ((rel)->rd_locator.relNumber)
 #else
 #define WeirRelFileNumber(rel) ((rel)->rd_node.relNode)
+#endif
+
+/*
+ * Map of attributes by name, NULL where none is needed.
+ */
+#if PG_VERSION_NUM >= 160000
+#define WeirBuildAttrMap(in, out) build_attrmap_by_name_if_req(in, out, false)
+#else
+#define WeirBuildAttrMap(in, out) build_attrmap_by_name_if_req(in, out)
+#endif
+
+/* Whether the role owns the relation. */
+#if PG_VERSION_NUM >= 160000
+#define WeirOwnsRelation(relid, role) \
+	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define WeirOwnsRelation(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/*
+ * tid as a Datum: private to the server before 16.
+ */
+#if PG_VERSION_NUM < 160000
+#define DatumGetItemPointer(X) ((ItemPointer) DatumGetPointer(X))
+#define ItemPointerGetDatum(X) PointerGetDatum(X)
+#endif
+
+/*
+ * Is this the entry of a background worker?
+ */
+#if PG_VERSION_NUM >= 180000
+#define WeirProcIsWorker(proc) (!(proc)->isRegularBackend)
+#else
+#define WeirProcIsWorker(proc) ((proc)->isBackgroundWorker)
 #endif
 
 /* Intervals can be infinite since 17. */
@@ -96,15 +135,6 @@
 #else
 #define WeirExecInsertIndexTuples(rri, slot, estate, update) \
 	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL)
-#endif
-
-/* Ownership is checked by one function for all kinds of objects since 16. */
-#if PG_VERSION_NUM >= 160000
-#define WeirRelationOwnerCheck(relid, roleid) \
-	object_ownercheck(RelationRelationId, relid, roleid)
-#else
-#define WeirRelationOwnerCheck(relid, roleid) \
-	pg_class_ownercheck(relid, roleid)
 #endif
 
 /* An input function in C got a context for soft errors in 16. */

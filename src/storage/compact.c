@@ -837,7 +837,7 @@ weir_compact(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("weir.compact()");
 	(void) weir_wide_table_open(face, RowExclusiveLock, 0);
-	if (!WeirRelationOwnerCheck(face, GetUserId()))
+	if (!WeirOwnsRelation(face, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE,
 					   get_rel_name(face));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

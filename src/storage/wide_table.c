@@ -71,7 +71,7 @@ execute(const char *sql)
 static void
 check_owner(Oid face)
 {
-	if (!WeirRelationOwnerCheck(face, GetUserId()))
+	if (!WeirOwnsRelation(face, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE,
 					   get_rel_name(face));
 }

@@ -41,6 +41,8 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "weir.h"
+
 typedef struct TimedValue
 {
 	int32		vl_len_;

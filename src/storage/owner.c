@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.c
+ *	  Acting as the extension's owner, or as another role, for a while.
+ *
+ * All changes of identity go through these functions, which also pin
+ * search_path: what runs under another identity must not find objects that
+ * the caller has put in its way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+
+#include "storage/owner.h"
+#include "weir.h"
+
+static void
+become(WeirIdentity *identity, Oid role, int flags)
+{
+	GetUserIdAndSecContext(&identity->saved_user, &identity->saved_context);
+	SetUserIdAndSecContext(role, identity->saved_context | flags);
+	identity->saved_nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+weir_become_extension_owner(WeirIdentity *identity)
+{
+	become(identity, weir_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+weir_become_restricted(WeirIdentity *identity, Oid role)
+{
+	become(identity, role,
+		   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
+void
+weir_restore_identity(const WeirIdentity *identity)
+{
+	AtEOXact_GUC(false, identity->saved_nest_level);
+	SetUserIdAndSecContext(identity->saved_user, identity->saved_context);
+}
+
+Oid
+weir_extension_oid(void)
+{
+	return get_extension_oid("weir", false);
+}
+
+Oid
+weir_extension_owner(void)
+{
+	Oid			extension = weir_extension_oid();
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find tuple for extension %u", extension);
+	owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return owner;
+}
+
+Oid
+weir_schema_oid(void)
+{
+	return get_namespace_oid(WEIR_SCHEMA, false);
+}
+
+void
+weir_join_extension(Oid relid)
+{
+	ObjectAddress object;
+	ObjectAddress extension;
+
+	ObjectAddressSet(object, RelationRelationId, relid);
+	ObjectAddressSet(extension, ExtensionRelationId, weir_extension_oid());
+	recordDependencyOn(&object, &extension, DEPENDENCY_EXTENSION);
+}
+
+void
+weir_leave_extension(Oid relid)
+{
+	deleteDependencyRecordsForClass(RelationRelationId, relid,
+									ExtensionRelationId, DEPENDENCY_EXTENSION);
+	CommandCounterIncrement();
+}
+
+void
+weir_execute(const char *format,...)
+{
+	StringInfoData sql;
+	int			result;
+
+	initStringInfo(&sql);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&sql, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&sql, needed);
+	}
+
+	SPI_connect();
+	result = SPI_execute(sql.data, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", sql.data,
+			 SPI_result_code_string(result));
+	SPI_finish();
+	pfree(sql.data);
+}

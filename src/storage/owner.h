@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.h
+ *	  Acting as the extension's owner, or as another role, for a while.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_OWNER_H
+#define WEIR_OWNER_H
+
+typedef struct WeirIdentity
+{
+	Oid			saved_user;
+	int			saved_context;
+	int			saved_nest_level;
+} WeirIdentity;
+
+/*
+ * Become the role that owns the extension, with a safe search_path: for
+ * statements on weir's own tables.  An error restores the caller's identity
+ * by itself, as the end of the (sub)transaction does.
+ */
+extern void weir_become_extension_owner(WeirIdentity *identity);
+
+/*
+ * Become the owner of some object of a user's, in a security-restricted
+ * operation and with a safe search_path: for statements of the user's that
+ * others cause to run.
+ */
+extern void weir_become_restricted(WeirIdentity *identity, Oid role);
+
+extern void weir_restore_identity(const WeirIdentity *identity);
+
+/* The extension, its owner and its schema. */
+extern Oid	weir_extension_oid(void);
+extern Oid	weir_extension_owner(void);
+extern Oid	weir_schema_oid(void);
+
+/*
+ * A relation in weir's schema becomes a member of the extension (so that it
+ * is neither dumped nor dropped by hand), or ceases to be one.
+ */
+extern void weir_join_extension(Oid relid);
+extern void weir_leave_extension(Oid relid);
+
+/* Execute a statement that returns nothing, as whoever is in force. */
+extern void weir_execute(const char *format,...) pg_attribute_printf(1, 2);
+
+#endif							/* WEIR_OWNER_H */

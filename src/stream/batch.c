@@ -1,0 +1,747 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  Which rows of a stream are to be read, and reading them.
+ *
+ * A batch is a set of log entries whose rows are read by TID run, or a set
+ * of block ranges whose rows are history, or (for readers of a cursor that is
+ * still in history) both.
+ *
+ * A TID is a hint.  A row belongs to an entry if it is at one of the entry's
+ * TIDs, its raw xmin (which survives freezing) is among the entry's
+ * transaction ids, and the snapshot sees it.  A row is history if the
+ * snapshot sees it and it belongs to no entry that is later than the
+ * cursor's start.
+ *
+ * Invariants:
+ * 1. Every leaf with an entry is locked ACCESS SHARE before the snapshot is
+ *	  taken (ticks: weir_batch_next asks for another snapshot) or a change of
+ *	  its file raises 40001 (readers, who cannot choose their snapshot).
+ * 2. An entry whose file is not the table's is skipped only if the change of
+ *	  files is explained: the table is dropped, or the file is recorded as
+ *	  superseded.  Otherwise ticks stop with an error; never a silent skip.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tupconvert.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/predicate.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "stream/batch.h"
+#include "weir.h"
+
+int			weir_tick_rows = 500000;
+int			weir_tick_blocks = 16384;
+
+typedef enum LeafState
+{
+	LEAF_READABLE,
+	LEAF_GONE,					/* or truncated, rewritten */
+	LEAF_LOCKED_LATE			/* locked only now */
+} LeafState;
+
+/* A leaf that a reader has open. */
+typedef struct OpenLeaf
+{
+	Oid			relid;
+	Relation	rel;
+	BlockNumber nblocks;
+	TupleTableSlot *slot;		/* of the leaf's own row type */
+	AttrMap    *map;			/* NULL: the same columns as the stream's */
+	TupleTableSlot *mapped;		/* of the stream's row type */
+} OpenLeaf;
+
+struct WeirBatchReader
+{
+	WeirBatch  *batch;
+	Relation	rel;			/* the stream */
+	OpenLeaf   *leaves;
+	int			nleaves;
+	int			maxleaves;
+	OpenLeaf   *leaf;			/* that of the present page */
+	int			range;			/* next range ... */
+	BlockNumber block;			/* ... from this block on */
+	int			entry;			/* present entry */
+	int			run;			/* its next run */
+	Buffer		buffer;
+	BlockNumber buffer_block;
+	BufferAccessStrategy strategy;
+	int			noffsets;		/* rows found on the page */
+	int			next_offset;
+	OffsetNumber offsets[MaxHeapTuplesPerPage];
+	HeapTupleData tuple;
+};
+
+/* ----------------------------------------------------------------
+ *		Building
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Can the entry's rows be read?  With locked set (ticks) the leaf is locked
+ * unless it is in that list already; without, readers.
+ */
+static LeafState
+check_leaf(const WeirStream *stream, const WeirLogEntry *entry,
+		   List **locked, Snapshot snapshot)
+{
+	Relation	rel;
+	Oid			filenode;
+
+	if (locked && !list_member_oid(*locked, entry->leaf))
+	{
+		LockRelationOid(entry->leaf, AccessShareLock);
+		*locked = lappend_oid(*locked, entry->leaf);
+		return LEAF_LOCKED_LATE;
+	}
+
+	rel = try_relation_open(entry->leaf, AccessShareLock);
+	if (rel == NULL)
+		return LEAF_GONE;
+	filenode = WeirRelFileNumber(rel);
+	relation_close(rel, NoLock);
+	if (filenode == entry->filenode)
+		return LEAF_READABLE;
+	if (weir_log_is_superseded(stream->stream_id, entry->leaf,
+							   entry->filenode, locked ? NULL : snapshot))
+		return LEAF_GONE;
+	if (!locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("table \"%s\" has been rewritten since this snapshot",
+						get_rel_name(entry->leaf)),
+				 errhint("Retry the transaction.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("file of table \"%s\" has been replaced while rows of it were not consumed",
+					get_rel_name(entry->leaf)),
+			 errdetail("Rows logged in file %u cannot be found in file %u.",
+					   entry->filenode, filenode),
+			 errhint("Drop the stream with weir.drop_stream and create it again; the rows of the table become its first rows.")));
+	return LEAF_GONE;			/* keep compiler quiet */
+}
+
+static void
+append_entry(WeirLogEntry **entries, int *nentries, const WeirLogEntry *entry)
+{
+	WeirLogEntry *copy;
+
+	/* power of two: full */
+	if (*nentries == 0)
+		*entries = palloc(sizeof(WeirLogEntry));
+	else if ((*nentries & (*nentries - 1)) == 0)
+		*entries = repalloc_huge(*entries,
+								 sizeof(WeirLogEntry) * *nentries * 2);
+	copy = &(*entries)[(*nentries)++];
+	*copy = *entry;
+	copy->xids = palloc(sizeof(TransactionId) * entry->nxids);
+	memcpy(copy->xids, entry->xids, sizeof(TransactionId) * entry->nxids);
+	copy->runs = palloc(sizeof(WeirTidRun) * entry->nruns);
+	memcpy(copy->runs, entry->runs, sizeof(WeirTidRun) * entry->nruns);
+}
+
+static int
+later_xid_cmp(const void *a, const void *b)
+{
+	const WeirLaterXid *x = (const WeirLaterXid *) a;
+	const WeirLaterXid *y = (const WeirLaterXid *) b;
+
+	return x->xid < y->xid ? -1 : (x->xid > y->xid ? 1 : 0);
+}
+
+/* Index the entries that history leaves out by their transaction ids. */
+static void
+index_later(WeirBatch *batch, WeirLogEntry *entries, int nentries)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nentries; i++)
+		n += entries[i].nxids;
+	batch->later = entries;
+	batch->later_xids = palloc(sizeof(WeirLaterXid) * Max(n, 1));
+	n = 0;
+	for (int i = 0; i < nentries; i++)
+		for (int j = 0; j < entries[i].nxids; j++)
+		{
+			batch->later_xids[n].xid = entries[i].xids[j];
+			batch->later_xids[n].entry = i;
+			n++;
+		}
+	qsort(batch->later_xids, n, sizeof(WeirLaterXid), later_xid_cmp);
+	batch->nlater_xids = n;
+}
+
+/* Does the row belong to an entry that is later than the history? */
+bool
+weir_batch_is_later(const WeirBatch *batch, Oid leaf, TransactionId xid,
+					const ItemPointerData *tid)
+{
+	int			low = 0;
+	int			high = batch->nlater_xids;
+
+	while (low < high)
+	{
+		int			mid = low + (high - low) / 2;
+
+		if (batch->later_xids[mid].xid < xid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < batch->nlater_xids && batch->later_xids[low].xid == xid; low++)
+	{
+		const WeirLogEntry *entry = &batch->later[batch->later_xids[low].entry];
+
+		if (entry->leaf == leaf &&
+			weir_tidrun_contains(entry->runs, entry->nruns, tid))
+			return true;
+	}
+	return false;
+}
+
+static int
+oid_list_cmp(const ListCell *a, const ListCell *b)
+{
+	return lfirst_oid(a) < lfirst_oid(b) ? -1 :
+		(lfirst_oid(a) > lfirst_oid(b) ? 1 : 0);
+}
+
+/* The tables that hold the stream's rows, by oid, locked. */
+static List *
+leaves_of(const WeirStream *stream)
+{
+	List	   *all;
+	List	   *leaves = NIL;
+	ListCell   *lc;
+
+	if (get_rel_relkind(stream->relid) != RELKIND_PARTITIONED_TABLE)
+		return list_make1_oid(stream->relid);
+	all = find_all_inheritors(stream->relid, AccessShareLock, NULL);
+	foreach(lc, all)
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			leaves = lappend_oid(leaves, lfirst_oid(lc));
+	list_sort(leaves, oid_list_cmp);
+	return leaves;
+}
+
+static BlockNumber
+count_blocks(Oid leaf)
+{
+	Relation	rel = table_open(leaf, AccessShareLock);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+
+	table_close(rel, NoLock);
+	return nblocks;
+}
+
+static void
+append_range(WeirBatch *batch, Oid leaf, BlockNumber first, BlockNumber end)
+{
+	WeirHistoryRange *range;
+
+	if (first >= end)
+		return;
+	if (batch->ranges == NULL)
+		batch->ranges = palloc(sizeof(WeirHistoryRange));
+	else
+		batch->ranges = repalloc(batch->ranges,
+								 sizeof(WeirHistoryRange) * (batch->nranges + 1));
+	range = &batch->ranges[batch->nranges++];
+	range->leaf = leaf;
+	range->first = first;
+	range->end = end;
+	batch->max_rows += (int64) (end - first) * 100;
+}
+
+/*
+ * The history from where the cursor stands, max_blocks at the most; says in
+ * *leaf and *block where it goes on, InvalidOid at the end.
+ */
+static void
+collect_history(WeirBatch *batch, const WeirCursor *cursor, int64 max_blocks,
+				Oid *leaf, BlockNumber *block)
+{
+	List	   *leaves = leaves_of(&batch->stream);
+	BlockNumber first = cursor->history_block;
+	ListCell   *lc;
+
+	*leaf = InvalidOid;
+	*block = 0;
+	foreach(lc, leaves)
+	{
+		Oid			relid = lfirst_oid(lc);
+		BlockNumber end;
+
+		if (relid < cursor->history_leaf)
+			continue;
+		if (relid > cursor->history_leaf)
+			first = 0;
+		end = count_blocks(relid);
+		if (end > first && end - first > max_blocks)
+		{
+			end = first + max_blocks;
+			*leaf = relid;
+			*block = end;
+		}
+		append_range(batch, relid, first, end);
+		if (end > first)
+			max_blocks -= end - first;
+		if (OidIsValid(*leaf))
+			return;
+		first = 0;
+	}
+}
+
+static WeirBatch *
+make_batch(const WeirStream *stream, Snapshot snapshot)
+{
+	WeirBatch  *batch = palloc0(sizeof(WeirBatch));
+
+	batch->stream = *stream;
+	batch->snapshot = snapshot;
+	return batch;
+}
+
+/*
+ * Entries beyond the cursor, as many as a tick takes (or all).  False if a
+ * leaf had to be locked first.
+ */
+static bool
+collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
+				const WeirLogPosition *after, List **locked,
+				WeirLogPosition *last, bool *is_all)
+{
+	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
+									   batch->snapshot, after, false);
+	int64		blocks = 0;
+	bool		retry = false;
+	WeirLogEntry *entry;
+
+	*is_all = true;
+	while ((entry = weir_log_next(scan)) != NULL)
+	{
+		LeafState	state;
+
+		if (weir_snapshot_sees(cursor->low, entry->xid) ||
+			(high != 0 && !weir_snapshot_sees(high, entry->xid)))
+			continue;
+		if (locked && batch->nentries > 0 &&
+			(batch->max_rows + entry->rows > weir_tick_rows ||
+			 blocks + entry->blocks > weir_tick_blocks))
+		{
+			*is_all = false;
+			break;
+		}
+		state = check_leaf(&batch->stream, entry, locked, batch->snapshot);
+		if (state == LEAF_LOCKED_LATE)
+			retry = true;
+		else if (state == LEAF_READABLE)
+		{
+			append_entry(&batch->entries, &batch->nentries, entry);
+			batch->max_rows += entry->rows;
+			blocks += entry->blocks;
+		}
+		if (last)
+			*last = entry->position;
+	}
+	weir_log_end(scan);
+	return !retry;
+}
+
+/* All entries that the snapshot sees and low does not, whatever their files. */
+static void
+collect_later(WeirBatch *batch, Datum low)
+{
+	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
+									   batch->snapshot, NULL, false);
+	WeirLogEntry *entries = NULL;
+	int			nentries = 0;
+	WeirLogEntry *entry;
+
+	while ((entry = weir_log_next(scan)) != NULL)
+		if (!weir_snapshot_sees(low, entry->xid))
+			append_entry(&entries, &nentries, entry);
+	weir_log_end(scan);
+	index_later(batch, entries, nentries);
+}
+
+WeirBatch *
+weir_batch_empty(const WeirStream *stream, const WeirCursor *cursor)
+{
+	WeirBatch  *batch = make_batch(stream, GetActiveSnapshot());
+
+	batch->after = *cursor;
+	batch->ends_interval = true;
+	return batch;
+}
+
+WeirBatch *
+weir_batch_unconsumed(const WeirStream *stream, const WeirCursor *cursor)
+{
+	WeirBatch  *batch = make_batch(stream, GetActiveSnapshot());
+
+	collect_later(batch, cursor->low);
+	return batch;
+}
+
+static WeirBatch *
+next_history(const WeirStream *stream, const WeirCursor *cursor)
+{
+	WeirBatch  *batch = make_batch(stream, GetActiveSnapshot());
+
+	batch->after = *cursor;
+	if (cursor->low == 0)
+		batch->after.low = weir_snapshot_current();
+	else
+		collect_later(batch, cursor->low);
+	collect_history(batch, cursor, weir_tick_blocks,
+					&batch->after.history_leaf, &batch->after.history_block);
+	batch->after.in_history = OidIsValid(batch->after.history_leaf);
+	batch->ends_interval = !batch->after.in_history;
+	return batch;
+}
+
+WeirBatch *
+weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
+				Datum target, List **locked)
+{
+	WeirBatch  *batch;
+	Datum		high;
+	WeirLogPosition after = {0};
+	WeirLogPosition last;
+	bool		is_all;
+
+	if (cursor->in_history)
+		return next_history(stream, cursor);
+
+	batch = make_batch(stream, GetActiveSnapshot());
+	batch->after = *cursor;
+	high = cursor->high ? cursor->high : target;
+	if (cursor->high)
+		after = cursor->position;
+	last = after;
+	if (!collect_entries(batch, cursor, high, &after, locked, &last, &is_all))
+		return NULL;
+
+	if (high == 0)
+		high = weir_snapshot_current();
+	if (is_all)
+	{
+		batch->ends_interval = true;
+		batch->after.low = high;
+		batch->after.high = 0;
+		memset(&batch->after.position, 0, sizeof(WeirLogPosition));
+	}
+	else
+	{
+		batch->after.high = high;
+		batch->after.position = last;
+	}
+	return batch;
+}
+
+WeirBatch *
+weir_batch_pending(int32 cursor_id, Snapshot snapshot)
+{
+	WeirCursor	cursor;
+	WeirStream	stream;
+	WeirBatch  *batch;
+	bool		is_all;
+
+	if (!weir_cursor_read(cursor_id, snapshot, &cursor) ||
+		!weir_stream_lookup_id(cursor.stream_id, &stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("stream has been dropped or changed since this snapshot"),
+				 errhint("Retry the transaction.")));
+	batch = make_batch(&stream, snapshot);
+	LockRelationOid(stream.relid, AccessShareLock);
+	if (cursor.in_history)
+	{
+		Oid			leaf;
+		BlockNumber block;
+
+		collect_history(batch, &cursor, PG_INT64_MAX, &leaf, &block);
+		if (cursor.low == 0)
+			return batch;		/* all that the snapshot sees */
+		collect_later(batch, cursor.low);
+	}
+	collect_entries(batch, &cursor, (Datum) 0,
+					cursor.high ? &cursor.position : NULL, NULL, NULL,
+					&is_all);
+	return batch;
+}
+
+int64
+weir_batch_max_rows(const WeirBatch *batch)
+{
+	return batch->max_rows;
+}
+
+/* ----------------------------------------------------------------
+ *		Reading
+ * ----------------------------------------------------------------
+ */
+
+WeirBatchReader *
+weir_batch_reader_begin(WeirBatch *batch, Relation rel)
+{
+	WeirBatchReader *reader = palloc0(sizeof(WeirBatchReader));
+
+	reader->batch = batch;
+	reader->rel = rel;
+	reader->buffer = InvalidBuffer;
+	reader->strategy = GetAccessStrategy(BAS_BULKREAD);
+	weir_batch_reader_rewind(reader);
+	return reader;
+}
+
+static void
+release_page(WeirBatchReader *reader)
+{
+	if (reader->leaf)
+		ExecClearTuple(reader->leaf->slot);
+	if (BufferIsValid(reader->buffer))
+		ReleaseBuffer(reader->buffer);
+	reader->buffer = InvalidBuffer;
+	reader->noffsets = reader->next_offset = 0;
+}
+
+void
+weir_batch_reader_rewind(WeirBatchReader *reader)
+{
+	release_page(reader);
+	reader->leaf = NULL;
+	reader->range = reader->entry = reader->run = 0;
+	reader->block = reader->batch->nranges > 0 ?
+		reader->batch->ranges[0].first : 0;
+}
+
+void
+weir_batch_reader_end(WeirBatchReader *reader)
+{
+	release_page(reader);
+	for (int i = 0; i < reader->nleaves; i++)
+	{
+		OpenLeaf   *leaf = &reader->leaves[i];
+
+		ExecDropSingleTupleTableSlot(leaf->slot);
+		if (leaf->mapped)
+			ExecDropSingleTupleTableSlot(leaf->mapped);
+		if (leaf->map)
+			free_attrmap(leaf->map);
+		table_close(leaf->rel, NoLock);
+	}
+	FreeAccessStrategy(reader->strategy);
+	pfree(reader);
+}
+
+static OpenLeaf *
+open_leaf(WeirBatchReader *reader, Oid relid)
+{
+	OpenLeaf   *leaf;
+
+	/* the one before is most likely the one */
+	for (int i = reader->nleaves - 1; i >= 0; i--)
+		if (reader->leaves[i].relid == relid)
+			return &reader->leaves[i];
+
+	if (reader->nleaves == reader->maxleaves)
+	{
+		reader->maxleaves = Max(4, reader->maxleaves * 2);
+		reader->leaves = reader->leaves ?
+			repalloc(reader->leaves, sizeof(OpenLeaf) * reader->maxleaves) :
+			palloc(sizeof(OpenLeaf) * reader->maxleaves);
+	}
+	leaf = &reader->leaves[reader->nleaves++];
+	leaf->relid = relid;
+	leaf->rel = table_open(relid, AccessShareLock);
+	leaf->nblocks = RelationGetNumberOfBlocks(leaf->rel);
+	leaf->slot = MakeSingleTupleTableSlot(RelationGetDescr(leaf->rel),
+										  &TTSOpsBufferHeapTuple);
+	leaf->map = NULL;
+	leaf->mapped = NULL;
+	if (relid != RelationGetRelid(reader->rel))
+	{
+		leaf->map = WeirBuildAttrMap(RelationGetDescr(leaf->rel),
+									 RelationGetDescr(reader->rel));
+		if (leaf->map)
+			leaf->mapped = MakeSingleTupleTableSlot(RelationGetDescr(reader->rel),
+													&TTSOpsVirtual);
+	}
+	/* what was not there when we looked must not appear later (SERIALIZABLE) */
+	PredicateLockRelation(leaf->rel, reader->batch->snapshot);
+	return leaf;
+}
+
+static void
+pin_page(WeirBatchReader *reader, OpenLeaf *leaf, BlockNumber block)
+{
+	if (BufferIsValid(reader->buffer) && reader->leaf == leaf &&
+		reader->buffer_block == block)
+	{
+		reader->noffsets = reader->next_offset = 0;
+		return;
+	}
+	release_page(reader);
+	reader->leaf = leaf;
+	reader->buffer = ReadBufferExtended(leaf->rel, MAIN_FORKNUM, block,
+										RBM_NORMAL, reader->strategy);
+	reader->buffer_block = block;
+}
+
+/*
+ * Find the rows of the page at first..last that belong to the entry, or, with
+ * entry NULL, that are history.
+ */
+static void
+find_rows(WeirBatchReader *reader, const WeirLogEntry *entry,
+		  OffsetNumber first, OffsetNumber last)
+{
+	Snapshot	snapshot = reader->batch->snapshot;
+	Buffer		buffer = reader->buffer;
+	Oid			relid = RelationGetRelid(reader->leaf->rel);
+	Page		page;
+	bool		all_visible;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	last = Min(last, PageGetMaxOffsetNumber(page));
+	all_visible = PageIsAllVisible(page) && !snapshot->takenDuringRecovery;
+	for (OffsetNumber offset = first; offset <= last; offset++)
+	{
+		ItemId		item = PageGetItemId(page, offset);
+		HeapTupleData tuple;
+		TransactionId xid;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		tuple.t_tableOid = relid;
+		ItemPointerSet(&tuple.t_self, reader->buffer_block, offset);
+		xid = HeapTupleHeaderGetRawXmin(tuple.t_data);
+		if (entry && entry->xids[0] != xid &&
+			!weir_xids_contain(entry->xids, entry->nxids, xid))
+			continue;
+		if (!all_visible)
+		{
+			bool		visible = HeapTupleSatisfiesVisibility(&tuple, snapshot,
+															   buffer);
+
+			HeapCheckForSerializableConflictOut(visible, reader->leaf->rel,
+												&tuple, buffer, snapshot);
+			if (!visible)
+				continue;
+		}
+		if (!entry && weir_batch_is_later(reader->batch, relid, xid, &tuple.t_self))
+			continue;
+		reader->offsets[reader->noffsets++] = offset;
+	}
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+}
+
+/* Go on to the next page that may have rows; false at the end. */
+static bool
+next_page(WeirBatchReader *reader)
+{
+	WeirBatch  *batch = reader->batch;
+	WeirLogEntry *entry;
+	WeirTidRun *run;
+	OpenLeaf   *leaf;
+
+	while (reader->range < batch->nranges)
+	{
+		WeirHistoryRange *range = &batch->ranges[reader->range];
+
+		leaf = open_leaf(reader, range->leaf);
+		if (reader->block >= range->end || reader->block >= leaf->nblocks)
+		{
+			if (++reader->range < batch->nranges)
+				reader->block = batch->ranges[reader->range].first;
+			continue;
+		}
+		pin_page(reader, leaf, reader->block++);
+		find_rows(reader, NULL, FirstOffsetNumber, MaxOffsetNumber);
+		return true;
+	}
+
+	while (reader->entry < batch->nentries &&
+		   reader->run >= batch->entries[reader->entry].nruns)
+	{
+		reader->entry++;
+		reader->run = 0;
+	}
+	if (reader->entry >= batch->nentries)
+		return false;
+	entry = &batch->entries[reader->entry];
+	run = &entry->runs[reader->run++];
+	leaf = open_leaf(reader, entry->leaf);
+	if (run->block >= leaf->nblocks)
+		return true;			/* cut off since, by VACUUM or a crash */
+	pin_page(reader, leaf, run->block);
+	find_rows(reader, entry, run->first, run->last);
+	return true;
+}
+
+TupleTableSlot *
+weir_batch_reader_next(WeirBatchReader *reader)
+{
+	OpenLeaf   *leaf;
+	Page		page;
+	OffsetNumber offset;
+	ItemId		item;
+
+	while (reader->next_offset >= reader->noffsets)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!next_page(reader))
+			return NULL;
+	}
+	leaf = reader->leaf;
+	offset = reader->offsets[reader->next_offset++];
+	page = BufferGetPage(reader->buffer);
+	item = PageGetItemId(page, offset);
+	reader->tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+	reader->tuple.t_len = ItemIdGetLength(item);
+	reader->tuple.t_tableOid = RelationGetRelid(leaf->rel);
+	ItemPointerSet(&reader->tuple.t_self, reader->buffer_block, offset);
+	ExecStoreBufferHeapTuple(&reader->tuple, leaf->slot, reader->buffer);
+	if (leaf->map == NULL)
+		return leaf->slot;
+	execute_attr_map_slot(leaf->map, leaf->slot, leaf->mapped);
+	leaf->mapped->tts_tid = leaf->slot->tts_tid;
+	leaf->mapped->tts_tableOid = leaf->slot->tts_tableOid;
+	return leaf->mapped;
+}
+
+void
+weir_batch_observe(WeirBatch *batch)
+{
+	Relation	rel;
+	WeirBatchReader *reader;
+	TupleTableSlot *slot;
+
+	if (batch->observer == NULL || batch->is_observed)
+		return;
+	weir_observer_reset(batch->observer);
+	rel = table_open(batch->stream.relid, AccessShareLock);
+	reader = weir_batch_reader_begin(batch, rel);
+	while ((slot = weir_batch_reader_next(reader)) != NULL)
+		weir_observer_see(batch->observer, slot);
+	weir_batch_reader_end(reader);
+	table_close(rel, NoLock);
+	batch->is_observed = true;
+}

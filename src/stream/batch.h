@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *	  Which rows of a stream are to be read, and reading them.
+ *
+ * What the stream layer shares behind newrows.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_BATCH_H
+#define WEIR_BATCH_H
+
+#include "executor/tuptable.h"
+
+#include "stream/cursor.h"
+#include "stream/newrows.h"
+#include "stream/stream.h"
+#include "stream/watermark.h"
+
+/* A range of blocks whose rows are history, but for those logged later. */
+typedef struct WeirHistoryRange
+{
+	Oid			leaf;
+	BlockNumber first;
+	BlockNumber end;
+} WeirHistoryRange;
+
+/* A transaction id of an entry that is later than the history. */
+typedef struct WeirLaterXid
+{
+	TransactionId xid;
+	int			entry;			/* index into later */
+} WeirLaterXid;
+
+struct WeirBatch
+{
+	WeirStream	stream;
+	Snapshot	snapshot;
+	int64		max_rows;
+
+	WeirHistoryRange *ranges;
+	int			nranges;
+	WeirLogEntry *later;		/* entries that history leaves out */
+	WeirLaterXid *later_xids;	/* their ids, ascending */
+	int			nlater_xids;
+
+	WeirLogEntry *entries;		/* entries whose rows are read */
+	int			nentries;
+
+	/* Set for ticks: how the cursor stands after this batch. */
+	WeirCursor	after;
+	bool		ends_interval;
+	WeirObserver *observer;		/* sees every row once; NULL for readers */
+	bool		is_observed;	/* it has seen them all */
+};
+
+/* Limits of a tick. */
+extern int	weir_tick_rows;
+extern int	weir_tick_blocks;
+
+/*
+ * The next batch of a cursor under the active snapshot.  target: consume no
+ * more than this pg_snapshot sees (0: what the active snapshot sees).
+ * Returns NULL if a table had to be locked first (*locked has those): take a
+ * new snapshot and call again.
+ */
+extern WeirBatch *weir_batch_next(const WeirStream *stream,
+								  const WeirCursor *cursor, Datum target,
+								  List **locked);
+
+/* A batch of no rows, which leaves the cursor where it is. */
+extern WeirBatch *weir_batch_empty(const WeirStream *stream,
+								   const WeirCursor *cursor);
+
+/*
+ * For weir_batch_is_later: the entries the active snapshot sees and the
+ * cursor has not consumed for good.
+ */
+extern WeirBatch *weir_batch_unconsumed(const WeirStream *stream,
+										const WeirCursor *cursor);
+extern bool weir_batch_is_later(const WeirBatch *batch, Oid leaf,
+								TransactionId xid, const ItemPointerData *tid);
+
+/*
+ * The rows, one after the other, in slots of the stream's row type (whose
+ * kind may differ from leaf to leaf if the stream is partitioned).
+ */
+typedef struct WeirBatchReader WeirBatchReader;
+
+extern WeirBatchReader *weir_batch_reader_begin(WeirBatch *batch, Relation rel);
+extern TupleTableSlot *weir_batch_reader_next(WeirBatchReader *reader);
+extern void weir_batch_reader_rewind(WeirBatchReader *reader);
+extern void weir_batch_reader_end(WeirBatchReader *reader);
+
+/* Let the observer see all rows, unless it has. */
+extern void weir_batch_observe(WeirBatch *batch);
+
+#endif							/* WEIR_BATCH_H */

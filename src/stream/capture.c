@@ -1,0 +1,457 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.c
+ *	  The capture index access method: notes which rows a transaction
+ *	  inserts, and logs them when it commits.
+ *
+ * The index stores nothing.  PostgreSQL calls aminsert for every row that
+ * enters the heap by whatever road; it extends an in-memory list of TID runs.
+ * At PRE_COMMIT (or PRE_PREPARE) the lists become log entries in the same
+ * transaction, so an entry is visible when and only when the rows are.
+ *
+ * What this file deliberately does not do: it knows no cursor and no
+ * consumer, and it does not read rows.
+ *
+ * Invariants:
+ * 1. Buffers live in TopTransactionContext and are keyed by (table, file):
+ *	  after TRUNCATE or a rewrite in the same transaction the table has a new
+ *	  file.  At the flush those whose file is no longer the table's are
+ *	  dropped (a rolled-back TRUNCATE makes the old file current again).
+ * 2. Rows of rolled-back savepoints stay in the lists: visibility sorts them
+ *	  out when the rows are read.  Every (sub)transaction id that inserted is
+ *	  in the list of ids: with a TID it identifies the row, since TIDs may be
+ *	  used again by others while the entry waits.
+ * 3. The flush is complete: rows inserted after it, by other extensions'
+ *	  PRE_COMMIT callbacks, are logged at once.
+ * 4. Nothing is written before the flush, however long the list: the same
+ *	  TID can come twice in a transaction and must not be in two entries.
+ *
+ * Locks: the log table, RowExclusiveLock, until the end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/amapi.h"
+#include "access/genam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/float.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "stream/capture.h"
+#include "stream/log.h"
+#include "stream/rewrite.h"
+#include "stream/stream.h"
+#include "weir.h"
+
+#define INITIAL_RUNS	16
+#define INITIAL_XIDS	4
+
+/* A list longer than this is normalised before it is made longer still. */
+#define NORMALIZE_RUNS	(256 * 1024)
+
+typedef struct BufferKey
+{
+	Oid			relid;
+	Oid			filenode;
+} BufferKey;
+
+typedef struct CaptureBuffer
+{
+	BufferKey	key;			/* must be first */
+	int32		stream_id;		/* 0: no stream when the first row came */
+	int			nruns;
+	int			maxruns;
+	int			nxids;
+	int			maxxids;
+	TransactionId last_xid;		/* the one that was noted last */
+	WeirTidRun *runs;
+	TransactionId *xids;
+} CaptureBuffer;
+
+/* All in TopTransactionContext; reset when the transaction ends. */
+static HTAB *buffers = NULL;
+static CaptureBuffer *last_buffer = NULL;
+static bool is_flushed = false; /* PRE_COMMIT has come and gone */
+static bool has_logged = false; /* this transaction wrote entries */
+
+static const WeirCaptureHooks *capture_hooks = NULL;
+
+PG_FUNCTION_INFO_V1(weir_capture_handler);
+
+void
+weir_capture_set_hooks(const WeirCaptureHooks *hooks)
+{
+	capture_hooks = hooks;
+}
+
+/*
+ * The buffer for a table and its present file, made if it is new.
+ */
+static CaptureBuffer *
+buffer_for(Oid relid, Oid filenode)
+{
+	BufferKey	key = {relid, filenode};
+	CaptureBuffer *buffer;
+	bool		found;
+
+	if (buffers == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(BufferKey);
+		ctl.entrysize = sizeof(CaptureBuffer);
+		ctl.hcxt = TopTransactionContext;
+		buffers = hash_create("weir capture buffers", 32, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	buffer = hash_search(buffers, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		buffer->stream_id = 0;
+		buffer->nruns = buffer->nxids = 0;
+		buffer->maxruns = INITIAL_RUNS;
+		buffer->maxxids = INITIAL_XIDS;
+		buffer->last_xid = InvalidTransactionId;
+		buffer->runs = MemoryContextAlloc(TopTransactionContext,
+										  sizeof(WeirTidRun) * INITIAL_RUNS);
+		buffer->xids = MemoryContextAlloc(TopTransactionContext,
+										  sizeof(TransactionId) * INITIAL_XIDS);
+		/* remembered now, since a detached partition has lost its parent */
+		buffer->stream_id = weir_stream_of_leaf(relid);
+	}
+	return buffer;
+}
+
+static void
+note_xid(CaptureBuffer *buffer, TransactionId xid)
+{
+	if (buffer->nxids == buffer->maxxids)
+	{
+		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		if (buffer->nxids > buffer->maxxids / 2)
+		{
+			buffer->maxxids *= 2;
+			buffer->xids = repalloc_huge(buffer->xids,
+										 sizeof(TransactionId) * buffer->maxxids);
+		}
+	}
+	buffer->xids[buffer->nxids++] = xid;
+	buffer->last_xid = xid;
+}
+
+static void
+start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
+{
+	WeirTidRun *run;
+
+	if (buffer->nruns == buffer->maxruns)
+	{
+		if (buffer->nruns >= NORMALIZE_RUNS)
+			buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+		if (buffer->nruns > buffer->maxruns / 2)
+		{
+			buffer->maxruns *= 2;
+			buffer->runs = repalloc_huge(buffer->runs,
+										 sizeof(WeirTidRun) * buffer->maxruns);
+		}
+	}
+	run = &buffer->runs[buffer->nruns++];
+	run->block = block;
+	run->first = run->last = offset;
+}
+
+/*
+ * Write one buffer's entries and empty it.  Rows of a table that is not a
+ * stream (yet, or any more) are nobody's business: the rows that a new stream
+ * finds are its history.
+ */
+static void
+flush_buffer(CaptureBuffer *buffer)
+{
+	HeapTuple	tuple;
+
+	if (buffer->nruns == 0)
+		return;
+
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(buffer->key.relid));
+	if (!HeapTupleIsValid(tuple) ||
+		((Form_pg_class) GETSTRUCT(tuple))->relfilenode != buffer->key.filenode)
+	{
+		/* dropped, truncated or rewritten by this very transaction */
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		buffer->nruns = 0;
+		return;
+	}
+	ReleaseSysCache(tuple);
+
+	/* may have become one since the first row */
+	if (buffer->stream_id == 0)
+		buffer->stream_id = weir_stream_of_leaf(buffer->key.relid);
+	if (buffer->stream_id != 0)
+	{
+		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		weir_log_write(buffer->stream_id, buffer->key.relid,
+					   buffer->key.filenode, GetTopFullTransactionId(),
+					   buffer->runs, buffer->nruns,
+					   buffer->xids, buffer->nxids);
+		has_logged = true;
+	}
+	buffer->nruns = buffer->nxids = 0;
+	buffer->last_xid = InvalidTransactionId;
+}
+
+static void
+flush_all(void)
+{
+	HASH_SEQ_STATUS status;
+	CaptureBuffer *buffer;
+
+	if (buffers != NULL)
+	{
+		hash_seq_init(&status, buffers);
+		while ((buffer = hash_seq_search(&status)) != NULL)
+			flush_buffer(buffer);
+		if (has_logged && capture_hooks)
+			capture_hooks->flushed();
+	}
+	is_flushed = true;
+}
+
+static void
+forget_all(void)
+{
+	buffers = NULL;				/* its context goes with the transaction */
+	last_buffer = NULL;
+	is_flushed = has_logged = false;
+}
+
+static void
+capture_xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			flush_all();
+			break;
+		case XACT_EVENT_COMMIT:
+			if (has_logged && capture_hooks)
+				capture_hooks->committed();
+			forget_all();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			forget_all();
+			break;
+		default:
+			break;
+	}
+}
+
+bool
+weir_capture_pending(Oid relid, Oid filenode)
+{
+	HASH_SEQ_STATUS status;
+	CaptureBuffer *buffer;
+	bool		result = false;
+
+	if (buffers == NULL)
+		return false;
+	hash_seq_init(&status, buffers);
+	while ((buffer = hash_seq_search(&status)) != NULL)
+		if (buffer->key.relid == relid && buffer->key.filenode != filenode &&
+			buffer->nruns > 0)
+			result = true;
+	return result;
+}
+
+/*
+ * Note one row.  Called for every row inserted: the common case is that the
+ * run before goes on.
+ */
+static bool
+capture_insert(Relation index, Datum *values, bool *isnull,
+			   ItemPointer heap_tid, Relation heap,
+			   IndexUniqueCheck check_unique, bool index_unchanged,
+			   IndexInfo *index_info)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(heap_tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumber(heap_tid);
+	CaptureBuffer *buffer = last_buffer;
+	TransactionId xid;
+
+	/* validation of CREATE INDEX CONCURRENTLY: old rows, not new ones */
+	if (index_info->ii_Concurrent)
+		return false;
+
+	if (unlikely(buffer == NULL ||
+				 buffer->key.relid != RelationGetRelid(heap) ||
+				 buffer->key.filenode != WeirRelFileNumber(heap)))
+		last_buffer = buffer = buffer_for(RelationGetRelid(heap),
+										  WeirRelFileNumber(heap));
+
+	xid = GetCurrentTransactionId();
+	if (unlikely(xid != buffer->last_xid))
+		note_xid(buffer, xid);
+
+	if (buffer->nruns > 0)
+	{
+		WeirTidRun *run = &buffer->runs[buffer->nruns - 1];
+
+		if (run->block == block && run->last + 1 == offset)
+			run->last = offset;
+		else if (run->block != block || run->last != offset)
+			start_run(buffer, block, offset);
+	}
+	else
+		start_run(buffer, block, offset);
+
+	if (unlikely(is_flushed))
+	{
+		flush_buffer(buffer);
+		if (has_logged && capture_hooks)
+			capture_hooks->flushed();
+	}
+	return false;
+}
+
+/*
+ * A build comes with CREATE INDEX, where there is nothing to do, with
+ * REINDEX, the same, and with whatever gives the table a new file.
+ */
+static IndexBuildResult *
+capture_build(Relation heap, Relation index, IndexInfo *index_info)
+{
+	if (index_info->ii_Expressions != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support expressions",
+						WEIR_CAPTURE_AM)));
+	if (index_info->ii_Predicate != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support partial indexes",
+						WEIR_CAPTURE_AM)));
+	if (heap->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support temporary tables",
+						WEIR_CAPTURE_AM)));
+	if (!IsBinaryUpgrade)
+		weir_rewrite_follow(heap);
+	return palloc0(sizeof(IndexBuildResult));
+}
+
+static void
+capture_build_empty(Relation index)
+{
+}
+
+static IndexBulkDeleteResult *
+capture_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
+					IndexBulkDeleteCallback callback, void *callback_state)
+{
+	return stats ? stats : palloc0(sizeof(IndexBulkDeleteResult));
+}
+
+static IndexBulkDeleteResult *
+capture_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	return stats ? stats : palloc0(sizeof(IndexBulkDeleteResult));
+}
+
+static void
+capture_cost_estimate(struct PlannerInfo *root, struct IndexPath *path,
+					  double loop_count, Cost *startup_cost, Cost *total_cost,
+					  Selectivity *selectivity, double *correlation,
+					  double *pages)
+{
+	*startup_cost = *total_cost = get_float8_infinity();
+	*selectivity = 1.0;
+	*correlation = 0.0;
+	*pages = 0.0;
+}
+
+static bytea *
+capture_options(Datum reloptions, bool validate)
+{
+	return NULL;
+}
+
+static bool
+capture_validate(Oid opclass)
+{
+	return true;
+}
+
+static IndexScanDesc
+capture_begin_scan(Relation index, int nkeys, int norderbys)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("index \"%s\" cannot be scanned",
+					RelationGetRelationName(index)),
+			 errdetail("An index of access method \"%s\" holds no entries.",
+					   WEIR_CAPTURE_AM)));
+	return NULL;
+}
+
+static void
+capture_rescan(IndexScanDesc scan, ScanKey keys, int nkeys,
+			   ScanKey orderbys, int norderbys)
+{
+}
+
+static void
+capture_end_scan(IndexScanDesc scan)
+{
+}
+
+static int64
+capture_get_bitmap(IndexScanDesc scan, TIDBitmap *tbm)
+{
+	return 0;
+}
+
+Datum
+weir_capture_handler(PG_FUNCTION_ARGS)
+{
+	IndexAmRoutine *am = makeNode(IndexAmRoutine);
+
+	am->amsupport = 1;
+	am->amoptionalkey = true;
+	am->ampredlocks = true;
+	am->amkeytype = InvalidOid;
+
+	am->ambuild = capture_build;
+	am->ambuildempty = capture_build_empty;
+	am->aminsert = capture_insert;
+	am->ambulkdelete = capture_bulk_delete;
+	am->amvacuumcleanup = capture_vacuum_cleanup;
+	am->amcostestimate = capture_cost_estimate;
+	am->amoptions = capture_options;
+	am->amvalidate = capture_validate;
+	am->ambeginscan = capture_begin_scan;
+	am->amrescan = capture_rescan;
+	am->amendscan = capture_end_scan;
+	am->amgetbitmap = capture_get_bitmap;
+
+	PG_RETURN_POINTER(am);
+}
+
+void
+weir_capture_init(void)
+{
+	RegisterXactCallback(capture_xact_callback, NULL);
+}

@@ -1,0 +1,445 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.c
+ *	  How far a stream has been consumed.
+ *
+ * A cursor is a row of weir._cursor.  An entry of the log is consumed when
+ * its top transaction is seen by "low"; or by "high", and it stands at or
+ * before "position".  While "high" is set an interval of the log is being
+ * consumed in bounded steps; when it is done, high becomes low.  The
+ * watermark moves only at the end of an interval, so that the result does
+ * not depend on where the steps were cut.
+ *
+ * A cursor with history starts with low unset.  Its first tick takes its own
+ * snapshot for low; rows that this snapshot saw are history and are read
+ * block by block, which counts as the first interval.
+ *
+ * Invariants:
+ * 1. low never goes back, and neither does the watermark.
+ * 2. All changes are made under the stream's lock (weir_cursor_lock_stream),
+ *	  but for the insertion of new cursors.
+ *
+ * Locks: an advisory-class lock of weir's own for each stream, to the end of
+ * the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "storage/owner.h"
+#include "stream/cursor.h"
+#include "stream/stream.h"
+#include "stream/watermark.h"
+#include "weir.h"
+
+/* columns of weir._cursor */
+enum
+{
+	CURSOR_ID = 1,
+	CURSOR_STREAM_ID,
+	CURSOR_IS_MAIN,
+	CURSOR_IS_PAUSED,
+	CURSOR_LOW,
+	CURSOR_HIGH,
+	CURSOR_TURN,
+	CURSOR_TID,
+	CURSOR_HISTORY_LEAF,
+	CURSOR_HISTORY_BLOCK,
+	CURSOR_WATERMARK,
+	CURSOR_MAX_EVENT_TIME,
+	CURSOR_ROWS_CONSUMED,
+	CURSOR_LAST_ROW_AT,
+	CURSOR_LAST_TICK_AT,
+	CURSOR_NOT_BEFORE,
+	CURSOR_NATTS = CURSOR_NOT_BEFORE
+};
+
+/* fourth field of the lock tag, apart from those of pg_advisory_lock */
+#define LOCK_CLASS_STREAM	76
+
+static Relation
+open_catalog(LOCKMODE lockmode)
+{
+	return table_open(get_relname_relid("_cursor", weir_schema_oid()), lockmode);
+}
+
+bool
+weir_cursor_lock_stream(int32 stream_id, bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) stream_id, 0,
+						 LOCK_CLASS_STREAM);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
+		LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+weir_snapshot_sees(Datum snapshot, FullTransactionId xid)
+{
+	return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
+											FullTransactionIdGetDatum(xid),
+											snapshot));
+}
+
+Datum
+weir_snapshot_current(void)
+{
+	return OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+}
+
+/*
+ * Does a see all that b sees?  Both are snapshots of this database, so one of
+ * them sees all that the other does.
+ */
+bool
+weir_snapshot_covers(Datum a, Datum b)
+{
+	FullTransactionId b_xmax;
+	char	   *text;
+	char	   *p;
+
+	b_xmax = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax, b));
+	if (FullTransactionIdPrecedes(DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax, a)),
+								  b_xmax))
+		return false;
+	/* xmin:xmax:xip,xip,...; what is running for a must be so for b */
+	text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, a));
+	p = strrchr(text, ':') + 1;
+	while (*p)
+	{
+		FullTransactionId xid = FullTransactionIdFromU64(strtou64(p, &p, 10));
+
+		if (FullTransactionIdPrecedes(xid, b_xmax) && weir_snapshot_sees(b, xid))
+			return false;
+		if (*p == ',')
+			p++;
+	}
+	return true;
+}
+
+bool
+weir_cursor_has_consumed(const WeirCursor *cursor, const WeirLogEntry *entry)
+{
+	if (cursor->low == 0)
+		return true;			/* history, when it starts */
+	if (weir_snapshot_sees(cursor->low, entry->xid))
+		return true;
+	return cursor->high != 0 &&
+		weir_snapshot_sees(cursor->high, entry->xid) &&
+		weir_log_position_cmp(&entry->position, &cursor->position) <= 0;
+}
+
+static void
+from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
+{
+	Datum		values[CURSOR_NATTS];
+	bool		nulls[CURSOR_NATTS];
+
+#define SNAPSHOT(col) \
+	(nulls[(col) - 1] ? (Datum) 0 : \
+	 PointerGetDatum(PG_DETOAST_DATUM_COPY(values[(col) - 1])))
+#define TIME_OR_0(col) \
+	(nulls[(col) - 1] ? 0 : DatumGetTimestampTz(values[(col) - 1]))
+
+	heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+	cursor->cursor_id = DatumGetInt32(values[CURSOR_ID - 1]);
+	cursor->stream_id = DatumGetInt32(values[CURSOR_STREAM_ID - 1]);
+	cursor->is_main = DatumGetBool(values[CURSOR_IS_MAIN - 1]);
+	cursor->is_paused = DatumGetBool(values[CURSOR_IS_PAUSED - 1]);
+	cursor->low = SNAPSHOT(CURSOR_LOW);
+	cursor->high = SNAPSHOT(CURSOR_HIGH);
+	cursor->position.turn = DatumGetInt64(values[CURSOR_TURN - 1]);
+	ItemPointerCopy(DatumGetItemPointer(values[CURSOR_TID - 1]),
+					&cursor->position.tid);
+	cursor->in_history = !nulls[CURSOR_HISTORY_LEAF - 1];
+	cursor->history_leaf = cursor->in_history ?
+		DatumGetObjectId(values[CURSOR_HISTORY_LEAF - 1]) : InvalidOid;
+	cursor->history_block = (BlockNumber) DatumGetInt64(values[CURSOR_HISTORY_BLOCK - 1]);
+	cursor->watermark = DatumGetTimestampTz(values[CURSOR_WATERMARK - 1]);
+	cursor->max_event_time = DatumGetTimestampTz(values[CURSOR_MAX_EVENT_TIME - 1]);
+	cursor->rows_consumed = DatumGetInt64(values[CURSOR_ROWS_CONSUMED - 1]);
+	cursor->last_row_at = DatumGetTimestampTz(values[CURSOR_LAST_ROW_AT - 1]);
+	cursor->last_tick_at = TIME_OR_0(CURSOR_LAST_TICK_AT);
+	cursor->not_before = TIME_OR_0(CURSOR_NOT_BEFORE);
+	cursor->self = tuple->t_self;
+#undef SNAPSHOT
+#undef TIME_OR_0
+}
+
+static HeapTuple
+to_tuple(Relation catalog, const WeirCursor *cursor)
+{
+	Datum		values[CURSOR_NATTS];
+	bool		nulls[CURSOR_NATTS] = {0};
+
+	values[CURSOR_ID - 1] = Int32GetDatum(cursor->cursor_id);
+	values[CURSOR_STREAM_ID - 1] = Int32GetDatum(cursor->stream_id);
+	values[CURSOR_IS_MAIN - 1] = BoolGetDatum(cursor->is_main);
+	values[CURSOR_IS_PAUSED - 1] = BoolGetDatum(cursor->is_paused);
+	values[CURSOR_LOW - 1] = cursor->low;
+	nulls[CURSOR_LOW - 1] = cursor->low == 0;
+	values[CURSOR_HIGH - 1] = cursor->high;
+	nulls[CURSOR_HIGH - 1] = cursor->high == 0;
+	values[CURSOR_TURN - 1] = Int64GetDatum(cursor->position.turn);
+	values[CURSOR_TID - 1] = ItemPointerGetDatum(&cursor->position.tid);
+	values[CURSOR_HISTORY_LEAF - 1] = ObjectIdGetDatum(cursor->history_leaf);
+	nulls[CURSOR_HISTORY_LEAF - 1] = !cursor->in_history;
+	values[CURSOR_HISTORY_BLOCK - 1] = Int64GetDatum((int64) cursor->history_block);
+	values[CURSOR_WATERMARK - 1] = TimestampTzGetDatum(cursor->watermark);
+	values[CURSOR_MAX_EVENT_TIME - 1] = TimestampTzGetDatum(cursor->max_event_time);
+	values[CURSOR_ROWS_CONSUMED - 1] = Int64GetDatum(cursor->rows_consumed);
+	values[CURSOR_LAST_ROW_AT - 1] = TimestampTzGetDatum(cursor->last_row_at);
+	values[CURSOR_LAST_TICK_AT - 1] = TimestampTzGetDatum(cursor->last_tick_at);
+	nulls[CURSOR_LAST_TICK_AT - 1] = cursor->last_tick_at == 0;
+	values[CURSOR_NOT_BEFORE - 1] = TimestampTzGetDatum(cursor->not_before);
+	nulls[CURSOR_NOT_BEFORE - 1] = cursor->not_before == 0;
+	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+}
+
+bool
+weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
+{
+	Relation	catalog = open_catalog(AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	WeirStream	stream;
+	bool		found;
+
+	ScanKeyInit(&key, CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(cursor_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_cursor_pkey",
+														 weir_schema_oid()),
+							  true, snapshot, 1, &key);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+		from_tuple(catalog, tuple, cursor);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	if (found)
+	{
+		if (!weir_stream_lookup_id(cursor->stream_id, &stream))
+			return false;
+		cursor->relid = stream.relid;
+	}
+	return found;
+}
+
+List *
+weir_cursor_list(int32 stream_id)
+{
+	Relation	catalog = open_catalog(AccessShareLock);
+	List	   *result = NIL;
+	WeirStream	stream;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		stream.relid = InvalidOid;
+	ScanKeyInit(&key, CURSOR_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_cursor_stream_id",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		WeirCursor *cursor = palloc(sizeof(WeirCursor));
+
+		from_tuple(catalog, tuple, cursor);
+		cursor->relid = stream.relid;
+		result = cursor->is_main ? lcons(cursor, result) :
+			lappend(result, cursor);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+void
+weir_cursor_write(WeirCursor *cursor)
+{
+	Relation	catalog = open_catalog(RowExclusiveLock);
+	HeapTuple	tuple = to_tuple(catalog, cursor);
+
+	CatalogTupleUpdate(catalog, &cursor->self, tuple);
+	cursor->self = tuple->t_self;
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Stores a new cursor under a new id, which is returned. */
+static int32
+insert(WeirCursor *cursor)
+{
+	Relation	catalog = open_catalog(RowExclusiveLock);
+	HeapTuple	tuple;
+
+	cursor->cursor_id = (int32) nextval_internal(get_relname_relid("_cursor_id",
+																   weir_schema_oid()),
+												 false);
+	tuple = to_tuple(catalog, cursor);
+	CatalogTupleInsert(catalog, tuple);
+	cursor->self = tuple->t_self;
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	return cursor->cursor_id;
+}
+
+static void
+init_cursor(WeirCursor *cursor, int32 stream_id)
+{
+	memset(cursor, 0, sizeof(WeirCursor));
+	cursor->stream_id = stream_id;
+	cursor->watermark = DT_NOBEGIN;
+	cursor->max_event_time = DT_NOBEGIN;
+	cursor->last_row_at = GetCurrentTimestamp();
+}
+
+int32
+weir_cursor_create(int32 stream_id, bool with_history)
+{
+	WeirCursor	cursor;
+	WeirCursor	main_cursor;
+
+	init_cursor(&cursor, stream_id);
+	cursor.in_history = with_history;
+	if (!with_history)
+	{
+		PushActiveSnapshot(GetLatestSnapshot());
+		cursor.low = weir_snapshot_current();
+		PopActiveSnapshot();
+		/* the stream's time does not start anew with it */
+		if (weir_cursor_read(weir_cursor_main(stream_id), NULL, &main_cursor))
+		{
+			cursor.watermark = main_cursor.watermark;
+			cursor.max_event_time = main_cursor.max_event_time;
+		}
+	}
+	return insert(&cursor);
+}
+
+int32
+weir_cursor_create_main(int32 stream_id)
+{
+	WeirCursor	cursor;
+
+	init_cursor(&cursor, stream_id);
+	cursor.is_main = true;
+	cursor.in_history = true;
+	return insert(&cursor);
+}
+
+int32
+weir_cursor_fork(const WeirCursor *cursor)
+{
+	WeirCursor	copy = *cursor;
+
+	copy.is_main = false;
+	insert(&copy);
+	weir_watermark_fork(cursor->cursor_id, copy.cursor_id);
+	return copy.cursor_id;
+}
+
+int32
+weir_cursor_main(int32 stream_id)
+{
+	List	   *cursors = weir_cursor_list(stream_id);
+	WeirCursor *first;
+
+	if (cursors == NIL)
+		elog(ERROR, "stream %d has no cursor", stream_id);
+	first = (WeirCursor *) linitial(cursors);
+	if (!first->is_main)
+		elog(ERROR, "stream %d has no main cursor", stream_id);
+	return first->cursor_id;
+}
+
+/*
+ * Lock the cursor's stream and read it again: false if it is gone.
+ */
+static bool
+lock_and_read(int32 cursor_id, WeirCursor *cursor)
+{
+	if (!weir_cursor_read(cursor_id, NULL, cursor))
+		return false;
+	weir_cursor_lock_stream(cursor->stream_id, true);
+	return weir_cursor_read(cursor_id, NULL, cursor);
+}
+
+void
+weir_cursor_drop(int32 cursor_id)
+{
+	WeirCursor	cursor;
+	Relation	catalog;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	if (cursor.is_main)
+		elog(ERROR, "cursor %d is a stream's main cursor", cursor_id);
+	weir_watermark_forget(cursor_id);
+	catalog = open_catalog(RowExclusiveLock);
+	CatalogTupleDelete(catalog, &cursor.self);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+void
+weir_cursor_drop_all(int32 stream_id)
+{
+	List	   *cursors = weir_cursor_list(stream_id);
+	Relation	catalog = open_catalog(RowExclusiveLock);
+	ListCell   *lc;
+
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		weir_watermark_forget(cursor->cursor_id);
+		CatalogTupleDelete(catalog, &cursor->self);
+	}
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+void
+weir_cursor_set_paused(int32 cursor_id, bool paused)
+{
+	WeirCursor	cursor;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	cursor.is_paused = paused;
+	cursor.not_before = 0;
+	weir_cursor_write(&cursor);
+}
+
+void
+weir_cursor_defer(int32 cursor_id, TimestampTz not_before)
+{
+	WeirCursor	cursor;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	cursor.not_before = not_before;
+	weir_cursor_write(&cursor);
+}

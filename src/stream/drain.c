@@ -1,0 +1,399 @@
+/*-------------------------------------------------------------------------
+ *
+ * drain.c
+ *	  Consuming a stream from a session: drain, wait, advance_watermark.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "stream/batch.h"
+#include "stream/drain.h"
+#include "stream/tick.h"
+#include "weir.h"
+
+#define MIN_POLL_MS		2
+#define MAX_POLL_MS		100
+
+PG_FUNCTION_INFO_V1(weir_drain);
+PG_FUNCTION_INFO_V1(weir_wait);
+PG_FUNCTION_INFO_V1(weir_advance_watermark);
+PG_FUNCTION_INFO_V1(weir_stream_status);
+
+static void (*nudge_worker) (void) = NULL;
+
+void
+weir_drain_set_nudge(void (*nudge) (void))
+{
+	nudge_worker = nudge;
+}
+
+static void
+refuse_in_sink(const char *what)
+{
+	if (weir_stream_in_sink())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot use %s in a sink", what),
+				 errdetail("A sink runs while its stream is being consumed.")));
+}
+
+static Oid
+stream_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("stream must not be null")));
+	return PG_GETARG_OID(0);
+}
+
+static void
+refuse_paused(const WeirStream *stream)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("stream \"%s\" is paused", get_rel_name(stream->relid)),
+			 errhint("Use weir.resume('%s').", get_rel_name(stream->relid))));
+}
+
+/* ----------------------------------------------------------------
+ *		drain
+ * ----------------------------------------------------------------
+ */
+
+typedef struct DrainState
+{
+	Oid			relid;
+	int32		stream_id;
+	Datum		target;			/* what was committed before the call */
+	MemoryContext context;		/* reset for each transaction */
+} DrainState;
+
+/* Is there nothing left for this cursor? */
+static bool
+is_done(const WeirCursor *cursor, Datum target)
+{
+	return !cursor->in_history && cursor->low != 0 &&
+		weir_snapshot_covers(cursor->low, target);
+}
+
+/*
+ * One tick of each cursor that is not done, each in a transaction of its own;
+ * false when all are.
+ */
+static bool
+drain_round(DrainState *state)
+{
+	List	   *cursors;
+	ListCell   *lc;
+	bool		again = false;
+	bool		progress = false;
+
+	MemoryContextReset(state->context);
+	MemoryContextSwitchTo(state->context);
+	weir_tick_force_read_committed();
+	cursors = weir_cursor_list(state->stream_id);
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (cursor->is_paused || is_done(cursor, state->target))
+			continue;
+		again = true;
+		weir_tick_force_read_committed();
+		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
+			progress = true;
+		MemoryContextSwitchTo(TopTransactionContext);
+		SPI_commit();
+		MemoryContextSwitchTo(state->context);
+	}
+	if (again && !progress)
+	{
+		/*
+		 * All is consumed, though not all cursors say so (a tick that finds
+		 * nothing writes nothing), or some must wait: for others to end, or
+		 * for their back-off.
+		 */
+		return weir_drain_is_behind(state->stream_id, state->target) &&
+			weir_drain_nap(MAX_POLL_MS);
+	}
+	return again;
+}
+
+Datum
+weir_drain(PG_FUNCTION_ARGS)
+{
+	DrainState	state;
+	WeirStream	stream;
+	WeirCursor	cursor;
+	MemoryContext outer = CurrentMemoryContext;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		((CallContext *) fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("weir.drain cannot run inside a transaction block or a function"),
+				 errhint("It commits after each batch. Use CALL weir.drain(...) on its own.")));
+	refuse_in_sink("weir.drain");
+	state.relid = stream_argument(fcinfo);
+	weir_stream_get_owned(state.relid, &stream);
+	state.stream_id = stream.stream_id;
+	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
+		cursor.is_paused)
+		refuse_paused(&stream);
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	MemoryContextSwitchTo(outer);
+	state.context = AllocSetContextCreate(outer, "weir drain",
+										  ALLOCSET_DEFAULT_SIZES);
+	SPI_commit();
+	weir_tick_force_read_committed();
+	PushActiveSnapshot(GetLatestSnapshot());
+	MemoryContextSwitchTo(outer);
+	state.target = weir_snapshot_current();
+	PopActiveSnapshot();
+
+	while (drain_round(&state))
+		;
+	weir_tick_force_read_committed();
+	(void) weir_tick_rotate(state.stream_id);
+	SPI_commit();
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(state.context);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* ----------------------------------------------------------------
+ *		wait
+ * ----------------------------------------------------------------
+ */
+
+/* Does any cursor that runs lack something that the target sees? */
+bool
+weir_drain_is_behind(int32 stream_id, Datum target)
+{
+	List	   *cursors;
+	List	   *running = NIL;
+	ListCell   *lc;
+	WeirLogScan *scan;
+	WeirLogEntry *entry;
+	bool		behind = false;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	cursors = weir_cursor_list(stream_id);
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (cursor->is_paused)
+			continue;
+		if (cursor->in_history || cursor->low == 0)
+			behind = true;
+		running = lappend(running, cursor);
+	}
+	scan = weir_log_begin(stream_id, GetActiveSnapshot(), NULL, true);
+	while (!behind && (entry = weir_log_next(scan)) != NULL)
+	{
+		if (!weir_snapshot_sees(target, entry->xid))
+			continue;
+		foreach(lc, running)
+			if (!weir_cursor_has_consumed((WeirCursor *) lfirst(lc), entry))
+				behind = true;
+	}
+	weir_log_end(scan);
+	PopActiveSnapshot();
+	return behind;
+}
+
+/* Sleep for so long or until something happens; always true. */
+bool
+weir_drain_nap(int ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+static void
+check_may_wait(Oid relid)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
+
+	if (result != ACLCHECK_OK)
+		result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+}
+
+Datum
+weir_wait(PG_FUNCTION_ARGS)
+{
+	Oid			relid = stream_argument(fcinfo);
+	WeirStream	stream;
+	TimestampTz until;
+	Datum		target;
+	int			nap = MIN_POLL_MS;
+	MemoryContext context;
+	MemoryContext old;
+
+	refuse_in_sink("weir.wait");
+	if (!weir_stream_lookup(relid, &stream))
+		weir_stream_get_owned(relid, &stream);	/* raises */
+	check_may_wait(relid);
+	until = PG_ARGISNULL(1) ? DT_NOEND :
+		GetCurrentTimestamp() + weir_interval_usec(PG_GETARG_DATUM(1), "timeout");
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	target = weir_snapshot_current();
+	PopActiveSnapshot();
+	context = AllocSetContextCreate(CurrentMemoryContext, "weir wait",
+									ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		bool		behind;
+
+		old = MemoryContextSwitchTo(context);
+		behind = weir_drain_is_behind(stream.stream_id, target);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		if (!behind)
+			PG_RETURN_BOOL(true);
+		if (GetCurrentTimestamp() >= until)
+			PG_RETURN_BOOL(false);
+		if (nudge_worker)
+			nudge_worker();
+		weir_drain_nap(nap);
+		nap = Min(nap * 2, MAX_POLL_MS);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		advance_watermark
+ * ----------------------------------------------------------------
+ */
+
+/* Consume all there is, in this transaction. */
+static void
+consume_everything(int32 stream_id)
+{
+	bool		progress = true;
+
+	while (progress)
+	{
+		List	   *cursors = weir_cursor_list(stream_id);
+		ListCell   *lc;
+
+		progress = false;
+		foreach(lc, cursors)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (weir_tick_cursor(((WeirCursor *) lfirst(lc))->cursor_id,
+								 (Datum) 0, true) >= WEIR_TICK_DONE)
+				progress = true;
+			CommandCounterIncrement();
+		}
+	}
+}
+
+Datum
+weir_advance_watermark(PG_FUNCTION_ARGS)
+{
+	Oid			relid = stream_argument(fcinfo);
+	WeirStream	stream;
+	WeirCursor	cursor;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("watermark must not be null")));
+	refuse_in_sink("weir.advance_watermark");
+	weir_stream_get_owned(relid, &stream);
+	weir_tick_force_read_committed();
+	weir_cursor_lock_stream(stream.stream_id, true);
+	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
+		cursor.is_paused)
+		refuse_paused(&stream);
+
+	/* what came before the watermark is before it */
+	consume_everything(stream.stream_id);
+	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,
+												  PG_GETARG_TIMESTAMPTZ(1)));
+}
+
+/* ----------------------------------------------------------------
+ *		Status
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * How far a stream's main cursor is behind: (rows_consumed, rows_behind,
+ * blocks_behind, oldest_at, watermark, last_tick_at, is_paused, in_history).
+ */
+Datum
+weir_stream_status(PG_FUNCTION_ARGS)
+{
+	int32		stream_id = PG_GETARG_INT32(0);
+	TupleDesc	desc;
+	Datum		values[8];
+	bool		nulls[8] = {0};
+	Snapshot	snapshot = GetActiveSnapshot();
+	WeirCursor	cursor;
+	WeirLogScan *scan;
+	WeirLogEntry *entry;
+	int64		rows = 0;
+	int64		blocks = 0;
+	TimestampTz oldest = 0;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
+		PG_RETURN_NULL();
+
+	scan = weir_log_begin(stream_id, snapshot, NULL, true);
+	while ((entry = weir_log_next(scan)) != NULL)
+	{
+		if (weir_cursor_has_consumed(&cursor, entry))
+			continue;
+		rows += entry->rows;
+		blocks += entry->blocks;
+		if (oldest == 0 || entry->logged_at < oldest)
+			oldest = entry->logged_at;
+	}
+	weir_log_end(scan);
+
+	values[0] = Int64GetDatum(cursor.rows_consumed);
+	values[1] = Int64GetDatum(rows);
+	values[2] = Int64GetDatum(blocks);
+	values[3] = TimestampTzGetDatum(oldest);
+	nulls[3] = oldest == 0;
+	values[4] = TimestampTzGetDatum(cursor.watermark);
+	values[5] = TimestampTzGetDatum(cursor.last_tick_at);
+	nulls[5] = cursor.last_tick_at == 0;
+	values[6] = BoolGetDatum(cursor.is_paused);
+	values[7] = BoolGetDatum(cursor.in_history);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * log.h
+ *	  The log of a stream: which rows each transaction inserted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_LOG_H
+#define WEIR_LOG_H
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "types/tidrun.h"
+#include "utils/snapshot.h"
+
+/* Where in the log an entry stands; ordered as entries are consumed. */
+typedef struct WeirLogPosition
+{
+	int64		turn;			/* how often the log had moved on to another
+								 * slot when this one's turn came; 0: before
+								 * everything */
+	ItemPointerData tid;
+} WeirLogPosition;
+
+typedef struct WeirLogEntry
+{
+	WeirLogPosition position;
+	Oid			leaf;			/* table that has the rows */
+	Oid			filenode;		/* its file then */
+	FullTransactionId xid;		/* top transaction */
+	TimestampTz logged_at;
+	int32		rows;
+	int32		blocks;
+	TransactionId *xids;		/* ascending; the top one and its subs */
+	int			nxids;
+	WeirTidRun *runs;
+	int			nruns;
+} WeirLogEntry;
+
+/* Create and drop the slots of a stream. */
+extern void weir_log_create(int32 stream_id);
+extern void weir_log_drop(int32 stream_id);
+
+/* The sequence that holds the number of the slot to write to. */
+extern Oid	weir_log_sequence(int32 stream_id);
+
+/*
+ * Write what the transaction inserted, in as many entries as it takes.  The
+ * top transaction has an id.  Runs and xids are normalised.
+ */
+extern void weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
+						   FullTransactionId xid,
+						   const WeirTidRun *runs, int nruns,
+						   const TransactionId *xids, int nxids);
+
+/*
+ * Read the entries that the snapshot sees, in order, from behind a position
+ * on (NULL: from the start).  With heads_only runs and xids stay packed and
+ * NULL.  An entry lives until the next call.  Raises 40001 where the log has
+ * been truncated past what the snapshot needs.
+ */
+typedef struct WeirLogScan WeirLogScan;
+
+extern WeirLogScan *weir_log_begin(int32 stream_id, Snapshot snapshot,
+								   const WeirLogPosition *after,
+								   bool heads_only);
+extern WeirLogEntry *weir_log_next(WeirLogScan *scan);
+extern void weir_log_end(WeirLogScan *scan);
+
+/* -1, 0, 1 */
+extern int	weir_log_position_cmp(const WeirLogPosition *a,
+								  const WeirLogPosition *b);
+
+/*
+ * Rotation.  advance moves writers to another slot when the present one has
+ * enough entries; the others are in log.c's banner.  is_consumed is asked for
+ * each entry.  Return whether they changed anything.
+ */
+typedef bool (*WeirLogConsumed) (const WeirLogEntry *entry, void *arg);
+
+extern bool weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed,
+							void *arg);
+
+/*
+ * Files of a table that are no more: entries for them have been moved to
+ * others, or their rows are gone (TRUNCATE).
+ */
+extern void weir_log_supersede(int32 stream_id, Oid leaf, Oid filenode);
+extern bool weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
+								   Snapshot snapshot);
+
+#endif							/* WEIR_LOG_H */

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * newrows.h
+ *	  A batch of a stream's rows, and the custom scan that reads exactly
+ *	  those in place of the table.
+ *
+ * A query over the stream is marked (weir_newrows_mark on the one range
+ * table entry that stands for the stream) and planned by
+ * weir_newrows_plan; the resulting plan reads the batch it was planned for,
+ * is executed as any other and must not outlive the batch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_NEWROWS_H
+#define WEIR_NEWROWS_H
+
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "utils/snapshot.h"
+
+typedef struct WeirBatch WeirBatch;
+
+/*
+ * The rows committed in the stream, as the snapshot sees it, and not yet
+ * consumed by the cursor: what a live view adds to the state.  Raises 40001
+ * where the log no longer has what the snapshot needs.  Lives in the current
+ * memory context; the snapshot must stay registered or active meanwhile.
+ */
+extern WeirBatch *weir_batch_pending(int32 cursor_id, Snapshot snapshot);
+
+/* an upper bound of the rows in it; 0 if there is certainly none */
+extern int64 weir_batch_max_rows(const WeirBatch *batch);
+
+/* the range table entry is to be read through the batch (also partitioned) */
+extern void weir_newrows_mark(RangeTblEntry *rte);
+
+/*
+ * Plan a query (which is scribbled on).  At most the marked entry is read
+ * from the batch; without parallel plans.
+ */
+extern PlannedStmt *weir_newrows_plan(Query *query, WeirBatch *batch);
+
+extern void weir_newrows_init(void);
+
+#endif							/* WEIR_NEWROWS_H */

@@ -1,0 +1,244 @@
+/*-------------------------------------------------------------------------
+ *
+ * retention.c
+ *	  Deleting rows of a stream that are consumed and not to be kept.
+ *
+ * Deletion is by SQL, as the table's owner, so that the table's triggers and
+ * foreign keys see it, a few thousand rows a statement.  A stream without
+ * aggregates keeps its rows.
+ *
+ * Invariant: no row is deleted that some cursor has not consumed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "storage/owner.h"
+#include "stream/retention.h"
+#include "stream/tick.h"
+#include "weir.h"
+
+/* rows of one statement, and of one transaction of the worker */
+#define DELETE_ROWS		10000
+
+/* Rows of one leaf that are to be deleted. */
+typedef struct Victims
+{
+	Oid			leaf;
+	int			n;
+	Datum		tids[DELETE_ROWS];
+	ItemPointerData data[DELETE_ROWS];
+} Victims;
+
+static void
+delete_victims(Victims *victims)
+{
+	StringInfoData sql;
+	Oid			types[1] = {TIDARRAYOID};
+	Datum		values[1];
+
+	if (victims->n == 0)
+		return;
+	for (int i = 0; i < victims->n; i++)
+		victims->tids[i] = ItemPointerGetDatum(&victims->data[i]);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(victims->leaf)),
+												get_rel_name(victims->leaf)));
+	values[0] = PointerGetDatum(construct_array(victims->tids, victims->n,
+												TIDOID, sizeof(ItemPointerData),
+												false, TYPALIGN_SHORT));
+	SPI_connect();
+	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete consumed rows");
+	SPI_finish();
+	victims->n = 0;
+}
+
+static void
+add_victim(Victims *victims, Oid leaf, const ItemPointerData *tid)
+{
+	if (victims->n == DELETE_ROWS || victims->leaf != leaf)
+		delete_victims(victims);
+	victims->leaf = leaf;
+	victims->data[victims->n++] = *tid;
+}
+
+static bool
+has_aggregates(const WeirStream *stream)
+{
+	const WeirConsumer *consumer = weir_tick_consumer();
+
+	return consumer && consumer->dependent(stream->stream_id) != NULL;
+}
+
+static Oid
+owner_of(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	return owner;
+}
+
+/* Does anybody else still need the rows? */
+static bool
+is_sole_cursor(const WeirStream *stream)
+{
+	return list_length(weir_cursor_list(stream->stream_id)) == 1;
+}
+
+bool
+weir_retention_is_queue(const WeirStream *stream)
+{
+	return stream->retention_usec == 0;
+}
+
+void
+weir_retention_delete_batch(WeirBatch *batch)
+{
+	Victims    *victims;
+	Relation	rel;
+	WeirBatchReader *reader;
+	TupleTableSlot *slot;
+	WeirIdentity identity;
+
+	/* otherwise weir_retention_run sees to them later */
+	if (!has_aggregates(&batch->stream) || !is_sole_cursor(&batch->stream))
+		return;
+	victims = palloc(sizeof(Victims));
+	victims->n = 0;
+	weir_become_restricted(&identity, owner_of(batch->stream.relid));
+	rel = table_open(batch->stream.relid, AccessShareLock);
+	reader = weir_batch_reader_begin(batch, rel);
+	while ((slot = weir_batch_reader_next(reader)) != NULL)
+		add_victim(victims, slot->tts_tableOid, &slot->tts_tid);
+	weir_batch_reader_end(reader);
+	table_close(rel, NoLock);
+	delete_victims(victims);
+	weir_restore_identity(&identity);
+	pfree(victims);
+}
+
+/*
+ * Rows old enough, as a query; the watermark is that of the slowest cursor.
+ */
+static char *
+candidates_query(const WeirStream *stream, Timestamp limit)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT tableoid, ctid, xmin FROM %s",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->relid)),
+												get_rel_name(stream->relid)));
+	if (stream->retention_usec > 0)
+	{
+		Datum		text;
+
+		if (stream->event_time_type == TIMESTAMPTZOID)
+			text = DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(limit));
+		else
+			text = DirectFunctionCall1(timestamp_out, TimestampGetDatum(limit));
+		appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.<) %s::%s",
+						 quote_identifier(get_attname(stream->relid,
+													  stream->event_time_attno,
+													  false)),
+						 quote_literal_cstr(DatumGetCString(text)),
+						 format_type_be_qualified(stream->event_time_type));
+	}
+	appendStringInfo(&sql, " LIMIT %d", 2 * DELETE_ROWS);
+	return sql.data;
+}
+
+/* Delete what the query finds and no cursor still needs; how many? */
+static int
+delete_candidates(const WeirStream *stream, List *cursors, const char *sql)
+{
+	WeirBatch **pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
+	Victims    *victims = palloc(sizeof(Victims));
+	ListCell   *lc;
+	int			npending = 0;
+	int			ndeleted = 0;
+	SPITupleTable *found;
+
+	foreach(lc, cursors)
+		pending[npending++] = weir_batch_unconsumed(stream,
+													(WeirCursor *) lfirst(lc));
+
+	victims->n = 0;
+	SPI_connect();
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not find consumed rows");
+	found = SPI_tuptable;
+	for (uint64 i = 0; i < SPI_processed && ndeleted < DELETE_ROWS; i++)
+	{
+		bool		is_null;
+		bool		is_needed = false;
+		Oid			leaf = DatumGetObjectId(SPI_getbinval(found->vals[i],
+														  found->tupdesc, 1, &is_null));
+		ItemPointer tid = DatumGetItemPointer(SPI_getbinval(found->vals[i],
+															found->tupdesc, 2, &is_null));
+		TransactionId xid = DatumGetTransactionId(SPI_getbinval(found->vals[i],
+																found->tupdesc, 3, &is_null));
+
+		for (int j = 0; j < npending && !is_needed; j++)
+			is_needed = weir_batch_is_later(pending[j], leaf, xid, tid);
+		if (is_needed)
+			continue;
+		add_victim(victims, leaf, tid);
+		ndeleted++;
+	}
+	delete_victims(victims);
+	SPI_finish();
+	return ndeleted;
+}
+
+bool
+weir_retention_run(const WeirStream *stream, List *cursors)
+{
+	Timestamp	watermark = DT_NOEND;
+	Timestamp	limit;
+	WeirIdentity identity;
+	ListCell   *lc;
+	int			ndeleted;
+
+	if (stream->retention_usec < 0 || !has_aggregates(stream))
+		return false;
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (cursor->in_history || cursor->low == 0)
+			return false;
+		watermark = Min(watermark, cursor->watermark);
+	}
+	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
+		return false;
+	if (TIMESTAMP_NOT_FINITE(watermark) ||
+		watermark < MIN_TIMESTAMP + stream->retention_usec)
+		limit = watermark;
+	else
+		limit = watermark - stream->retention_usec;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	weir_become_restricted(&identity, owner_of(stream->relid));
+	ndeleted = delete_candidates(stream, cursors,
+								 candidates_query(stream, limit));
+	weir_restore_identity(&identity);
+	PopActiveSnapshot();
+	return ndeleted >= DELETE_ROWS;
+}

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * rewrite.h
+ *	  A stream's table gets a new file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_REWRITE_H
+#define WEIR_REWRITE_H
+
+#include "utils/relcache.h"
+
+/*
+ * The table's indexes are being built.  If that is because it has a new file,
+ * see to it that its rows that are not consumed yet are still found, or raise
+ * an error, which refuses the command.
+ */
+extern void weir_rewrite_follow(Relation heap);
+
+#endif							/* WEIR_REWRITE_H */

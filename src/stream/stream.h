@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.h
+ *	  Which tables are streams, and how each is declared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_STREAM_H
+#define WEIR_STREAM_H
+
+#include "access/attnum.h"
+#include "nodes/pg_list.h"
+#include "utils/relcache.h"
+
+typedef struct WeirStream
+{
+	int32		stream_id;
+	Oid			relid;			/* plain or partitioned table */
+	AttrNumber	event_time_attno;	/* 0: processing time */
+	Oid			event_time_type;	/* timestamptz or timestamp */
+	AttrNumber	source_attno;	/* 0: one source */
+	int64		out_of_orderness_usec;
+	int64		idle_timeout_usec;	/* -1: none */
+	int64		retention_usec; /* -1: rows are kept */
+	int64		max_drift_usec; /* -1: no guard */
+} WeirStream;
+
+/* By table or by id, as committed now plus own changes; false if none. */
+extern bool weir_stream_lookup(Oid relid, WeirStream *stream);
+extern bool weir_stream_lookup_id(int32 stream_id, WeirStream *stream);
+
+/* The same, but raises 42809 with a hint, or 42501 for others than the owner. */
+extern void weir_stream_get_owned(Oid relid, WeirStream *stream);
+
+/* the stream that this table or one of its ancestors is, or 0 */
+extern int32 weir_stream_of_leaf(Oid relid);
+
+/* ids and tables of all streams */
+extern List *weir_stream_ids(void);
+extern List *weir_stream_tables(void);
+
+/* oid of the table's capture index, valid or not; InvalidOid if none */
+extern Oid	weir_stream_capture_index(Relation rel, bool *valid);
+
+/* interval in microseconds; months, and values below 0, are errors (22023) */
+extern int64 weir_interval_usec(Datum interval, const char *what);
+
+#endif							/* WEIR_STREAM_H */

@@ -1,0 +1,92 @@
+/* src/stream/stream.sql */
+
+-- Streams: definitions, which are dumped.
+CREATE TABLE weir._stream (
+	id int PRIMARY KEY,
+	relation regclass NOT NULL UNIQUE,
+	processing_time boolean NOT NULL,
+	source name,
+	max_out_of_orderness interval NOT NULL,
+	idle_timeout interval,
+	retention interval,
+	max_drift interval
+);
+CREATE SEQUENCE weir._stream_id AS int;
+SELECT pg_catalog.pg_extension_config_dump('weir._stream', '');
+SELECT pg_catalog.pg_extension_config_dump('weir._stream_id', '');
+
+-- How far each consumer is: not dumped, a restored stream starts anew.
+CREATE TABLE weir._cursor (
+	id int PRIMARY KEY,
+	stream_id int NOT NULL,
+	is_main boolean NOT NULL,
+	is_paused boolean NOT NULL,
+	low pg_snapshot,					-- all of it is consumed; NULL: not started
+	high pg_snapshot,					-- being consumed up to here
+	turn bigint NOT NULL,				-- position in the log, within (low, high]
+	tid tid NOT NULL,
+	history_leaf oid,					-- history: unread from here on; NULL: all read
+	history_block bigint NOT NULL,
+	watermark timestamptz NOT NULL,
+	max_event_time timestamptz NOT NULL,
+	rows_consumed bigint NOT NULL,
+	last_row_at timestamptz NOT NULL,
+	last_tick_at timestamptz,
+	not_before timestamptz				-- back-off after a failure
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX _cursor_stream_id ON weir._cursor (stream_id);
+CREATE SEQUENCE weir._cursor_id AS int;
+
+-- The watermark of each source of a stream that has sources.
+CREATE TABLE weir._source (
+	cursor_id int,
+	source text,
+	max_event_time timestamptz NOT NULL,
+	last_row_at timestamptz NOT NULL,
+	PRIMARY KEY (cursor_id, source)
+) WITH (fillfactor = 50);
+
+-- The slots of each stream's log, see log.c.
+CREATE TABLE weir._log_slot (
+	stream_id int,
+	slot int,
+	turn bigint NOT NULL,
+	closed_at xid8,
+	drained_by xid8,
+	PRIMARY KEY (stream_id, slot)
+) WITH (fillfactor = 50);
+CREATE TABLE weir._superseded (
+	stream_id int,
+	leaf oid,
+	filenode oid,
+	PRIMARY KEY (stream_id, leaf, filenode)
+);
+
+CREATE FUNCTION weir._refuse_update() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_refuse_update';
+COMMENT ON FUNCTION weir._refuse_update() IS 'trigger that refuses UPDATE of a stream';
+
+CREATE FUNCTION weir.create_stream(stream regclass, event_time name DEFAULT NULL,
+	max_out_of_orderness interval DEFAULT '0', idle_timeout interval DEFAULT NULL,
+	source name DEFAULT NULL, retention interval DEFAULT NULL,
+	max_drift interval DEFAULT '1 hour')
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'weir_create_stream';
+COMMENT ON FUNCTION weir.create_stream(regclass, name, interval, interval, name, interval, interval)
+IS 'make an existing table a stream';
+
+CREATE FUNCTION weir.alter_stream(stream regclass, max_out_of_orderness interval DEFAULT NULL,
+	idle_timeout interval DEFAULT NULL, retention interval DEFAULT NULL,
+	max_drift interval DEFAULT NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'weir_alter_stream';
+COMMENT ON FUNCTION weir.alter_stream(regclass, interval, interval, interval, interval)
+IS 'change the settings of a stream; NULL leaves one as it is';
+
+CREATE FUNCTION weir.drop_stream(stream regclass, cascade boolean DEFAULT false)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'weir_drop_stream';
+COMMENT ON FUNCTION weir.drop_stream(regclass, boolean)
+IS 'make a stream a plain table again';
+
+CREATE FUNCTION weir._stream_dropped() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_dropped';
+COMMENT ON FUNCTION weir._stream_dropped() IS 'cleans up behind dropped streams';
+CREATE EVENT TRIGGER weir_stream_drop ON sql_drop EXECUTE FUNCTION weir._stream_dropped();

@@ -1,0 +1,682 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream_ddl.c
+ *	  Making a table a stream, changing it, and making it a table again.
+ *
+ * A stream is a table with a capture index, a trigger that refuses UPDATE, a
+ * row in weir._stream, a main cursor and a log.
+ *
+ * Locks: the strongest that the command needs on the table is taken by
+ * polling, so that no writer queues behind us.  Index and trigger are made by
+ * SQL as the caller, who owns the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/heap.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/event_trigger.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+#include "utils/wait_event.h"
+
+#include "storage/owner.h"
+#include "stream/capture.h"
+#include "stream/cursor.h"
+#include "stream/log.h"
+#include "stream/stream.h"
+#include "stream/stream_catalog.h"
+#include "stream/tick.h"
+#include "weir.h"
+
+#define TRIGGER_NAME	"weir_refuse_update"
+
+/* how long to try for a lock, and how often */
+#define LOCK_PATIENCE_MS	10000
+#define LOCK_POLL_MS		20
+
+PG_FUNCTION_INFO_V1(weir_create_stream);
+PG_FUNCTION_INFO_V1(weir_alter_stream);
+PG_FUNCTION_INFO_V1(weir_drop_stream);
+PG_FUNCTION_INFO_V1(weir_refuse_update);
+PG_FUNCTION_INFO_V1(weir_stream_dropped);
+
+/* set while weir itself drops a stream's parts */
+static bool is_dropping = false;
+
+static char *
+qualified_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/*
+ * Lock a table without queueing in front of its writers.
+ */
+static void
+lock_patiently(Oid relid, LOCKMODE lockmode)
+{
+	for (int waited = 0; !ConditionalLockRelationOid(relid, lockmode);
+		 waited += LOCK_POLL_MS)
+	{
+		if (waited >= LOCK_PATIENCE_MS)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("could not lock table \"%s\" without making its writers wait",
+							get_rel_name(relid)),
+					 errhint("On a busy table run CREATE INDEX CONCURRENTLY ... USING %s first, set the event-time column NOT NULL, and try again.",
+							 WEIR_CAPTURE_AM)));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LOCK_POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		What can be a stream
+ * ----------------------------------------------------------------
+ */
+
+static void
+refuse_table(Relation rel, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("cannot make \"%s\" a stream", RelationGetRelationName(rel)),
+			 errdetail_internal("%s", what),
+			 errhint("A stream is an ordinary or a natively partitioned table.")));
+}
+
+/*
+ * A foreign key that would update the stream's rows is refused.
+ */
+static void
+check_foreign_keys(Relation rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *fk = (ForeignKeyCacheInfo *) lfirst(lc);
+		HeapTuple	tuple = SearchSysCache1(CONSTROID,
+											ObjectIdGetDatum(fk->conoid));
+		Form_pg_constraint con;
+		bool		updates;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		con = (Form_pg_constraint) GETSTRUCT(tuple);
+		updates = con->confupdtype == FKCONSTR_ACTION_CASCADE ||
+			con->confupdtype == FKCONSTR_ACTION_SETNULL ||
+			con->confupdtype == FKCONSTR_ACTION_SETDEFAULT ||
+			con->confdeltype == FKCONSTR_ACTION_SETNULL ||
+			con->confdeltype == FKCONSTR_ACTION_SETDEFAULT;
+		if (updates)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot make \"%s\" a stream",
+							RelationGetRelationName(rel)),
+					 errdetail("Foreign key \"%s\" may update its rows.",
+							   NameStr(con->conname)),
+					 errhint("Rows of a stream are never updated; use ON UPDATE NO ACTION, and ON DELETE NO ACTION or CASCADE.")));
+		ReleaseSysCache(tuple);
+	}
+}
+
+static void
+check_leaf(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		refuse_table(rel, "Foreign tables cannot be captured.");
+	if (rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam != HEAP_TABLE_AM_OID)
+		refuse_table(rel, "Its rows are not in a heap.");
+	check_foreign_keys(rel);
+	relation_close(rel, NoLock);
+}
+
+static void
+check_table(Relation rel)
+{
+	Form_pg_class form = rel->rd_rel;
+	ListCell   *lc;
+
+	if (form->relkind != RELKIND_RELATION &&
+		form->relkind != RELKIND_PARTITIONED_TABLE)
+		refuse_table(rel, form->relkind == RELKIND_VIEW ? "It is a view." :
+					 form->relkind == RELKIND_MATVIEW ? "It is a materialized view." :
+					 form->relkind == RELKIND_FOREIGN_TABLE ? "It is a foreign table." :
+					 "It is not a table.");
+	if (form->relpersistence == RELPERSISTENCE_TEMP)
+		refuse_table(rel, "It is a temporary table.");
+	if (IsSystemRelation(rel) ||
+		RelationGetNamespace(rel) == weir_schema_oid())
+		refuse_table(rel, "It is a system table.");
+	if (form->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot make \"%s\" a stream",
+						RelationGetRelationName(rel)),
+				 errdetail("It is a partition."),
+				 errhint("Make its partitioned table \"%s\" the stream.",
+						 get_rel_name(llast_oid(get_partition_ancestors(RelationGetRelid(rel)))))));
+	if (form->relkind == RELKIND_RELATION &&
+		(form->relhassubclass || has_superclass(RelationGetRelid(rel))))
+		refuse_table(rel, "It takes part in inheritance.");
+	foreach(lc, find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL))
+		check_leaf(lfirst_oid(lc));
+	if (form->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(WARNING,
+				(errmsg("table \"%s\" is unlogged", RelationGetRelationName(rel)),
+				 errdetail("After a crash it is empty, and rows that were not consumed are lost.")));
+}
+
+/* The column's number, checked to be of a time type. */
+static AttrNumber
+check_event_time(Relation rel, const char *column)
+{
+	AttrNumber	attno = get_attnum(RelationGetRelid(rel), column);
+	Oid			type;
+
+	if (attno == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist", column,
+						RelationGetRelationName(rel))));
+	type = attno < 0 ? InvalidOid : get_atttype(RelationGetRelid(rel), attno);
+	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("event-time column \"%s\" must be of type timestamp with time zone or timestamp",
+						column)));
+	return attno;
+}
+
+static void
+check_source(Relation rel, const char *column)
+{
+	AttrNumber	attno = get_attnum(RelationGetRelid(rel), column);
+	TypeCacheEntry *type;
+
+	if (attno <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist", column,
+						RelationGetRelationName(rel))));
+	type = lookup_type_cache(get_atttype(RelationGetRelid(rel), attno),
+							 TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
+	if (!OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("source column \"%s\" must be of a type that can be hashed",
+						column)));
+}
+
+/* ----------------------------------------------------------------
+ *		create_stream
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Insert into weir._stream; returns the new id.
+ */
+static int32
+insert_stream(Oid relid, FunctionCallInfo fcinfo)
+{
+	Relation	catalog = weir_stream_open_catalog(RowExclusiveLock);
+	Datum		values[STREAM_NATTS];
+	bool		nulls[STREAM_NATTS] = {0};
+	int32		id;
+
+	id = (int32) nextval_internal(get_relname_relid("_stream_id",
+													weir_schema_oid()), false);
+	values[STREAM_ID - 1] = Int32GetDatum(id);
+	values[STREAM_RELATION - 1] = ObjectIdGetDatum(relid);
+	values[STREAM_PROCESSING_TIME - 1] = BoolGetDatum(PG_ARGISNULL(1));
+	values[STREAM_SOURCE - 1] = PG_GETARG_DATUM(4);
+	nulls[STREAM_SOURCE - 1] = PG_ARGISNULL(4);
+	values[STREAM_OUT_OF_ORDERNESS - 1] = PG_GETARG_DATUM(2);
+	values[STREAM_IDLE_TIMEOUT - 1] = PG_GETARG_DATUM(3);
+	nulls[STREAM_IDLE_TIMEOUT - 1] = PG_ARGISNULL(3);
+	values[STREAM_RETENTION - 1] = PG_GETARG_DATUM(5);
+	nulls[STREAM_RETENTION - 1] = PG_ARGISNULL(5);
+	values[STREAM_MAX_DRIFT - 1] = PG_GETARG_DATUM(6);
+	nulls[STREAM_MAX_DRIFT - 1] = PG_ARGISNULL(6);
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog),
+												values, nulls));
+	/* other sessions forget what they know of which table is a stream */
+	CacheInvalidateRelcache(catalog);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	return id;
+}
+
+static void
+check_intervals(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_out_of_orderness must not be null")));
+	(void) weir_interval_usec(PG_GETARG_DATUM(2), "max_out_of_orderness");
+	if (!PG_ARGISNULL(3))
+		(void) weir_interval_usec(PG_GETARG_DATUM(3), "idle_timeout");
+	if (!PG_ARGISNULL(5) &&
+		weir_interval_usec(PG_GETARG_DATUM(5), "retention") > 0 &&
+		PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("retention must be zero or null without an event-time column"),
+				 errdetail("Age is measured by event time.")));
+	if (!PG_ARGISNULL(6))
+		(void) weir_interval_usec(PG_GETARG_DATUM(6), "max_drift");
+	if (PG_ARGISNULL(1) && !PG_ARGISNULL(4))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source needs an event-time column")));
+}
+
+/*
+ * The capture index: adopt a valid one, or make one.  Returns whether it was
+ * there.
+ */
+static bool
+ensure_index(Oid relid, const char *event_time)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		valid;
+	Oid			index = weir_stream_capture_index(rel, &valid);
+	char	   *column = pstrdup(event_time ? event_time :
+								 NameStr(TupleDescAttr(RelationGetDescr(rel), 0)->attname));
+
+	if (event_time == NULL)
+	{
+		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+			if (!TupleDescAttr(RelationGetDescr(rel), i)->attisdropped)
+			{
+				column = pstrdup(NameStr(TupleDescAttr(RelationGetDescr(rel), i)->attname));
+				break;
+			}
+	}
+	if (OidIsValid(index))
+	{
+		AttrNumber	attno;
+		Relation	index_rel;
+
+		if (!valid)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("capture index \"%s\" is not valid",
+							get_rel_name(index)),
+					 errhint("Drop it and create it again.")));
+		index_rel = index_open(index, AccessShareLock);
+		attno = index_rel->rd_index->indkey.values[0];
+		index_close(index_rel, NoLock);
+		if (event_time && attno != get_attnum(relid, event_time))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("capture index \"%s\" is not on column \"%s\"",
+							get_rel_name(index), event_time)));
+		table_close(rel, NoLock);
+		return true;
+	}
+	table_close(rel, NoLock);
+	weir_execute("CREATE INDEX %s ON %s USING %s (%s)",
+				 quote_identifier(ChooseRelationName(get_rel_name(relid), NULL,
+													 "weir",
+													 get_rel_namespace(relid),
+													 false)),
+				 qualified_name(relid), WEIR_CAPTURE_AM,
+				 quote_identifier(column));
+	return false;
+}
+
+/* What the command will have to do to the table, as a lock mode. */
+static LOCKMODE
+needed_lock(Oid relid, const char *event_time)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	LOCKMODE	lockmode = ShareRowExclusiveLock;	/* index and trigger */
+
+	if (event_time)
+	{
+		AttrNumber	attno = get_attnum(relid, event_time);
+
+		if (attno > 0 &&
+			!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
+			lockmode = AccessExclusiveLock;
+	}
+	relation_close(rel, NoLock);
+	return lockmode;
+}
+
+Datum
+weir_create_stream(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	char	   *event_time = PG_ARGISNULL(1) ? NULL : NameStr(*PG_GETARG_NAME(1));
+	WeirStream	existing;
+	Relation	rel;
+	bool		must_settle;
+	int32		stream_id;
+	WeirCursor	cursor;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("stream must not be null")));
+	relid = PG_GETARG_OID(0);
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (!WeirOwnsRelation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER,
+					   get_relkind_objtype(rel->rd_rel->relkind),
+					   RelationGetRelationName(rel));
+	if (weir_stream_lookup(relid, &existing))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" is already a stream",
+						RelationGetRelationName(rel)),
+				 errhint("Use weir.alter_stream to change its settings.")));
+	check_table(rel);
+	if (event_time)
+		(void) check_event_time(rel, event_time);
+	if (!PG_ARGISNULL(4))
+		check_source(rel, NameStr(*PG_GETARG_NAME(4)));
+	check_intervals(fcinfo);
+	relation_close(rel, NoLock);
+
+	lock_patiently(relid, needed_lock(relid, event_time));
+	if (event_time)
+		weir_execute("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
+					 qualified_name(relid), quote_identifier(event_time));
+	must_settle = ensure_index(relid, event_time);
+	weir_execute("CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW "
+				 "EXECUTE FUNCTION " WEIR_SCHEMA "._refuse_update()",
+				 TRIGGER_NAME, qualified_name(relid));
+	weir_execute("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
+				 qualified_name(relid), TRIGGER_NAME);
+
+	stream_id = insert_stream(relid, fcinfo);
+	/* no tick before we have committed and everybody has been told */
+	weir_cursor_lock_stream(stream_id, true);
+	weir_log_create(stream_id);
+	weir_cursor_create_main(stream_id);
+	if (must_settle)
+	{
+		/* see has_settled in tick.c */
+		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
+		cursor.history_block = InvalidBlockNumber;
+		weir_cursor_write(&cursor);
+	}
+	PG_RETURN_VOID();
+}
+
+/* ----------------------------------------------------------------
+ *		alter_stream, drop_stream
+ * ----------------------------------------------------------------
+ */
+
+static HeapTuple
+fetch_stream_tuple(Relation catalog, int32 stream_id)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+Datum
+weir_alter_stream(PG_FUNCTION_ARGS)
+{
+	static const struct
+	{
+		int			argno;
+		int			attno;
+		const char *name;
+	}			settings[] = {
+		{1, STREAM_OUT_OF_ORDERNESS, "max_out_of_orderness"},
+		{2, STREAM_IDLE_TIMEOUT, "idle_timeout"},
+		{3, STREAM_RETENTION, "retention"},
+		{4, STREAM_MAX_DRIFT, "max_drift"},
+	};
+	Relation	catalog;
+	HeapTuple	tuple;
+	Datum		values[STREAM_NATTS] = {0};
+	bool		nulls[STREAM_NATTS] = {0};
+	bool		replaces[STREAM_NATTS] = {0};
+	WeirStream	stream;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("stream must not be null")));
+	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		int64		usec;
+
+		if (PG_ARGISNULL(settings[i].argno))
+			continue;
+		usec = weir_interval_usec(PG_GETARG_DATUM(settings[i].argno),
+								  settings[i].name);
+		if (settings[i].attno == STREAM_RETENTION && usec > 0 &&
+			stream.event_time_attno == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("retention must be zero or null without an event-time column"),
+					 errdetail("Age is measured by event time.")));
+		values[settings[i].attno - 1] = PG_GETARG_DATUM(settings[i].argno);
+		replaces[settings[i].attno - 1] = true;
+	}
+	weir_cursor_lock_stream(stream.stream_id, true);
+	catalog = weir_stream_open_catalog(RowExclusiveLock);
+	tuple = fetch_stream_tuple(catalog, stream.stream_id);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "stream %d has gone", stream.stream_id);
+	tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
+							  values, nulls, replaces);
+	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	table_close(catalog, RowExclusiveLock);
+	PG_RETURN_VOID();
+}
+
+/* The catalogs forget the stream; its table and index are others' business. */
+static void
+forget_stream(int32 stream_id)
+{
+	Relation	catalog;
+	HeapTuple	tuple;
+
+	if (weir_tick_consumer())
+		weir_tick_consumer()->drop_dependents(stream_id);
+	weir_cursor_drop_all(stream_id);
+	weir_log_drop(stream_id);
+	catalog = weir_stream_open_catalog(RowExclusiveLock);
+	tuple = fetch_stream_tuple(catalog, stream_id);
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	CacheInvalidateRelcache(catalog);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+Datum
+weir_drop_stream(PG_FUNCTION_ARGS)
+{
+	WeirStream	stream;
+	bool		cascade = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	char	   *dependent = NULL;
+	Relation	rel;
+	Oid			index;
+	bool		valid;
+	bool		was_dropping = is_dropping;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("stream must not be null")));
+	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
+	lock_patiently(stream.relid, AccessExclusiveLock);
+	weir_cursor_lock_stream(stream.stream_id, true);
+	if (weir_tick_consumer())
+		dependent = weir_tick_consumer()->dependent(stream.stream_id);
+	if (dependent && !cascade)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop stream \"%s\" because other objects depend on it",
+						get_rel_name(stream.relid)),
+				 errdetail("Continuous aggregate \"%s\" depends on it.", dependent),
+				 errhint("Use weir.drop_stream(..., cascade => true) to drop the dependent objects too.")));
+
+	rel = table_open(stream.relid, NoLock);
+	index = weir_stream_capture_index(rel, &valid);
+	table_close(rel, NoLock);
+	is_dropping = true;
+	PG_TRY();
+	{
+		forget_stream(stream.stream_id);
+		if (OidIsValid(index))
+			weir_execute("DROP INDEX %s", qualified_name(index));
+		weir_execute("DROP TRIGGER IF EXISTS %s ON %s", TRIGGER_NAME,
+					 qualified_name(stream.relid));
+	}
+	PG_FINALLY();
+	{
+		is_dropping = was_dropping;
+	}
+	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+
+/* ----------------------------------------------------------------
+ *		Triggers
+ * ----------------------------------------------------------------
+ */
+
+Datum
+weir_refuse_update(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by trigger manager")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot update stream \"%s\"",
+					RelationGetRelationName(data->tg_relation)),
+			 errdetail("Its rows are counted as they were inserted."),
+			 errhint("Insert a new row; with a primary key use ON CONFLICT DO NOTHING.")));
+	PG_RETURN_NULL();
+}
+
+static bool
+has_refusing_trigger(Relation rel)
+{
+	TriggerDesc *desc = rel->trigdesc;
+
+	for (int i = 0; desc && i < desc->numtriggers; i++)
+		if (strcmp(desc->triggers[i].tgname, TRIGGER_NAME) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * After a DROP: streams whose table is gone are forgotten; those that have
+ * lost their index or trigger refuse the command.
+ */
+Datum
+weir_stream_dropped(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	if (is_dropping || !OidIsValid(get_index_am_oid(WEIR_CAPTURE_AM, true)))
+		PG_RETURN_NULL();
+
+	foreach(lc, weir_stream_tables())
+	{
+		Oid			relid = lfirst_oid(lc);
+		int32		stream_id = weir_stream_of_leaf(relid);
+		Relation	rel;
+		bool		valid;
+
+		/* no lock: the command holds one, or has nothing to do with it */
+		rel = RelationIdGetRelation(relid);
+		if (!RelationIsValid(rel))
+		{
+			is_dropping = true;
+			PG_TRY();
+			{
+				forget_stream(stream_id);
+			}
+			PG_FINALLY();
+			{
+				is_dropping = false;
+			}
+			PG_END_TRY();
+			continue;
+		}
+		if (!OidIsValid(weir_stream_capture_index(rel, &valid)) ||
+			!has_refusing_trigger(rel))
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop what makes table \"%s\" a stream",
+							RelationGetRelationName(rel)),
+					 errhint("Use weir.drop_stream to make it a plain table again.")));
+		RelationClose(rel);
+	}
+	PG_RETURN_NULL();
+}

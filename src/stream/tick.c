@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * tick.c
+ *	  One step of consumption.
+ *
+ * A tick is one transaction: lock the stream, take a snapshot, read the log
+ * for entries beyond the cursor, hand their rows to the consumer, store the
+ * cursor.  The caller commits.  A crash repeats the tick, nothing else.
+ *
+ *	main cursor			consumes what the snapshot sees
+ *	other cursors		consume up to where the main one stands and then join
+ *						it: their users use the main one from then on
+ *
+ * Invariants:
+ * 1. Every statement of a tick runs under one snapshot, taken after the lock
+ *	  and after all leaves with new rows were locked.
+ * 2. A tick that finds nothing writes nothing.
+ *
+ * Locks: the stream (cursor.c), then the leaves ACCESS SHARE, then whatever
+ * the consumer takes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "stream/batch.h"
+#include "stream/retention.h"
+#include "stream/tick.h"
+#include "weir.h"
+
+/* What the consumer sees is the first part of it. */
+typedef struct TickState
+{
+	WeirTick	tick;
+	WeirStream	stream;
+	TimestampTz now;
+	Timestamp	floor;			/* a joining cursor takes over this watermark */
+	bool		is_watermark_known;
+	Timestamp	watermark;
+} TickState;
+
+static const WeirConsumer *consumer = NULL;
+static int	sink_depth = 0;
+
+void
+weir_tick_set_consumer(const WeirConsumer *the_consumer)
+{
+	consumer = the_consumer;
+}
+
+const WeirConsumer *
+weir_tick_consumer(void)
+{
+	return consumer;
+}
+
+void
+weir_stream_enter_sink(void)
+{
+	sink_depth++;
+}
+
+void
+weir_stream_leave_sink(void)
+{
+	sink_depth--;
+}
+
+bool
+weir_stream_in_sink(void)
+{
+	return sink_depth > 0;
+}
+
+Timestamp
+weir_tick_watermark(WeirTick *tick)
+{
+	TickState  *state = (TickState *) tick;
+
+	if (!state->is_watermark_known)
+	{
+		weir_batch_observe(tick->batch);
+		/* it moves only when the interval is done, see cursor.c */
+		state->watermark = !tick->batch->ends_interval ? tick->cursor.watermark :
+			Max(state->floor,
+				weir_watermark_compute(&state->stream, &tick->cursor,
+									   tick->batch->observer, state->now));
+		state->is_watermark_known = true;
+	}
+	return state->watermark;
+}
+
+int32
+weir_tick_fork_cursor(WeirTick *tick)
+{
+	return weir_cursor_fork(&tick->cursor);
+}
+
+void
+weir_tick_force_read_committed(void)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	if (FirstSnapshotSet)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("a stream cannot be consumed in a transaction with isolation level REPEATABLE READ or SERIALIZABLE"),
+				 errhint("Use READ COMMITTED.")));
+	XactIsoLevel = XACT_READ_COMMITTED;
+}
+
+/*
+ * The first tick of a stream whose capture index was there before it:
+ * transactions that inserted rows without logging them, because there was no
+ * stream then, must have ended before history begins.  They are among those
+ * that hold locks on the table now; failing that, among those that run now.
+ * True once they have ended.
+ */
+static bool
+has_settled(const WeirStream *stream, WeirCursor *cursor)
+{
+	FullTransactionId xmin;
+
+	if (cursor->low != 0 || cursor->history_block != InvalidBlockNumber)
+		return true;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (cursor->high == 0)
+	{
+		cursor->high = weir_snapshot_current();
+		weir_cursor_write(cursor);
+		PopActiveSnapshot();
+		return false;
+	}
+	xmin = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin,
+														 weir_snapshot_current()));
+	PopActiveSnapshot();
+	if (FullTransactionIdPrecedes(xmin,
+								  DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
+																				cursor->high))))
+		return false;
+	cursor->high = 0;
+	cursor->history_block = 0;
+	return true;
+}
+
+/*
+ * A batch, with its snapshot active: take one after all leaves are locked.
+ */
+static WeirBatch *
+take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
+{
+	List	   *locked = NIL;
+
+	for (;;)
+	{
+		WeirBatch  *batch;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		batch = weir_batch_next(stream, cursor, target, &locked);
+		if (batch)
+			return batch;
+		PopActiveSnapshot();
+	}
+}
+
+static bool
+batch_is_empty(const WeirBatch *batch)
+{
+	return batch->nentries == 0 && batch->nranges == 0;
+}
+
+/* Hand over the batch and store the cursor as it is afterwards. */
+static void
+consume(TickState *state)
+{
+	WeirBatch  *batch = state->tick.batch;
+	WeirCursor *after = &batch->after;
+
+	if (consumer)
+		consumer->consume(&state->tick);
+	after->watermark = weir_tick_watermark(&state->tick);
+	weir_watermark_store(after, batch->observer, state->now);
+	after->last_tick_at = state->now;
+	after->not_before = 0;
+	if (weir_retention_is_queue(&state->stream) && after->is_main)
+		weir_retention_delete_batch(batch);
+	weir_cursor_write(after);
+}
+
+/* Users of a cursor that has reached the main one go over to that. */
+static void
+join_main(const WeirCursor *cursor, const WeirCursor *main_cursor)
+{
+	if (consumer)
+		consumer->join_cursor(cursor->cursor_id, main_cursor->cursor_id);
+	weir_cursor_drop(cursor->cursor_id);
+}
+
+/*
+ * How far a cursor other than the main one may go.  False if there is
+ * nothing for it to do yet.
+ */
+static bool
+target_of(const WeirCursor *cursor, const WeirCursor *main_cursor,
+		  Datum *target)
+{
+	if (main_cursor->low == 0)
+		return false;
+	if (cursor->in_history || cursor->high != 0)
+		return true;
+	*target = main_cursor->low;
+	return weir_snapshot_covers(main_cursor->low, cursor->low);
+}
+
+/*
+ * In the stream's lock: one tick.
+ */
+static WeirTickResult
+tick_locked(const WeirStream *stream, WeirCursor *cursor,
+			WeirCursor *main_cursor, Datum target)
+{
+	TickState	state = {0};
+	bool		joins = false;
+	bool		is_due;
+
+	state.stream = *stream;
+	state.now = GetCurrentTimestamp();
+	state.tick.cursor = *cursor;
+	state.floor = cursor->watermark;
+
+	state.tick.batch = take_batch(stream, cursor, target);
+	state.tick.snapshot = GetActiveSnapshot();
+	state.tick.batch->observer = weir_observer_create(stream, state.now);
+	if (!cursor->is_main && !cursor->in_history &&
+		state.tick.batch->ends_interval && main_cursor->high == 0 &&
+		weir_snapshot_covers(main_cursor->low, state.tick.batch->after.low) &&
+		weir_snapshot_covers(state.tick.batch->after.low, main_cursor->low))
+	{
+		joins = true;
+		state.floor = Max(state.floor, main_cursor->watermark);
+	}
+
+	is_due = cursor->is_main && state.tick.batch->ends_interval &&
+		batch_is_empty(state.tick.batch) &&
+		weir_watermark_is_due(stream, cursor, state.now);
+	if (batch_is_empty(state.tick.batch) && !joins && !is_due &&
+		cursor->high == 0 && !cursor->in_history)
+	{
+		PopActiveSnapshot();
+		return WEIR_TICK_IDLE;
+	}
+
+	consume(&state);
+	if (joins)
+		join_main(&state.tick.batch->after, main_cursor);
+	PopActiveSnapshot();
+	return state.tick.batch->ends_interval ? WEIR_TICK_DONE : WEIR_TICK_MORE;
+}
+
+static WeirCursor *
+find_cursor(List *cursors, int32 cursor_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursors)
+		if (((WeirCursor *) lfirst(lc))->cursor_id == cursor_id)
+			return (WeirCursor *) lfirst(lc);
+	return NULL;
+}
+
+WeirTickResult
+weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
+{
+	WeirCursor	probe;
+	WeirCursor *cursor;
+	WeirCursor *main_cursor;
+	WeirStream	stream;
+	List	   *cursors;
+
+	weir_tick_force_read_committed();
+	if (!weir_cursor_read(cursor_id, NULL, &probe))
+		return WEIR_TICK_IDLE;
+	if (!weir_cursor_lock_stream(probe.stream_id, wait))
+		return WEIR_TICK_BUSY;
+	LockRelationOid(probe.relid, AccessShareLock);
+	if (!weir_stream_lookup_id(probe.stream_id, &stream))
+		return WEIR_TICK_IDLE;
+	cursors = weir_cursor_list(stream.stream_id);
+	cursor = find_cursor(cursors, cursor_id);
+	if (cursor == NULL || cursor->is_paused ||
+		(cursor->not_before != 0 && cursor->not_before > GetCurrentTimestamp()))
+		return WEIR_TICK_IDLE;
+	main_cursor = (WeirCursor *) linitial(cursors);
+	if (!cursor->is_main)
+	{
+		target = 0;
+		if (!target_of(cursor, main_cursor, &target))
+			return WEIR_TICK_IDLE;
+	}
+	if (!has_settled(&stream, cursor))
+		return WEIR_TICK_IDLE;
+	return tick_locked(&stream, cursor, main_cursor, target);
+}
+
+Timestamp
+weir_tick_set_watermark(int32 stream_id, Timestamp watermark)
+{
+	TickState	state = {0};
+	WeirCursor *cursor;
+
+	weir_cursor_lock_stream(stream_id, true);
+	cursor = (WeirCursor *) linitial(weir_cursor_list(stream_id));
+	if (watermark <= cursor->watermark ||
+		!weir_stream_lookup_id(stream_id, &state.stream))
+		return cursor->watermark;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	state.now = GetCurrentTimestamp();
+	state.tick.cursor = *cursor;
+	state.tick.snapshot = GetActiveSnapshot();
+	state.tick.batch = weir_batch_empty(&state.stream, cursor);
+	state.tick.batch->observer = weir_observer_create(&state.stream, state.now);
+	state.watermark = watermark;
+	state.is_watermark_known = true;
+	consume(&state);
+	PopActiveSnapshot();
+	return watermark;
+}
+
+static bool
+consumed_by_all(const WeirLogEntry *entry, void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, (List *) arg)
+		if (!weir_cursor_has_consumed((WeirCursor *) lfirst(lc), entry))
+			return false;
+	return true;
+}
+
+/* The stream and its cursors, locked; false if that is not to be had now. */
+static bool
+lock_for_maintenance(int32 stream_id, WeirStream *stream, List **cursors)
+{
+	weir_tick_force_read_committed();
+	if (!weir_cursor_lock_stream(stream_id, false) ||
+		!weir_stream_lookup_id(stream_id, stream))
+		return false;
+	*cursors = weir_cursor_list(stream_id);
+	return true;
+}
+
+bool
+weir_tick_rotate(int32 stream_id)
+{
+	WeirStream	stream;
+	List	   *cursors;
+
+	return lock_for_maintenance(stream_id, &stream, &cursors) &&
+		weir_log_rotate(stream_id, consumed_by_all, cursors);
+}
+
+bool
+weir_tick_retain(int32 stream_id)
+{
+	WeirStream	stream;
+	List	   *cursors;
+
+	return lock_for_maintenance(stream_id, &stream, &cursors) &&
+		weir_retention_run(&stream, cursors);
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * tick.h
+ *	  One step of consumption: a transaction that takes the next rows of a
+ *	  stream and hands them to the consumer, the layer above.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_TICK_H
+#define WEIR_TICK_H
+
+#include "stream/cursor.h"
+#include "stream/newrows.h"
+
+/* Valid while the consumer's function runs. */
+typedef struct WeirTick
+{
+	WeirCursor	cursor;			/* as it was when the tick began: its
+								 * watermark is the one lateness is judged
+								 * against (all rows of the tick alike) */
+	WeirBatch  *batch;			/* the rows; may be empty */
+	Snapshot	snapshot;		/* active; every statement of the tick runs
+								 * under it, plus own changes */
+} WeirTick;
+
+/*
+ * The watermark after this tick: never less than cursor.watermark.  Known
+ * once the batch has been read; if no plan over it has run to its end yet,
+ * it is read for this.
+ */
+extern Timestamp weir_tick_watermark(WeirTick *tick);
+
+/*
+ * Gives what uses the tick's cursor and cannot take this tick a cursor of
+ * its own, which stands where the tick began.  To be called in the tick's
+ * transaction, outside the subtransaction that failed.
+ */
+extern int32 weir_tick_fork_cursor(WeirTick *tick);
+
+/*
+ * The layer above.  Registered once, when the library is loaded.
+ */
+typedef struct WeirConsumer
+{
+	/*
+	 * Take the rows of the tick, and close what the watermark after it
+	 * allows.  Called for empty batches too when the watermark moved.  What
+	 * fails for reasons of its own is to be isolated in a subtransaction.
+	 */
+	void		(*consume) (WeirTick *tick);
+
+	/*
+	 * A cursor other than the main one has reached it: both stand at the same
+	 * place now.  Whoever uses "from" uses "to" from now on.
+	 */
+	void		(*join_cursor) (int32 from, int32 to);
+
+	/* name of an aggregate that depends on the stream, or NULL */
+	char	   *(*dependent) (int32 stream_id);
+
+	/* drop all that depends on the stream */
+	void		(*drop_dependents) (int32 stream_id);
+} WeirConsumer;
+
+extern void weir_tick_set_consumer(const WeirConsumer *consumer);
+extern const WeirConsumer *weir_tick_consumer(void);
+
+/*
+ * Sinks run between these: drain, wait and advance_watermark are refused in
+ * them.  The nesting is undone by the caller on error, too.
+ */
+extern void weir_stream_enter_sink(void);
+extern void weir_stream_leave_sink(void);
+extern bool weir_stream_in_sink(void);
+
+/* ---- for the worker ---- */
+
+typedef enum WeirTickResult
+{
+	WEIR_TICK_IDLE,				/* nothing to do */
+	WEIR_TICK_BUSY,				/* somebody else has the stream locked */
+	WEIR_TICK_DONE,				/* all that was committed is consumed */
+	WEIR_TICK_MORE				/* something is, and there is more */
+} WeirTickResult;
+
+/*
+ * One tick of a cursor in the present transaction, which must be READ
+ * COMMITTED and have no snapshot active.  Consumes no further than the
+ * pg_snapshot target sees, if it is given.
+ */
+extern WeirTickResult weir_tick_cursor(int32 cursor_id, Datum target, bool wait);
+
+/*
+ * What has to be done for a stream now and then, each call in a transaction
+ * of its own: rotate the log; delete what retention does not keep.  True if
+ * there may be more to do at once.
+ */
+extern bool weir_tick_rotate(int32 stream_id);
+extern bool weir_tick_retain(int32 stream_id);
+
+/*
+ * Set the watermark of a stream's main cursor, which has consumed everything,
+ * and close what it allows; a lower one changes nothing.  Returns the one in
+ * force.
+ */
+extern Timestamp weir_tick_set_watermark(int32 stream_id, Timestamp watermark);
+
+/* Make the present transaction fit for ticks; raises 25001 if it cannot be. */
+extern void weir_tick_force_read_committed(void);
+
+#endif							/* WEIR_TICK_H */

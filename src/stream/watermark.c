@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * watermark.c
+ *	  How far event time has come in a stream.
+ *
+ * watermark = greatest event time seen - max_out_of_orderness; with sources,
+ * the least over the sources that are not idle; for processing time, the
+ * clock.  A row further ahead of the clock than max_drift does not count
+ * here.  After idle_timeout without rows the watermark follows the clock at
+ * the distance max_out_of_orderness + idle_timeout.
+ *
+ * Event times of type timestamp count as UTC: both types are microseconds in
+ * the same epoch, so that they are compared as they are.
+ *
+ * Invariant: the watermark of a cursor never goes back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "common/int.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "storage/owner.h"
+#include "stream/watermark.h"
+#include "weir.h"
+
+/* An idle stream's watermark is stored only if it moves so far at least. */
+#define MIN_IDLE_STEP_USEC	USECS_PER_SEC
+
+typedef struct SourceEntry
+{
+	Datum		key;
+	bool		is_null;
+	Timestamp	max_event_time;
+	uint32		hash;
+	char		status;
+} SourceEntry;
+
+struct WeirObserver
+{
+	AttrNumber	event_time_attno;
+	AttrNumber	source_attno;
+	Timestamp	limit;			/* later times do not count */
+	int64		rows;
+	Timestamp	max_event_time;
+	struct sources_hash *sources;	/* NULL without sources */
+	TypeCacheEntry *source_type;
+	Oid			source_collation;
+	MemoryContext context;
+};
+
+static inline uint32
+source_hash(WeirObserver *observer, Datum key)
+{
+	return DatumGetUInt32(FunctionCall1Coll(&observer->source_type->hash_proc_finfo,
+											observer->source_collation, key));
+}
+
+static inline bool
+source_equal(WeirObserver *observer, Datum a, Datum b)
+{
+	return DatumGetBool(FunctionCall2Coll(&observer->source_type->eq_opr_finfo,
+										  observer->source_collation, a, b));
+}
+
+#define SH_PREFIX sources
+#define SH_ELEMENT_TYPE SourceEntry
+#define SH_KEY_TYPE Datum
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) source_hash((WeirObserver *) (tb)->private_data, key)
+#define SH_EQUAL(tb, a, b) source_equal((WeirObserver *) (tb)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static Relation
+open_source_catalog(LOCKMODE lockmode)
+{
+	return table_open(get_relname_relid("_source", weir_schema_oid()), lockmode);
+}
+
+/* t + delta, held within the finite timestamps; infinities stay. */
+static Timestamp
+shift(Timestamp t, int64 delta)
+{
+	Timestamp	result;
+
+	if (TIMESTAMP_NOT_FINITE(t))
+		return t;
+	if (pg_add_s64_overflow(t, delta, &result) ||
+		result < MIN_TIMESTAMP || result >= END_TIMESTAMP)
+		return delta < 0 ? MIN_TIMESTAMP : END_TIMESTAMP - 1;
+	return result;
+}
+
+WeirObserver *
+weir_observer_create(const WeirStream *stream, TimestampTz now)
+{
+	WeirObserver *observer = palloc0(sizeof(WeirObserver));
+
+	observer->event_time_attno = stream->event_time_attno;
+	observer->source_attno = stream->source_attno;
+	observer->limit = stream->max_drift_usec < 0 ? DT_NOEND :
+		shift(now, stream->max_drift_usec);
+	observer->context = CurrentMemoryContext;
+	if (stream->source_attno != 0)
+	{
+		Oid			type;
+		int32		typmod;
+
+		get_atttypetypmodcoll(stream->relid, stream->source_attno,
+							  &type, &typmod, &observer->source_collation);
+		observer->source_type = lookup_type_cache(type,
+												  TYPECACHE_HASH_PROC_FINFO |
+												  TYPECACHE_EQ_OPR_FINFO);
+	}
+	weir_observer_reset(observer);
+	return observer;
+}
+
+void
+weir_observer_reset(WeirObserver *observer)
+{
+	observer->rows = 0;
+	observer->max_event_time = DT_NOBEGIN;
+	if (observer->source_attno != 0)
+		observer->sources = sources_create(observer->context, 64, observer);
+}
+
+int64
+weir_observer_rows(const WeirObserver *observer)
+{
+	return observer->rows;
+}
+
+static void
+see_source(WeirObserver *observer, TupleTableSlot *slot, Timestamp event_time)
+{
+	bool		is_null;
+	bool		found;
+	Datum		key = slot_getattr(slot, observer->source_attno, &is_null);
+	SourceEntry *entry;
+
+	if (is_null)
+		return;					/* nobody's row holds back nobody */
+	entry = sources_insert(observer->sources, key, &found);
+	if (!found)
+	{
+		MemoryContext old = MemoryContextSwitchTo(observer->context);
+
+		entry->key = datumCopy(key, observer->source_type->typbyval,
+							   observer->source_type->typlen);
+		MemoryContextSwitchTo(old);
+		entry->max_event_time = DT_NOBEGIN;
+	}
+	entry->max_event_time = Max(entry->max_event_time, event_time);
+}
+
+void
+weir_observer_see(WeirObserver *observer, TupleTableSlot *slot)
+{
+	bool		is_null;
+	Timestamp	event_time;
+
+	observer->rows++;
+	if (observer->event_time_attno == 0)
+		return;
+	event_time = DatumGetTimestamp(slot_getattr(slot, observer->event_time_attno,
+												&is_null));
+	if (is_null || event_time > observer->limit)
+		return;
+	if (event_time > observer->max_event_time)
+		observer->max_event_time = event_time;
+	if (observer->source_attno != 0)
+		see_source(observer, slot, event_time);
+}
+
+/* ----------------------------------------------------------------
+ *		Sources
+ * ----------------------------------------------------------------
+ */
+
+typedef struct StoredSource
+{
+	char	   *source;
+	Timestamp	max_event_time;
+	TimestampTz last_row_at;
+	ItemPointerData self;
+	bool		is_seen;		/* in this tick */
+} StoredSource;
+
+static List *
+read_sources(int32 cursor_id)
+{
+	Relation	catalog = open_source_catalog(AccessShareLock);
+	List	   *result = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(cursor_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_source_pkey",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		StoredSource *source = palloc0(sizeof(StoredSource));
+		Datum		values[4];
+		bool		nulls[4];
+
+		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+		source->source = TextDatumGetCString(values[1]);
+		source->max_event_time = DatumGetTimestampTz(values[2]);
+		source->last_row_at = DatumGetTimestampTz(values[3]);
+		source->self = tuple->t_self;
+		result = lappend(result, source);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+static int
+source_name_cmp(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((StoredSource *) lfirst(a))->source,
+				  ((StoredSource *) lfirst(b))->source);
+}
+
+/*
+ * The stored sources with what the observer saw added, sorted by name; those
+ * that are new have no valid self.
+ */
+static List *
+merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
+{
+	List	   *stored = read_sources(cursor_id);
+	List	   *added = NIL;
+	sources_iterator iterator;
+	SourceEntry *entry;
+	Oid			output;
+	bool		is_varlena;
+
+	if (observer == NULL || observer->sources == NULL)
+		return stored;
+	list_sort(stored, source_name_cmp);
+	getTypeOutputInfo(observer->source_type->type_id, &output, &is_varlena);
+	sources_start_iterate(observer->sources, &iterator);
+	while ((entry = sources_iterate(observer->sources, &iterator)) != NULL)
+	{
+		char	   *name = OidOutputFunctionCall(output, entry->key);
+		StoredSource *source = NULL;
+		int			low = 0;
+		int			high = list_length(stored) - 1;
+
+		while (low <= high && source == NULL)
+		{
+			int			mid = (low + high) / 2;
+			StoredSource *candidate = list_nth(stored, mid);
+			int			cmp = strcmp(name, candidate->source);
+
+			if (cmp == 0)
+				source = candidate;
+			else if (cmp < 0)
+				high = mid - 1;
+			else
+				low = mid + 1;
+		}
+		if (source == NULL)
+		{
+			source = palloc0(sizeof(StoredSource));
+			source->source = name;
+			source->max_event_time = DT_NOBEGIN;
+			ItemPointerSetInvalid(&source->self);
+			added = lappend(added, source);
+		}
+		source->max_event_time = Max(source->max_event_time,
+									 entry->max_event_time);
+		source->last_row_at = now;
+		source->is_seen = true;
+	}
+	return list_concat(stored, added);
+}
+
+static void
+store_sources(int32 cursor_id, List *sources)
+{
+	Relation	catalog = open_source_catalog(RowExclusiveLock);
+	ListCell   *lc;
+
+	foreach(lc, sources)
+	{
+		StoredSource *source = (StoredSource *) lfirst(lc);
+		Datum		values[4];
+		bool		nulls[4] = {0};
+		HeapTuple	tuple;
+
+		if (!source->is_seen)
+			continue;
+		values[0] = Int32GetDatum(cursor_id);
+		values[1] = CStringGetTextDatum(source->source);
+		values[2] = TimestampTzGetDatum(source->max_event_time);
+		values[3] = TimestampTzGetDatum(source->last_row_at);
+		tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+		if (ItemPointerIsValid(&source->self))
+			CatalogTupleUpdate(catalog, &source->self, tuple);
+		else
+			CatalogTupleInsert(catalog, tuple);
+	}
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * The least of the sources that are not idle.  If all are idle, the greatest
+ * time seen, so that no window hangs.
+ */
+static Timestamp
+sources_event_time(const WeirStream *stream, List *sources, TimestampTz now)
+{
+	Timestamp	least = DT_NOEND;
+	Timestamp	greatest = DT_NOBEGIN;
+	ListCell   *lc;
+
+	foreach(lc, sources)
+	{
+		StoredSource *source = (StoredSource *) lfirst(lc);
+
+		greatest = Max(greatest, source->max_event_time);
+		if (stream->idle_timeout_usec < 0 ||
+			now - source->last_row_at < stream->idle_timeout_usec)
+			least = Min(least, source->max_event_time);
+	}
+	return TIMESTAMP_IS_NOEND(least) ? greatest : least;
+}
+
+/* ----------------------------------------------------------------
+ *		The watermark
+ * ----------------------------------------------------------------
+ */
+
+/* Where the clock alone has brought an idle stream, or DT_NOBEGIN. */
+static Timestamp
+idle_watermark(const WeirStream *stream, TimestampTz last_row_at,
+			   TimestampTz now)
+{
+	if (stream->idle_timeout_usec < 0 ||
+		now - last_row_at < stream->idle_timeout_usec)
+		return DT_NOBEGIN;
+	return shift(shift(now, -stream->out_of_orderness_usec),
+				 -stream->idle_timeout_usec);
+}
+
+Timestamp
+weir_watermark_compute(const WeirStream *stream, const WeirCursor *cursor,
+					   WeirObserver *observer, TimestampTz now)
+{
+	Timestamp	candidate;
+	Timestamp	idle;
+
+	if (stream->event_time_attno == 0)
+		candidate = now;
+	else if (stream->source_attno != 0)
+		candidate = shift(sources_event_time(stream,
+											 merge_sources(cursor->cursor_id,
+														   observer, now),
+											 now),
+						  -stream->out_of_orderness_usec);
+	else
+		candidate = shift(Max(cursor->max_event_time,
+							  observer ? observer->max_event_time : DT_NOBEGIN),
+						  -stream->out_of_orderness_usec);
+
+	idle = idle_watermark(stream,
+						  observer && observer->rows > 0 ? now : cursor->last_row_at,
+						  now);
+	return Max(cursor->watermark, Max(candidate, idle));
+}
+
+void
+weir_watermark_store(WeirCursor *cursor, WeirObserver *observer,
+					 TimestampTz now)
+{
+	if (observer->rows == 0)
+		return;
+	cursor->rows_consumed += observer->rows;
+	cursor->last_row_at = now;
+	cursor->max_event_time = Max(cursor->max_event_time,
+								 observer->max_event_time);
+	if (observer->sources)
+		store_sources(cursor->cursor_id,
+					  merge_sources(cursor->cursor_id, observer, now));
+}
+
+bool
+weir_watermark_is_due(const WeirStream *stream, const WeirCursor *cursor,
+					  TimestampTz now)
+{
+	Timestamp	next;
+
+	if (stream->event_time_attno == 0)
+		next = now;
+	else if (stream->idle_timeout_usec < 0)
+		return false;
+	else if (stream->source_attno != 0)
+		next = weir_watermark_compute(stream, cursor, NULL, now);
+	else
+		next = idle_watermark(stream, cursor->last_row_at, now);
+	if (next <= cursor->watermark)
+		return false;
+	return TIMESTAMP_NOT_FINITE(cursor->watermark) ||
+		next - cursor->watermark >= MIN_IDLE_STEP_USEC;
+}
+
+void
+weir_watermark_fork(int32 from, int32 to)
+{
+	List	   *sources = read_sources(from);
+	ListCell   *lc;
+
+	foreach(lc, sources)
+	{
+		StoredSource *source = (StoredSource *) lfirst(lc);
+
+		ItemPointerSetInvalid(&source->self);
+		source->is_seen = true;
+	}
+	store_sources(to, sources);
+}
+
+void
+weir_watermark_forget(int32 cursor_id)
+{
+	List	   *sources = read_sources(cursor_id);
+	Relation	catalog = open_source_catalog(RowExclusiveLock);
+	ListCell   *lc;
+
+	foreach(lc, sources)
+		CatalogTupleDelete(catalog, &((StoredSource *) lfirst(lc))->self);
+	table_close(catalog, RowExclusiveLock);
+}

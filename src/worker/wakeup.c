@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.c
+ *	  A commit wakes the worker of its database, or starts one.
+ *
+ * There is no shared memory: weir works without being preloaded.  The worker
+ * leaves its process id in the sequence weir._worker_pid; a transaction that
+ * wrote to a stream reads it before it commits, where catalogs can be read,
+ * and uses it afterwards, where nothing may fail.  If no worker of that id
+ * runs here, one is registered.  Of several only one stays (worker.c).
+ *
+ * A wake-up that gets lost does no harm: the worker polls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "storage/owner.h"
+#include "storage/sequence.h"
+#include "stream/capture.h"
+#include "stream/drain.h"
+#include "weir.h"
+#include "worker/worker.h"
+
+/* A process asks for a worker this often at most. */
+#define START_INTERVAL_MS	1000
+
+/* what the sequence said before the commit */
+static int	worker_pid = 0;
+
+static TimestampTz last_start = 0;
+static bool is_short_of_slots = false;
+
+static Oid
+pid_sequence(void)
+{
+	return get_relname_relid("_worker_pid", weir_schema_oid());
+}
+
+void
+weir_wakeup_enroll(void)
+{
+	weir_sequence_set(pid_sequence(), MyProcPid);
+}
+
+static void
+start_worker(void)
+{
+	BackgroundWorker worker;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last_start != 0 &&
+		!TimestampDifferenceExceeds(last_start, now, START_INTERVAL_MS))
+		return;
+	last_start = now;
+	weir_worker_describe(&worker, MyDatabaseId);
+	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+		is_short_of_slots = false;
+	else if (!is_short_of_slots)
+	{
+		is_short_of_slots = true;
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start a weir worker"),
+				 errhint("You might need to increase max_worker_processes.")));
+	}
+}
+
+/* Wake the worker whose process id is known, or start one. */
+static void
+wake_or_start(void)
+{
+	PGPROC	   *proc = worker_pid != 0 ? BackendPidGetProc(worker_pid) : NULL;
+
+	if (proc && proc->databaseId == MyDatabaseId && WeirProcIsWorker(proc))
+		SetLatch(&proc->procLatch);
+	else
+		start_worker();
+}
+
+static void
+note_worker(void)
+{
+	worker_pid = (int) weir_sequence_read(pid_sequence());
+}
+
+static const WeirCaptureHooks capture_hooks = {
+	.flushed = note_worker,
+	.committed = wake_or_start,
+};
+
+void
+weir_wakeup_worker(void)
+{
+	if (RecoveryInProgress())
+		return;
+	note_worker();
+	wake_or_start();
+}
+
+void
+weir_wakeup_init(void)
+{
+	weir_capture_set_hooks(&capture_hooks);
+	weir_drain_set_nudge(weir_wakeup_worker);
+}

@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The worker: consumes the streams of one database.
+ *
+ * It goes round all streams, one tick for each cursor in a transaction of its
+ * own, until there is nothing left to do, and then sleeps until a commit
+ * wakes it (wakeup.c) or weir.naptime is over.  All state is in tables: it
+ * can be killed at any time.
+ *
+ * An error ends the tick, not the process: the stream (or other task) is left
+ * alone for a while, longer each time, and the others go on.
+ *
+ * It holds no lock between transactions but one, which makes it the only one
+ * in its database.  It ends
+ * - when the extension is not there (any more),
+ * - when somebody wants the database itself exclusively (DROP DATABASE, ALTER
+ *	 DATABASE): it tries the database's lock twice a second,
+ * - on SIGTERM; the postmaster then starts it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "stream/cursor.h"
+#include "stream/stream.h"
+#include "stream/tick.h"
+#include "weir.h"
+#include "worker/worker.h"
+
+#define LOCK_CLASS_WORKER	77
+
+/* seconds until the postmaster restarts a worker that has died */
+#define RESTART_SECONDS		1
+
+/* how often the database's lock is tried */
+#define GIVE_WAY_MS			500
+
+/* between rounds that found only a little, to let rows gather */
+#define GATHER_MS			4
+
+/* housekeeping of a stream */
+#define ROTATE_INTERVAL_MS	500
+#define RETAIN_INTERVAL_MS	5000
+
+/* after errors */
+#define MIN_BACKOFF_MS		500
+#define MAX_BACKOFF_MS		60000
+
+static int	naptime = 1000;
+
+/* What the worker remembers of a stream; lost when it ends. */
+typedef struct StreamState
+{
+	int32		stream_id;		/* hash key */
+	int			backoff_ms;		/* 0: the last tick went well */
+	TimestampTz not_before;		/* after an error */
+	TimestampTz rotated_at;
+	TimestampTz retained_at;
+} StreamState;
+
+static HTAB *stream_states = NULL;
+static MemoryContext task_context = NULL;
+static bool is_connected = false;
+static bool has_backlog = false;	/* a tick left something behind */
+
+void
+weir_worker_describe(BackgroundWorker *worker, Oid database)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = RESTART_SECONDS;
+	strlcpy(worker->bgw_library_name, "weir", sizeof(worker->bgw_library_name));
+	strlcpy(worker->bgw_function_name, "weir_worker_main", BGW_MAXLEN);
+	snprintf(worker->bgw_name, BGW_MAXLEN, "weir worker for database %u", database);
+	strlcpy(worker->bgw_type, "weir worker", BGW_MAXLEN);
+	worker->bgw_main_arg = ObjectIdGetDatum(database);
+}
+
+/* ----------------------------------------------------------------
+ *		Tasks
+ * ----------------------------------------------------------------
+ */
+
+typedef bool (*Task) (int32 id);
+
+/*
+ * Run a task in a transaction of its own.  *failed tells of an error, which
+ * has been reported; what else it says is the task's result.
+ */
+static bool
+run_task(Task task, int32 id, const char *activity, bool *failed)
+{
+	bool		result = false;
+
+	*failed = false;
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, activity);
+	StartTransactionCommand();
+	MemoryContextSwitchTo(task_context);
+	PG_TRY();
+	{
+		result = task(id);
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(task_context);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		*failed = true;
+		result = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(task_context);
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return result;
+}
+
+static bool
+tick(int32 cursor_id)
+{
+	WeirTickResult result = weir_tick_cursor(cursor_id, (Datum) 0, false);
+
+	if (result == WEIR_TICK_MORE)
+		has_backlog = true;
+	return result >= WEIR_TICK_DONE;
+}
+
+/* filled in by the tasks below, in TopMemoryContext */
+static List *found_ids = NIL;
+
+static void
+remember_ids(List *ids)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	list_free(found_ids);
+	found_ids = list_copy(ids);
+	MemoryContextSwitchTo(old);
+}
+
+/* False if the extension is gone. */
+static bool
+find_streams(int32 unused)
+{
+	if (!OidIsValid(get_extension_oid("weir", true)))
+		return false;
+	remember_ids(weir_stream_ids());
+	return true;
+}
+
+static bool
+find_cursors(int32 stream_id)
+{
+	List	   *ids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
+	remember_ids(ids);
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *		Streams
+ * ----------------------------------------------------------------
+ */
+
+static StreamState *
+stream_state(int32 stream_id)
+{
+	StreamState *state;
+	bool		found;
+
+	if (stream_states == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(int32);
+		ctl.entrysize = sizeof(StreamState);
+		ctl.hcxt = TopMemoryContext;
+		stream_states = hash_create("weir streams", 16, &ctl,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	state = hash_search(stream_states, &stream_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		state->backoff_ms = 0;
+		state->not_before = state->rotated_at = state->retained_at = 0;
+	}
+	return state;
+}
+
+static void
+back_off(StreamState *state)
+{
+	state->backoff_ms = state->backoff_ms == 0 ? MIN_BACKOFF_MS :
+		Min(state->backoff_ms * 2, MAX_BACKOFF_MS);
+	state->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													state->backoff_ms);
+}
+
+static bool
+is_due(TimestampTz *last, int interval_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (*last != 0 && !TimestampDifferenceExceeds(*last, now, interval_ms))
+		return false;
+	*last = now;
+	return true;
+}
+
+/*
+ * One tick of each cursor of a stream, and its housekeeping.  True if there
+ * may be more to do at once.
+ */
+static bool
+serve_stream(int32 stream_id)
+{
+	StreamState *state = stream_state(stream_id);
+	List	   *cursors;
+	ListCell   *lc;
+	bool		failed;
+	bool		more = false;
+
+	if (state->not_before != 0 && state->not_before > GetCurrentTimestamp())
+		return false;
+	run_task(find_cursors, stream_id, "weir: looking for cursors", &failed);
+	cursors = list_copy(found_ids);
+	foreach(lc, cursors)
+	{
+		if (!failed && run_task(tick, lfirst_int(lc), "weir: tick", &failed))
+			more = true;
+	}
+	list_free(cursors);
+
+	if (!failed && is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
+		run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
+		state->rotated_at = 0;
+	if (!failed && is_due(&state->retained_at, RETAIN_INTERVAL_MS) &&
+		run_task(weir_tick_retain, stream_id, "weir: deleting consumed rows", &failed))
+		state->retained_at = 0;
+
+	if (failed)
+		back_off(state);
+	else
+	{
+		state->backoff_ms = 0;
+		state->not_before = 0;
+	}
+	return more;
+}
+
+/* ----------------------------------------------------------------
+ *		The process
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * If the database has been dropped there is nothing to connect to, and the
+ * postmaster would try again for ever: end as one who has done his work does.
+ * Runs last, when nothing is shared any more.
+ */
+static void
+end_for_good_unless_connected(int code, Datum arg)
+{
+	if (!is_connected)
+		_exit(0);
+}
+
+/* Somebody wants the database for himself: let him. */
+static void
+give_way(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, AccessShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+	{
+		ereport(DEBUG1, (errmsg("weir worker gives way")));
+		proc_exit(0);
+	}
+	LockRelease(&tag, AccessShareLock, true);
+}
+
+/* Be the only worker of this database, or end. */
+static void
+become_the_one(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, LOCK_CLASS_WORKER);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		proc_exit(0);
+}
+
+static bool
+enroll(int32 unused)
+{
+	if (!OidIsValid(get_extension_oid("weir", true)))
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	weir_wakeup_enroll();
+	PopActiveSnapshot();
+	return true;
+}
+
+static void
+set_options(void)
+{
+	static const char *const options[][2] = {
+		{"synchronous_commit", "off"},	/* a crash repeats the tick */
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"lock_timeout", "2000"},	/* others' streams must not wait */
+		{"jit", "off"},
+	};
+
+	for (int i = 0; i < lengthof(options); i++)
+		SetConfigOption(options[i][0], options[i][1], PGC_USERSET,
+						PGC_S_OVERRIDE);
+}
+
+/*
+ * Let rows gather: each tick has a cost of its own, so that many small ones
+ * take from the writers what one would not.
+ */
+static void
+gather(void)
+{
+	(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, GATHER_MS,
+					 PG_WAIT_EXTENSION);
+}
+
+/* Sleep; wakes early when the latch is set, which is what a commit does. */
+static void
+nap(int ms)
+{
+	bool		woken = false;
+
+	while (ms > 0 && !woken)
+	{
+		int			slice = Min(ms, GIVE_WAY_MS);
+
+		woken = (WaitLatch(MyLatch,
+						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						   slice, PG_WAIT_EXTENSION) & WL_LATCH_SET) != 0;
+		CHECK_FOR_INTERRUPTS();
+		give_way();
+		ms -= slice;
+	}
+}
+
+/* One tick for everybody; true if there may be more to do at once. */
+static bool
+serve_all(void)
+{
+	List	   *streams;
+	ListCell   *lc;
+	bool		failed;
+	bool		more = false;
+
+	if (!run_task(find_streams, 0, "weir: looking for streams", &failed))
+	{
+		if (!failed)
+			proc_exit(0);		/* DROP EXTENSION */
+		nap(naptime);
+		return false;
+	}
+	streams = list_copy(found_ids);
+	foreach(lc, streams)
+	{
+		CHECK_FOR_INTERRUPTS();
+		give_way();
+		if (serve_stream(lfirst_int(lc)))
+			more = true;
+	}
+	list_free(streams);
+	return more;
+}
+
+void
+weir_worker_main(Datum database)
+{
+	bool		failed;
+
+	on_proc_exit(end_for_good_unless_connected, 0);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
+											  InvalidOid, 0);
+	is_connected = true;
+	task_context = AllocSetContextCreate(TopMemoryContext, "weir task",
+										 ALLOCSET_DEFAULT_SIZES);
+	set_options();
+	become_the_one();
+	if (!run_task(enroll, 0, "weir: starting", &failed))
+		proc_exit(failed ? 1 : 0);
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		give_way();
+		ResetLatch(MyLatch);
+		has_backlog = false;
+		if (!serve_all())
+			nap(naptime);
+		else if (!has_backlog)
+			gather();
+	}
+}
+
+void
+weir_worker_init(void)
+{
+	DefineCustomIntVariable("weir.naptime",
+							"Time between looks for work that nobody has announced.",
+							NULL,
+							&naptime,
+							1000, 10, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+}

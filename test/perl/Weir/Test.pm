@@ -1,0 +1,170 @@
+
+=pod
+
+=head1 NAME
+
+Weir::Test - what weir's TAP tests share
+
+=head1 DESCRIPTION
+
+Helpers around PostgreSQL::Test::Cluster. They wait for conditions, never for
+time to pass, and compare relations by EXCEPT ALL both ways.
+
+=cut
+
+package Weir::Test;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Time::HiRes qw(time usleep);
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  weir_node worker_pids wait_for_worker wait_for_no_worker wait_for_server
+  same_rows timed_ok start_after_crash run_children
+);
+
+# What a worker shows as its type in pg_stat_activity.
+my $WORKER = "backend_type LIKE 'weir%'";
+
+# weir_node(NAME, OPTION => VALUE...): an initialised node, not started.
+# allows_streaming goes to init, conf is appended to the configuration.
+sub weir_node
+{
+	my ($name, %option) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(
+		allows_streaming => $option{allows_streaming} // 0,
+		extra => [ '--encoding=UTF8', '--no-locale' ]);
+	$node->append_conf('postgresql.conf', <<CONF);
+max_prepared_transactions = 20
+max_worker_processes = 16
+max_connections = 50
+restart_after_crash = on
+timezone = 'UTC'
+log_min_messages = warning
+CONF
+	$node->append_conf('postgresql.conf', $option{conf}) if $option{conf};
+	return $node;
+}
+
+# pids of weir's workers in a database (those that serve one)
+sub worker_pids
+{
+	my ($node, $db) = @_;
+
+	return split /\n/, $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE $WORKER AND datname = '$db'");
+}
+
+sub wait_for_worker
+{
+	my ($node, $db) = @_;
+
+	return $node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE $WORKER AND datname = '$db'");
+}
+
+sub wait_for_no_worker
+{
+	my ($node, $db) = @_;
+
+	return $node->poll_query_until('postgres',
+		"SELECT count(*) = 0 FROM pg_stat_activity WHERE $WORKER AND datname = '$db'");
+}
+
+# The server restarts itself after one of its processes was killed.
+sub wait_for_server
+{
+	my ($node) = @_;
+
+	return $node->poll_query_until('postgres', 'SELECT true');
+}
+
+# same_rows(NODE, DB, QUERY, QUERY, NAME [, MAY_BE_EMPTY]): both queries give
+# the same rows, duplicates counted, and there are some.
+sub same_rows
+{
+	my ($node, $db, $got, $expected, $name, $may_be_empty) = @_;
+	my $answer = $node->safe_psql($db, <<SQL);
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+WITH got AS MATERIALIZED ($got), expected AS MATERIALIZED ($expected)
+SELECT (SELECT count(*) FROM expected),
+	(SELECT count(*) FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM expected) x),
+	(SELECT count(*) FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM got) x);
+COMMIT;
+SQL
+	my ($rows, $surplus, $missing) = split /\|/, $answer;
+	my $same = $surplus == 0 && $missing == 0 && ($rows > 0 || $may_be_empty);
+
+	ok($same, "$name ($rows rows)");
+	return 1 if $same;
+	diag("$surplus rows too many, $missing missing");
+	diag($node->safe_psql($db, <<SQL));
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+WITH got AS MATERIALIZED ($got), expected AS MATERIALIZED ($expected)
+(SELECT 'got', x::text FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM expected) x LIMIT 5)
+UNION ALL
+(SELECT 'expected', x::text FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM got) x LIMIT 5);
+COMMIT;
+SQL
+	return 0;
+}
+
+# timed_ok(SECONDS, NAME, CODE): the code returns within so many seconds.
+sub timed_ok
+{
+	my ($bound, $name, $code) = @_;
+	my $start = time;
+
+	$code->();
+	my $elapsed = time - $start;
+	return ok($elapsed < $bound, sprintf('%s (%.2f s)', $name, $elapsed));
+}
+
+# After the postmaster was killed its orphans need a moment to leave the shared
+# memory; until then a start is refused.
+sub start_after_crash
+{
+	my ($node) = @_;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	while (!$node->start(fail_ok => 1))
+	{
+		BAIL_OUT('the server does not start again') if time > $until;
+		usleep(100_000);
+	}
+	return;
+}
+
+# run_children(CODE...): runs each in a process of its own and returns their
+# pids; the code's value is the exit status. They must not print test results.
+sub run_children
+{
+	my @pids;
+
+	foreach my $code (@_)
+	{
+		my $pid = fork // BAIL_OUT("could not fork: $!");
+
+		if ($pid == 0)
+		{
+			my $status = eval { $code->() } // 1;
+
+			print STDERR $@ if $@;
+			# no END blocks: they would stop the parent's servers
+			require POSIX;
+			POSIX::_exit($status);
+		}
+		push @pids, $pid;
+	}
+	return @pids;
+}
+
+1;
