@@ -44,7 +44,8 @@ OBJS_TYPES = \
 	src/types/fold.o \
 	src/types/segment.o \
 	src/types/json_list.o \
-	src/types/mutation.o
+	src/types/mutation.o \
+	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
@@ -64,7 +65,9 @@ OBJS_STORAGE = \
 	src/storage/face_scan.o \
 	src/storage/face_modify.o \
 	src/storage/algebra.o \
-	src/storage/compact.o
+	src/storage/compact.o \
+	src/storage/rowmodify.o \
+	src/storage/tableops.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -106,7 +109,8 @@ SQL_TYPES = \
 	src/types/filter.sql \
 	src/types/gc_rule.sql \
 	src/types/delta.sql \
-	src/types/mutation.sql
+	src/types/mutation.sql \
+	src/types/rmw_rule.sql
 
 SQL_STORAGE = \
 	src/storage/catalog.sql \
@@ -114,6 +118,8 @@ SQL_STORAGE = \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
+	src/storage/rowmodify.sql \
+	src/storage/tableops.sql \
 	src/storage/algebra.sql \
 	src/storage/compact.sql
 
