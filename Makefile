@@ -33,11 +33,42 @@ OBJS_TYPES = \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
 	src/types/regex.o \
-	src/types/row_key.o
+	src/types/row_key.o \
+	src/types/filter_tree.o \
+	src/types/filter_io.o \
+	src/types/filter_needs.o \
+	src/types/filter.o \
+	src/types/filter_make.o \
+	src/types/stored.o \
+	src/types/delta.o \
+	src/types/gc_rule.o \
+	src/types/fold.o \
+	src/types/segment.o \
+	src/types/json_list.o \
+	src/types/mutation.o \
+	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
-	src/storage/sequence.o
+	src/storage/sequence.o \
+	src/storage/catalog.o \
+	src/storage/rowlock.o \
+	src/storage/hll.o \
+	src/storage/cursor.o \
+	src/storage/rowscan.o \
+	src/storage/rowstore.o \
+	src/storage/wide_table.o \
+	src/storage/filtered.o \
+	src/storage/rowread.o \
+	src/storage/face.o \
+	src/storage/face_columns.o \
+	src/storage/face_plan.o \
+	src/storage/face_scan.o \
+	src/storage/face_modify.o \
+	src/storage/algebra.o \
+	src/storage/compact.o \
+	src/storage/rowmodify.o \
+	src/storage/tableops.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -53,7 +84,22 @@ OBJS_STREAM = \
 	src/stream/drain.o \
 	src/stream/stream_ddl.o
 
-OBJS_AGGREGATE =
+OBJS_AGGREGATE = \
+	src/aggregate/definition.o \
+	src/aggregate/partial.o \
+	src/aggregate/spread.o \
+	src/aggregate/rights.o \
+	src/aggregate/aggregate.o \
+	src/aggregate/runs.o \
+	src/aggregate/sink.o \
+	src/aggregate/closing.o \
+	src/aggregate/drop.o \
+	src/aggregate/fold.o \
+	src/aggregate/live.o \
+	src/aggregate/maintain.o \
+	src/aggregate/pause.o \
+	src/aggregate/create.o \
+	src/aggregate/stat.o
 
 OBJS_WORKER = \
 	src/worker/worker.o \
@@ -75,16 +121,39 @@ SQL_TYPES = \
 	src/types/window.sql \
 	src/types/first_last.sql \
 	src/types/regex.sql \
-	src/types/row_key.sql
+	src/types/row_key.sql \
+	src/types/filter.sql \
+	src/types/gc_rule.sql \
+	src/types/delta.sql \
+	src/types/mutation.sql \
+	src/types/rmw_rule.sql
 
-SQL_STORAGE =
+SQL_STORAGE = \
+	src/storage/catalog.sql \
+	src/storage/face.sql \
+	src/storage/wide_table.sql \
+	src/storage/rowstore.sql \
+	src/storage/rowread.sql \
+	src/storage/rowmodify.sql \
+	src/storage/tableops.sql \
+	src/storage/algebra.sql \
+	src/storage/compact.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
 	src/stream/drain.sql
 
-SQL_AGGREGATE =
+SQL_AGGREGATE = \
+	src/aggregate/aggregate.sql \
+	src/aggregate/partial.sql \
+	src/aggregate/live.sql \
+	src/aggregate/create.sql \
+	src/aggregate/drop.sql \
+	src/aggregate/pause.sql \
+	src/aggregate/sink.sql \
+	src/aggregate/maintain.sql \
+	src/aggregate/stat.sql
 
 SQL_WORKER = \
 	src/worker/worker.sql
@@ -108,20 +177,33 @@ REGRESS_TYPES = \
 	row_key \
 	window \
 	first_last \
-	regex
+	regex \
+	filter
 
-REGRESS_STORAGE =
+REGRESS_STORAGE = \
+	delta_algebra
 
 REGRESS_STREAM = \
 	stream \
-	stream_errors
+	stream_errors \
+	stream_rewrite
 
-REGRESS_AGGREGATE =
+REGRESS_AGGREGATE = \
+	continuous_aggregate \
+	late \
+	sink \
+	aggregate_errors \
+	state
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
-ISOLATION =
+ISOLATION = \
+	tick_vs_insert \
+	long_writer \
+	old_snapshot \
+	queue_delete \
+	writer_isolation
 ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1

@@ -37,8 +37,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "weir.h"
 #include "types/regex.h"
 #include "types/regex_parse.h"
+#include "weir.h"
 
 #define MAX_PROGRAM			32768
 #define MIN_CACHE_BYTES		(512 * 1024)
