@@ -103,6 +103,7 @@ OBJS_AGGREGATE = \
 
 OBJS_WORKER = \
 	src/worker/worker.o \
+	src/worker/housekeeping.o \
 	src/worker/launcher.o \
 	src/worker/wakeup.o
 
@@ -156,7 +157,8 @@ SQL_AGGREGATE = \
 	src/aggregate/stat.sql
 
 SQL_WORKER = \
-	src/worker/worker.sql
+	src/worker/worker.sql \
+	src/worker/stats.sql
 
 SQL_FILES = \
 	src/init.sql \
