@@ -14,6 +14,8 @@
 #include "utils/guc.h"
 
 #include "aggregate/fold.h"
+#include "storage/catalog.h"
+#include "storage/hll.h"
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
@@ -26,6 +28,8 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	weir_hll_init();
+	weir_catalog_init();
 	weir_capture_init();
 	weir_newrows_init();
 	weir_fold_init();
