@@ -54,7 +54,7 @@ OBJS_STORAGE = \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
-	src/storage/cursor.o \
+	src/storage/heapscan.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
@@ -94,7 +94,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/sink.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
-	src/aggregate/fold.o \
+	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/pause.o \
