@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "aggregate/fold.h"
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 {
 	weir_capture_init();
 	weir_newrows_init();
+	weir_fold_init();
 	weir_worker_init();
 	weir_launcher_init();
 	weir_wakeup_init();

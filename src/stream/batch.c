@@ -354,7 +354,7 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			blocks += entry->blocks;
 		}
 		else
-			batch->has_gone = true;
+			batch->has_skipped = true;
 		if (last)
 			*last = entry->position;
 	}

@@ -172,11 +172,10 @@ take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
 	}
 }
 
-/* Entries whose rows are gone count: the cursor has to get past them. */
 static bool
 batch_is_empty(const WeirBatch *batch)
 {
-	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_gone;
+	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_skipped;
 }
 
 /* Hand over the batch and store the cursor as it is afterwards. */

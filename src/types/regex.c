@@ -37,6 +37,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "weir.h"
 #include "types/regex.h"
 #include "types/regex_parse.h"
 #include "weir.h"
