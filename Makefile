@@ -38,11 +38,37 @@ OBJS_TYPES = \
 	src/types/filter_io.o \
 	src/types/filter_needs.o \
 	src/types/filter.o \
-	src/types/filter_make.o
+	src/types/filter_make.o \
+	src/types/stored.o \
+	src/types/delta.o \
+	src/types/gc_rule.o \
+	src/types/fold.o \
+	src/types/segment.o \
+	src/types/json_list.o \
+	src/types/mutation.o \
+	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
-	src/storage/sequence.o
+	src/storage/sequence.o \
+	src/storage/catalog.o \
+	src/storage/rowlock.o \
+	src/storage/hll.o \
+	src/storage/heapscan.o \
+	src/storage/rowscan.o \
+	src/storage/rowstore.o \
+	src/storage/wide_table.o \
+	src/storage/filtered.o \
+	src/storage/rowread.o \
+	src/storage/face.o \
+	src/storage/face_columns.o \
+	src/storage/face_plan.o \
+	src/storage/face_scan.o \
+	src/storage/face_modify.o \
+	src/storage/algebra.o \
+	src/storage/compact.o \
+	src/storage/rowmodify.o \
+	src/storage/tableops.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -68,7 +94,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/sink.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
-	src/aggregate/fold.o \
+	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/pause.o \
@@ -77,6 +103,7 @@ OBJS_AGGREGATE = \
 
 OBJS_WORKER = \
 	src/worker/worker.o \
+	src/worker/housekeeping.o \
 	src/worker/launcher.o \
 	src/worker/wakeup.o
 
@@ -96,9 +123,22 @@ SQL_TYPES = \
 	src/types/first_last.sql \
 	src/types/regex.sql \
 	src/types/row_key.sql \
-	src/types/filter.sql
+	src/types/filter.sql \
+	src/types/gc_rule.sql \
+	src/types/delta.sql \
+	src/types/mutation.sql \
+	src/types/rmw_rule.sql
 
-SQL_STORAGE =
+SQL_STORAGE = \
+	src/storage/catalog.sql \
+	src/storage/face.sql \
+	src/storage/wide_table.sql \
+	src/storage/rowstore.sql \
+	src/storage/rowread.sql \
+	src/storage/rowmodify.sql \
+	src/storage/tableops.sql \
+	src/storage/algebra.sql \
+	src/storage/compact.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
@@ -117,7 +157,8 @@ SQL_AGGREGATE = \
 	src/aggregate/stat.sql
 
 SQL_WORKER = \
-	src/worker/worker.sql
+	src/worker/worker.sql \
+	src/worker/stats.sql
 
 SQL_FILES = \
 	src/init.sql \
@@ -141,7 +182,8 @@ REGRESS_TYPES = \
 	regex \
 	filter
 
-REGRESS_STORAGE =
+REGRESS_STORAGE = \
+	delta_algebra
 
 REGRESS_STREAM = \
 	stream \
