@@ -206,7 +206,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation
-ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
