@@ -151,7 +151,14 @@ REGRESS_TYPES = \
 	filter
 
 REGRESS_STORAGE = \
-	delta_algebra
+	delta_algebra \
+	mutation \
+	wide_table \
+	wide_table_face \
+	gc \
+	rmw \
+	wide_table_errors \
+	wide_table_random
 
 REGRESS_STREAM = \
 	stream \
@@ -162,7 +169,10 @@ REGRESS_AGGREGATE =
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
-ISOLATION =
+ISOLATION = \
+	wide_table_rmw \
+	wide_table_compact \
+	wide_table_serializable
 ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
