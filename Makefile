@@ -6,6 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
+#   make fuzz                       src/types outside of a server (test/fuzz/run)
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -53,7 +54,7 @@ OBJS_STORAGE = \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
-	src/storage/cursor.o \
+	src/storage/heapscan.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
@@ -83,7 +84,22 @@ OBJS_STREAM = \
 	src/stream/drain.o \
 	src/stream/stream_ddl.o
 
-OBJS_AGGREGATE =
+OBJS_AGGREGATE = \
+	src/aggregate/definition.o \
+	src/aggregate/partial.o \
+	src/aggregate/spread.o \
+	src/aggregate/rights.o \
+	src/aggregate/aggregate.o \
+	src/aggregate/runs.o \
+	src/aggregate/sink.o \
+	src/aggregate/closing.o \
+	src/aggregate/drop.o \
+	src/aggregate/consume.o \
+	src/aggregate/live.o \
+	src/aggregate/maintain.o \
+	src/aggregate/pause.o \
+	src/aggregate/create.o \
+	src/aggregate/stat.o
 
 OBJS_WORKER = \
 	src/worker/worker.o \
@@ -128,7 +144,16 @@ SQL_STREAM = \
 	src/stream/stream.sql \
 	src/stream/drain.sql
 
-SQL_AGGREGATE =
+SQL_AGGREGATE = \
+	src/aggregate/aggregate.sql \
+	src/aggregate/partial.sql \
+	src/aggregate/live.sql \
+	src/aggregate/create.sql \
+	src/aggregate/drop.sql \
+	src/aggregate/pause.sql \
+	src/aggregate/sink.sql \
+	src/aggregate/maintain.sql \
+	src/aggregate/stat.sql
 
 SQL_WORKER = \
 	src/worker/worker.sql
@@ -145,6 +170,11 @@ DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
+	widerow_io \
+	widerow_ops \
+	widerow_corrupt \
+	widerow_limits \
+	row_key \
 	window \
 	first_last \
 	regex \
@@ -162,14 +192,25 @@ REGRESS_STORAGE = \
 
 REGRESS_STREAM = \
 	stream \
-	stream_errors
+	stream_errors \
+	stream_rewrite
 
-REGRESS_AGGREGATE =
+REGRESS_AGGREGATE = \
+	continuous_aggregate \
+	late \
+	sink \
+	aggregate_errors \
+	state
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION = \
+	tick_vs_insert \
+	long_writer \
+	old_snapshot \
+	queue_delete \
+	writer_isolation \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable
@@ -185,7 +226,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress
+SELF_CONTAINED = test demo bench stress fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -195,6 +236,9 @@ test:
 
 stress:
 	@$(CURDIR)/test/run stress
+
+fuzz:
+	@$(CURDIR)/test/fuzz/run
 
 demo:
 	@$(CURDIR)/demo/run

@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "aggregate/consume.h"
 #include "storage/catalog.h"
 #include "storage/hll.h"
 #include "stream/capture.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 	weir_catalog_init();
 	weir_capture_init();
 	weir_newrows_init();
+	weir_consume_init();
 	weir_worker_init();
 	weir_launcher_init();
 	weir_wakeup_init();

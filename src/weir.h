@@ -34,6 +34,53 @@
 #endif
 
 /*
+ * What stands above the grouping of a query, in terms of what is read: the
+ * output columns of joins (and, from 18 on, the grouping expressions, which
+ * have a range table entry of their own) replaced by what they stand for.
+ */
+#if PG_VERSION_NUM >= 180000
+#define WeirFlattenNode(query, node) \
+	flatten_join_alias_vars(NULL, query, \
+							(query)->hasGroupRTE ? \
+							flatten_group_exprs(NULL, query, (Node *) (node)) : \
+							(Node *) (node))
+#define WeirForgetGroupRTE(query) ((query)->hasGroupRTE = false)
+#elif PG_VERSION_NUM >= 160000
+#define WeirFlattenNode(query, node) \
+	flatten_join_alias_vars(NULL, query, (Node *) (node))
+#define WeirForgetGroupRTE(query) ((void) 0)
+#else
+#define WeirFlattenNode(query, node) \
+	flatten_join_alias_vars(query, (Node *) (node))
+#define WeirForgetGroupRTE(query) ((void) 0)
+#endif
+
+#define WeirFlattenOutputs(query) \
+	do { \
+		(query)->targetList = (List *) WeirFlattenNode(query, (query)->targetList); \
+		(query)->havingQual = WeirFlattenNode(query, (query)->havingQual); \
+		WeirForgetGroupRTE(query); \
+	} while (0)
+
+/* A plan is run once; from 18 on that goes without saying. */
+#if PG_VERSION_NUM >= 180000
+#define WeirExecutorRun(desc) \
+	ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define WeirExecutorRun(desc) \
+	ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+/* Room in front of the tuple is new in 18. */
+#if PG_VERSION_NUM >= 180000
+#define WeirFormMinimalTuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull, 0)
+#else
+#define WeirFormMinimalTuple(desc, values, isnull) \
+	heap_form_minimal_tuple(desc, values, isnull)
+#endif
+
+/*
  * Map of attributes by name, NULL where none is needed.
  */
 #if PG_VERSION_NUM >= 160000

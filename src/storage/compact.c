@@ -45,7 +45,7 @@
 #include "utils/snapmgr.h"
 
 #include "storage/compact.h"
-#include "storage/cursor.h"
+#include "storage/heapscan.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -81,9 +81,9 @@ typedef struct Compaction
 	WeirCompactStats *stats;
 	MemoryContext row_context;	/* reset after each row */
 	Size		bytes_read;
-	WeirCursor	base;
-	WeirCursor	delta;
-	WeirCursor	keys;			/* finds the rows, also in the delta heap */
+	WeirHeapScan	base;
+	WeirHeapScan	delta;
+	WeirHeapScan	keys;			/* finds the rows, also in the delta heap */
 	Relation	base_heap;		/* for writing */
 	Relation	delta_heap;
 	EState	   *estate;
@@ -124,8 +124,8 @@ scan_horizon(Compaction *c)
 				F_BYTEAEQ, c->key_datum);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
 				F_INT8GT, Int64GetDatum(c->old_hi));
-	weir_cursor_start(&c->delta, &dirty, scankeys, 2);
-	while (weir_cursor_next(&c->delta, ForwardScanDirection))
+	weir_heap_scan_start(&c->delta, &dirty, scankeys, 2);
+	while (weir_heap_scan_next(&c->delta, ForwardScanDirection))
 	{
 		int64		seq = DatumGetInt64(c->delta.slot->tts_values[Anum_delta_seq - 1]);
 
@@ -137,7 +137,7 @@ scan_horizon(Compaction *c)
 		}
 		horizon.hi = seq;
 	}
-	weir_cursor_stop(&c->delta);
+	weir_heap_scan_stop(&c->delta);
 	if (doubtful == PG_INT64_MAX)
 		horizon.gc_time = weir_clock_usec();
 	return horizon;
@@ -202,8 +202,8 @@ read_base(Compaction *c)
 	c->old = palloc(sizeof(OldSegment) * allocated);
 	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				c->key_datum);
-	weir_cursor_start(&c->base, c->snapshot, &scankey, 1);
-	while (weir_cursor_next(&c->base, ForwardScanDirection))
+	weir_heap_scan_start(&c->base, c->snapshot, &scankey, 1);
+	while (weir_heap_scan_next(&c->base, ForwardScanDirection))
 	{
 		if (c->nold == allocated)
 		{
@@ -212,7 +212,7 @@ read_base(Compaction *c)
 		}
 		read_segment(c, &c->old[c->nold++]);
 	}
-	weir_cursor_stop(&c->base);
+	weir_heap_scan_stop(&c->base);
 }
 
 static void
@@ -244,8 +244,8 @@ fold_deltas(Compaction *c, int64 hi)
 				F_BYTEAEQ, c->key_datum);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTLessEqualStrategyNumber,
 				F_INT8LE, Int64GetDatum(hi));
-	weir_cursor_start(&c->delta, c->snapshot, scankeys, 2);
-	while (weir_cursor_next(&c->delta, ForwardScanDirection))
+	weir_heap_scan_start(&c->delta, c->snapshot, scankeys, 2);
+	while (weir_heap_scan_next(&c->delta, ForwardScanDirection))
 	{
 		const TupleTableSlot *slot = c->delta.slot;
 		WeirRowKey	delta = bytes_of_datum(slot->tts_values[Anum_delta_cells - 1]);
@@ -262,7 +262,7 @@ fold_deltas(Compaction *c, int64 hi)
 		}
 		c->delta_tids[c->ndeltas++] = slot->tts_tid;
 	}
-	weir_cursor_stop(&c->delta);
+	weir_heap_scan_stop(&c->delta);
 }
 
 /* ---- cutting a row ---- */
@@ -555,11 +555,11 @@ read_old_hi(Compaction *c)
 				F_BYTEAEQ, c->key_datum);
 	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
 				F_BYTEAEQ, PointerGetDatum(cstring_to_text("")));
-	weir_cursor_start(&c->base, snapshot, scankeys, 2);
-	if (weir_cursor_next(&c->base, ForwardScanDirection) &&
+	weir_heap_scan_start(&c->base, snapshot, scankeys, 2);
+	if (weir_heap_scan_next(&c->base, ForwardScanDirection) &&
 		!c->base.slot->tts_isnull[Anum_base_hi - 1])
 		c->old_hi = DatumGetInt64(c->base.slot->tts_values[Anum_base_hi - 1]);
-	weir_cursor_stop(&c->base);
+	weir_heap_scan_stop(&c->base);
 	UnregisterSnapshot(snapshot);
 }
 
@@ -590,7 +590,7 @@ has_enough_deltas(Compaction *c, WeirRowKey key)
 	int			n = 1;
 
 	while (n < c->options->min_deltas &&
-		   weir_cursor_next(&c->keys, ForwardScanDirection))
+		   weir_heap_scan_next(&c->keys, ForwardScanDirection))
 	{
 		struct varlena *v = PG_DETOAST_DATUM_PACKED(c->keys.slot->tts_values[0]);
 
@@ -604,7 +604,7 @@ has_enough_deltas(Compaction *c, WeirRowKey key)
 
 /* Copies the first column of the tuple at which the cursor stands. */
 static void
-advance_position(WeirCompactPosition *position, const WeirCursor *cursor)
+advance_position(WeirCompactPosition *position, const WeirHeapScan *cursor)
 {
 	struct varlena *v = PG_DETOAST_DATUM_PACKED(cursor->slot->tts_values[0]);
 	uint32		len = VARSIZE_ANY_EXHDR(v);
@@ -637,15 +637,15 @@ next_row_with_deltas(Compaction *c, WeirCompactPosition *position,
 		ScanKeyInit(&scankey, Anum_delta_row_key, BTGreaterStrategyNumber,
 					F_BYTEAGT, PointerGetDatum(after));
 	}
-	weir_cursor_start(&c->keys, snapshot, &scankey, after != NULL ? 1 : 0);
-	found = weir_cursor_next(&c->keys, ForwardScanDirection);
+	weir_heap_scan_start(&c->keys, snapshot, &scankey, after != NULL ? 1 : 0);
+	found = weir_heap_scan_next(&c->keys, ForwardScanDirection);
 	if (found)
 	{
 		advance_position(position, &c->keys);
 		*enough = has_enough_deltas(c, (WeirRowKey) {position->row_key,
 									position->row_key_len});
 	}
-	weir_cursor_stop(&c->keys);
+	weir_heap_scan_stop(&c->keys);
 	UnregisterSnapshot(snapshot);
 	if (after != NULL)
 		pfree(after);
@@ -678,19 +678,19 @@ rows_with_garbage(Compaction *c, int64 now, int64 max)
 {
 	Oid			index = gc_due_index(c->base_heap);
 	Snapshot	snapshot;
-	WeirCursor	cursor;
+	WeirHeapScan	cursor;
 	ScanKeyData scankey;
 	List	   *rows = NIL;
 	int64		n = 0;
 
 	if (!OidIsValid(index))
 		return NIL;
-	weir_cursor_open(&cursor, c->table->base, index);
+	weir_heap_scan_open(&cursor, c->table->base, index);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	ScanKeyInit(&scankey, 1, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(now));
-	weir_cursor_start(&cursor, snapshot, &scankey, 1);
-	while (n < max && weir_cursor_next(&cursor, ForwardScanDirection))
+	weir_heap_scan_start(&cursor, snapshot, &scankey, 1);
+	while (n < max && weir_heap_scan_next(&cursor, ForwardScanDirection))
 	{
 		WeirRowKey *key = palloc(sizeof(WeirRowKey));
 
@@ -698,7 +698,7 @@ rows_with_garbage(Compaction *c, int64 now, int64 max)
 		rows = lappend(rows, key);
 		n++;
 	}
-	weir_cursor_close(&cursor);
+	weir_heap_scan_close(&cursor);
 	UnregisterSnapshot(snapshot);
 	return rows;
 }
@@ -764,9 +764,9 @@ open_compaction(Compaction *c)
 {
 	c->base_heap = table_open(c->table->base, RowExclusiveLock);
 	c->delta_heap = table_open(c->table->delta, RowExclusiveLock);
-	weir_cursor_open(&c->base, c->table->base, c->table->base_index);
-	weir_cursor_open(&c->delta, c->table->delta, c->table->delta_index);
-	weir_cursor_open(&c->keys, c->table->delta, c->table->delta_index);
+	weir_heap_scan_open(&c->base, c->table->base, c->table->base_index);
+	weir_heap_scan_open(&c->delta, c->table->delta, c->table->delta_index);
+	weir_heap_scan_open(&c->keys, c->table->delta, c->table->delta_index);
 	c->estate = CreateExecutorState();
 	c->base_rel = makeNode(ResultRelInfo);
 	InitResultRelInfo(c->base_rel, c->base_heap, 0, NULL, 0);
@@ -784,9 +784,9 @@ close_compaction(Compaction *c)
 	MemoryContextDelete(c->row_context);
 	ExecCloseIndices(c->base_rel);
 	FreeExecutorState(c->estate);
-	weir_cursor_close(&c->keys);
-	weir_cursor_close(&c->delta);
-	weir_cursor_close(&c->base);
+	weir_heap_scan_close(&c->keys);
+	weir_heap_scan_close(&c->delta);
+	weir_heap_scan_close(&c->base);
 	table_close(c->delta_heap, NoLock);
 	table_close(c->base_heap, NoLock);
 }

@@ -38,7 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "storage/cursor.h"
+#include "storage/heapscan.h"
 #include "storage/filtered.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -62,12 +62,12 @@ typedef struct LockedRow
 /* ---- locking ---- */
 
 static void
-start_delta_scan(WeirCursor *cursor, Snapshot snapshot, ScanKey scankey,
+start_delta_scan(WeirHeapScan *cursor, Snapshot snapshot, ScanKey scankey,
 				 Datum key)
 {
 	ScanKeyInit(scankey, Anum_delta_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				key);
-	weir_cursor_start(cursor, snapshot, scankey, 1);
+	weir_heap_scan_start(cursor, snapshot, scankey, 1);
 }
 
 /* The transactions, other than this one, with deltas that may yet vanish. */
@@ -76,17 +76,17 @@ doubtful_writers(WeirWideTable *table, Datum key)
 {
 	SnapshotData dirty;
 	ScanKeyData scankey;
-	WeirCursor	cursor;
+	WeirHeapScan	cursor;
 	List	   *xids = NIL;
 
 	InitDirtySnapshot(dirty);
-	weir_cursor_open(&cursor, table->delta, table->delta_index);
+	weir_heap_scan_open(&cursor, table->delta, table->delta_index);
 	start_delta_scan(&cursor, &dirty, &scankey, key);
-	while (weir_cursor_next(&cursor, ForwardScanDirection))
+	while (weir_heap_scan_next(&cursor, ForwardScanDirection))
 		if (TransactionIdIsValid(dirty.xmin) &&
 			!TransactionIdIsCurrentTransactionId(dirty.xmin))
 			xids = list_append_unique_oid(xids, (Oid) dirty.xmin);
-	weir_cursor_close(&cursor);
+	weir_heap_scan_close(&cursor);
 	return xids;
 }
 
@@ -94,26 +94,26 @@ doubtful_writers(WeirWideTable *table, Datum key)
 static bool
 sees_same(Oid heap, Oid index, Datum key, Snapshot a, Snapshot b)
 {
-	WeirCursor	first;
-	WeirCursor	second;
+	WeirHeapScan	first;
+	WeirHeapScan	second;
 	ScanKeyData scankey;
 	bool		same = true;
 	bool		more = true;
 
-	weir_cursor_open(&first, heap, index);
-	weir_cursor_open(&second, heap, index);
+	weir_heap_scan_open(&first, heap, index);
+	weir_heap_scan_open(&second, heap, index);
 	start_delta_scan(&first, a, &scankey, key);
 	start_delta_scan(&second, b, &scankey, key);
 	while (same && more)
 	{
-		more = weir_cursor_next(&first, ForwardScanDirection);
-		same = weir_cursor_next(&second, ForwardScanDirection) == more;
+		more = weir_heap_scan_next(&first, ForwardScanDirection);
+		same = weir_heap_scan_next(&second, ForwardScanDirection) == more;
 		if (more && same)
 			same = ItemPointerEquals(&first.slot->tts_tid,
 									 &second.slot->tts_tid);
 	}
-	weir_cursor_close(&first);
-	weir_cursor_close(&second);
+	weir_heap_scan_close(&first);
+	weir_heap_scan_close(&second);
 	return same;
 }
 

@@ -27,7 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "storage/cursor.h"
+#include "storage/heapscan.h"
 #include "storage/hll.h"
 #include "storage/rowscan.h"
 #include "types/segment.h"
@@ -56,8 +56,8 @@ struct WeirRowScan
 	int64		now;
 	int64		limit;			/* see only smaller numbers; or PG_INT64_MAX */
 	ScanDirection direction;
-	WeirCursor	base;
-	WeirCursor	delta;
+	WeirHeapScan	base;
+	WeirHeapScan	delta;
 	const WeirColumnSet *columns;
 
 	WeirFold   *fold;
@@ -94,8 +94,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
 	scan->fold = weir_fold_create(weir_hll_combine);
-	weir_cursor_open(&scan->delta, table->delta, table->delta_index);
-	weir_cursor_open(&scan->base, table->base, table->base_index);
+	weir_heap_scan_open(&scan->delta, table->delta, table->delta_index);
+	weir_heap_scan_open(&scan->base, table->base, table->base_index);
 	MemoryContextSwitchTo(old_context);
 	return scan;
 }
@@ -103,8 +103,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 void
 weir_row_scan_end(WeirRowScan *scan)
 {
-	weir_cursor_close(&scan->base);
-	weir_cursor_close(&scan->delta);
+	weir_heap_scan_close(&scan->base);
+	weir_heap_scan_close(&scan->delta);
 	MemoryContextDelete(scan->context);
 }
 
@@ -264,8 +264,8 @@ collect_all_segments(WeirRowScan *scan, Datum key)
 
 	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				key);
-	weir_cursor_start(&scan->base, scan->snapshot, &scankey, 1);
-	while (weir_cursor_next(&scan->base, ForwardScanDirection))
+	weir_heap_scan_start(&scan->base, scan->snapshot, &scankey, 1);
+	while (weir_heap_scan_next(&scan->base, ForwardScanDirection))
 		add_segment(scan);
 }
 
@@ -305,8 +305,8 @@ look_at_first_segment(WeirRowScan *scan, Datum key)
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
 				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
-	weir_cursor_start(&scan->base, scan->snapshot, scankeys, 2);
-	if (weir_cursor_next(&scan->base, ForwardScanDirection))
+	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
+	if (weir_heap_scan_next(&scan->base, ForwardScanDirection))
 		note_first_segment(scan);
 }
 
@@ -326,9 +326,9 @@ collect_some_segments(WeirRowScan *scan, Datum key)
 					F_BYTEAEQ, key);
 		ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
 					F_BYTEALE, PointerGetDatum(high));
-		weir_cursor_start(&scan->base, scan->snapshot, scankeys, 2);
+		weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
 		scan->segments.is_reversed = true;
-		while (weir_cursor_next(&scan->base, BackwardScanDirection))
+		while (weir_heap_scan_next(&scan->base, BackwardScanDirection))
 		{
 			struct varlena *part = PG_DETOAST_DATUM_PACKED(scan->base.slot->tts_values[Anum_base_part - 1]);
 
@@ -352,9 +352,9 @@ collect_deltas(WeirRowScan *scan, Datum key)
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
 				F_INT8GT, Int64GetDatum(scan->hi));
-	weir_cursor_start(&scan->delta, scan->snapshot, scankeys, 2);
+	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, 2);
 	scan->deltas.is_reversed = false;
-	while (weir_cursor_next(&scan->delta, ForwardScanDirection))
+	while (weir_heap_scan_next(&scan->delta, ForwardScanDirection))
 		add_delta(scan);
 }
 
@@ -431,16 +431,16 @@ weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 	int			n = range_scankeys(range, scankeys);
 
 	scan->direction = direction;
-	weir_cursor_start(&scan->base, scan->snapshot, scankeys, n);
-	weir_cursor_start(&scan->delta, scan->snapshot, scankeys, n);
-	weir_cursor_next(&scan->base, direction);
-	weir_cursor_next(&scan->delta, direction);
+	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, n);
+	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, n);
+	weir_heap_scan_next(&scan->base, direction);
+	weir_heap_scan_next(&scan->delta, direction);
 	MemoryContextSwitchTo(old_context);
 }
 
 /* The row key of the cursor's tuple; valid until the cursor moves. */
 static WeirRowKey
-cursor_key(const WeirCursor *cursor)
+cursor_key(const WeirHeapScan *cursor)
 {
 	struct varlena *v = PG_DETOAST_DATUM_PACKED(cursor->slot->tts_values[0]);
 	WeirRowKey	key = {VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v)};
@@ -455,7 +455,7 @@ key_cmp(WeirRowKey a, WeirRowKey b)
 }
 
 /* Which cursor stands at the next row? */
-static const WeirCursor *
+static const WeirHeapScan *
 next_cursor(const WeirRowScan *scan)
 {
 	int			c;
@@ -492,13 +492,13 @@ weir_row_scan_next(WeirRowScan *scan)
 			   key_cmp(scan->key, cursor_key(&scan->base)) == 0)
 		{
 			add_segment(scan);
-			weir_cursor_next(&scan->base, scan->direction);
+			weir_heap_scan_next(&scan->base, scan->direction);
 		}
 		while (scan->delta.has_tuple &&
 			   key_cmp(scan->key, cursor_key(&scan->delta)) == 0)
 		{
 			add_delta(scan);
-			weir_cursor_next(&scan->delta, scan->direction);
+			weir_heap_scan_next(&scan->delta, scan->direction);
 		}
 		if (finish_row(scan))
 			return true;
@@ -625,14 +625,14 @@ weir_key_range_of_prefix(const char *prefix, uint32 len)
 void
 weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key)
 {
-	WeirCursor	cursor;
+	WeirHeapScan	cursor;
 	ScanKeyData scankey;
 
-	weir_cursor_open(&cursor, table->delta, table->delta_index);
+	weir_heap_scan_open(&cursor, table->delta, table->delta_index);
 	ScanKeyInit(&scankey, Anum_delta_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(bytes_datum(key.bytes, key.len)));
-	weir_cursor_start(&cursor, GetActiveSnapshot(), &scankey, 1);
-	while (weir_cursor_next(&cursor, ForwardScanDirection))
+	weir_heap_scan_start(&cursor, GetActiveSnapshot(), &scankey, 1);
+	while (weir_heap_scan_next(&cursor, ForwardScanDirection))
 		 /* the reading alone is what counts */ ;
-	weir_cursor_close(&cursor);
+	weir_heap_scan_close(&cursor);
 }

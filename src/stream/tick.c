@@ -175,7 +175,7 @@ take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
 static bool
 batch_is_empty(const WeirBatch *batch)
 {
-	return batch->nentries == 0 && batch->nranges == 0;
+	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_skipped;
 }
 
 /* Hand over the batch and store the cursor as it is afterwards. */

@@ -40,6 +40,7 @@
 #include "weir.h"
 #include "types/regex.h"
 #include "types/regex_parse.h"
+#include "weir.h"
 
 #define MAX_PROGRAM			32768
 #define MIN_CACHE_BYTES		(512 * 1024)

@@ -22,6 +22,7 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -34,6 +35,9 @@
 
 /* A process asks for a worker this often at most. */
 #define START_INTERVAL_MS	1000
+
+/* setting: may a commit start a worker? */
+static bool start_workers;
 
 /* what the sequence said before the commit */
 static int	worker_pid = 0;
@@ -59,6 +63,8 @@ start_worker(void)
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (!start_workers)
+		return;
 	if (last_start != 0 &&
 		!TimestampDifferenceExceeds(last_start, now, START_INTERVAL_MS))
 		return;
@@ -111,6 +117,13 @@ weir_wakeup_worker(void)
 void
 weir_wakeup_init(void)
 {
+	DefineCustomBoolVariable("weir.start_workers",
+							 "Start a background worker when rows are committed and none runs.",
+							 NULL,
+							 &start_workers,
+							 true,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	weir_capture_set_hooks(&capture_hooks);
 	weir_drain_set_nudge(weir_wakeup_worker);
 }

@@ -58,7 +58,7 @@
 #define GIVE_WAY_MS			500
 
 /* between rounds that found only a little, to let rows gather */
-#define GATHER_MS			4
+#define GATHER_MS			8
 
 /* housekeeping of a stream */
 #define ROTATE_INTERVAL_MS	500

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * cursor.h
+ * heapscan.h
  *	  An index scan over one heap of a wide table; for this layer only.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WEIR_CURSOR_H
-#define WEIR_CURSOR_H
+#ifndef WEIR_HEAPSCAN_H
+#define WEIR_HEAPSCAN_H
 
 #include "access/genam.h"
 #include "access/relscan.h"
@@ -14,7 +14,7 @@
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
-typedef struct WeirCursor
+typedef struct WeirHeapScan
 {
 	Relation	heap;
 	Relation	index;
@@ -23,18 +23,18 @@ typedef struct WeirCursor
 	int			nkeys;			/* and so many keys */
 	TupleTableSlot *slot;		/* all attributes are there */
 	bool		has_tuple;
-} WeirCursor;
+} WeirHeapScan;
 
 /* Locks are kept to the end of the transaction. */
-extern void weir_cursor_open(WeirCursor *cursor, Oid heap, Oid index);
-extern void weir_cursor_close(WeirCursor *cursor);
+extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
+extern void weir_heap_scan_close(WeirHeapScan *cursor);
 
 /* The keys must live until the next start. */
-extern void weir_cursor_start(WeirCursor *cursor, Snapshot snapshot,
+extern void weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot,
 							  ScanKey keys, int nkeys);
-extern bool weir_cursor_next(WeirCursor *cursor, ScanDirection direction);
+extern bool weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction);
 
 /* Lets go of the snapshot, which may then be unregistered. */
-extern void weir_cursor_stop(WeirCursor *cursor);
+extern void weir_heap_scan_stop(WeirHeapScan *cursor);
 
-#endif							/* WEIR_CURSOR_H */
+#endif							/* WEIR_HEAPSCAN_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * cursor.c
+ * heapscan.c
  *	  An index scan over one heap of a wide table.
  *
  *-------------------------------------------------------------------------
@@ -12,11 +12,11 @@
 #include "miscadmin.h"
 #include "utils/rel.h"
 
-#include "storage/cursor.h"
+#include "storage/heapscan.h"
 #include "weir.h"
 
 void
-weir_cursor_open(WeirCursor *cursor, Oid heap, Oid index)
+weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
 {
 	memset(cursor, 0, sizeof(*cursor));
 	cursor->heap = table_open(heap, AccessShareLock);
@@ -25,16 +25,16 @@ weir_cursor_open(WeirCursor *cursor, Oid heap, Oid index)
 }
 
 void
-weir_cursor_close(WeirCursor *cursor)
+weir_heap_scan_close(WeirHeapScan *cursor)
 {
-	weir_cursor_stop(cursor);
+	weir_heap_scan_stop(cursor);
 	ExecDropSingleTupleTableSlot(cursor->slot);
 	index_close(cursor->index, NoLock);
 	table_close(cursor->heap, NoLock);
 }
 
 void
-weir_cursor_stop(WeirCursor *cursor)
+weir_heap_scan_stop(WeirHeapScan *cursor)
 {
 	ExecClearTuple(cursor->slot);
 	if (cursor->scan != NULL)
@@ -44,12 +44,12 @@ weir_cursor_stop(WeirCursor *cursor)
 }
 
 void
-weir_cursor_start(WeirCursor *cursor, Snapshot snapshot, ScanKey keys,
+weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 				  int nkeys)
 {
 	if (cursor->scan != NULL &&
 		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
-		weir_cursor_stop(cursor);
+		weir_heap_scan_stop(cursor);
 	if (cursor->scan == NULL)
 	{
 		cursor->scan = WeirIndexBeginScan(cursor->heap, cursor->index,
@@ -61,7 +61,7 @@ weir_cursor_start(WeirCursor *cursor, Snapshot snapshot, ScanKey keys,
 }
 
 bool
-weir_cursor_next(WeirCursor *cursor, ScanDirection direction)
+weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
 {
 	CHECK_FOR_INTERRUPTS();
 	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,

@@ -1,0 +1,143 @@
+-- State: packing, merging, reading by condition, retention, damage.
+-- In a database of its own, where no worker interferes.
+CREATE DATABASE weir_state TEMPLATE template0 ENCODING 'UTF8';
+ALTER DATABASE weir_state SET weir.start_workers = off;
+\c weir_state
+SET client_min_messages = warning;
+CREATE EXTENSION weir;
+SET timezone = 'UTC';
+
+CREATE TABLE ev (at timestamptz, k int, t text, v numeric);
+SELECT weir.create_stream('ev', 'at', max_out_of_orderness => '10 days');
+SELECT weir.create_continuous_aggregate('agg', $$
+    SELECT w.window_start, w.window_end, k, t, count(*) AS n, sum(v), avg(v), stddev(v), min(t), max(v)
+    FROM ev, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end, k, t $$);
+SELECT weir.create_continuous_aggregate('total', 'SELECT count(*) AS n, avg(v), max(t) FROM ev');
+SELECT weir.create_continuous_aggregate('hops', $$
+    SELECT w.window_start, w.window_end, k % 10 AS k10, count(*) AS n, sum(v)
+    FROM ev, weir.hop(at, '1 hour', '3 hours') w GROUP BY w.window_start, w.window_end, k % 10 $$);
+CREATE VIEW plain AS SELECT w.window_start, w.window_end, k, t, count(*) AS n, sum(v), avg(v), stddev(v), min(t), max(v)
+    FROM ev, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end, k, t;
+CREATE FUNCTION same() RETURNS boolean LANGUAGE sql AS $$
+    SELECT NOT EXISTS (SELECT * FROM plain EXCEPT ALL SELECT * FROM agg) AND NOT EXISTS (SELECT * FROM agg EXCEPT ALL SELECT * FROM plain)
+        AND (SELECT (count(*), avg(v), max(t)) FROM ev) = (SELECT (n, avg, max) FROM total)
+        AND (SELECT 3 * count(*) FROM ev) = (SELECT sum(n) FROM hops) $$;
+CREATE VIEW runs AS
+    SELECT window_start, level, count(DISTINCT run) AS runs, sum(nrows) AS rows, count(*) > 1 AS several_chunks,
+        max(octet_length(data)) < 8192 AS fit FROM weir._state_1 GROUP BY 1, 2;
+
+-- a tick adds a run for each window; a run takes several pages if need be
+INSERT INTO ev SELECT '2024-01-01'::timestamptz + g % 2 * interval '1 hour', g % 500, 't' || g % 7, g FROM generate_series(1, 3500) g;
+CALL weir.drain('ev');
+SELECT * FROM runs ORDER BY 1, 2;
+SELECT sum(pg_relation_size(c.oid)) = 0 AS nothing_out_of_line FROM pg_class c WHERE oid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'weir._state_1'::regclass);
+SELECT same();
+
+-- merging: nothing to do, then too many runs, in several levels
+SELECT weir._maintain_aggregate('agg'), weir._maintain_aggregate('total');
+\set one 'INSERT INTO ev SELECT ''2024-01-01''::timestamptz + g % 3 * interval ''1 minute'', g, NULLIF(''t'' || g % 3, ''t2''), g FROM generate_series(1, 5) g; CALL weir.drain(''ev'');'
+:one :one :one :one :one :one :one
+SELECT * FROM runs ORDER BY 1, 2;
+SELECT weir._maintain_aggregate('agg');
+SELECT * FROM runs ORDER BY 1, 2;
+SELECT weir._maintain_aggregate('agg'), weir._maintain_aggregate('total'), weir._maintain_aggregate('hops');
+SELECT same();
+:one :one :one :one :one :one :one :one
+SELECT weir._maintain_aggregate('agg'), weir._maintain_aggregate('total'), weir._maintain_aggregate('hops');
+SELECT * FROM runs ORDER BY 1, 2;
+SELECT level, count(*) FROM weir._state_2 GROUP BY level ORDER BY level;
+SELECT same();
+
+-- a value that does not fit into a page
+INSERT INTO ev SELECT '2024-01-01 02:00', 1, repeat('long ', 5000) || g, 1 FROM generate_series(1, 3) g;
+CALL weir.drain('ev');
+SELECT same();
+SELECT count(*) FROM agg WHERE k = 1 AND t = repeat('long ', 5000) || 2;
+DELETE FROM ev WHERE length(t) > 100;
+
+-- conditions: the same rows as without, however they get there
+INSERT INTO ev VALUES ('2024-01-01 00:30', 77, 'pending', 5), ('2024-01-01 04:30', 77, 't0', 5);
+CREATE FUNCTION pruned(condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a text; b text;
+BEGIN
+    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM agg x WHERE %s', condition) INTO a;
+    EXECUTE format('WITH m AS MATERIALIZED (SELECT * FROM agg) SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM m x WHERE %s', condition) INTO b;
+    RETURN CASE WHEN a IS NOT DISTINCT FROM b THEN coalesce(length(a)::text, 'none') ELSE 'different: ' || coalesce(a, '') || ' and ' || coalesce(b, '') END;
+END $$;
+SELECT c, pruned(c) FROM unnest(ARRAY['k = 77', 'k = 77 AND t = ''t0''', 't = ''pending''', '77 = k', 'k = NULL', 'k = 5000',
+    'window_end = ''2024-01-01 01:00''', 'window_end > ''2024-01-01 01:00''', 'window_end >= ''2024-01-01 02:00''', 'window_end < ''2024-01-01 02:00''',
+    'window_end <= ''2024-01-01 02:00''', 'window_start = ''2024-01-01 01:00''', 'window_start < ''2024-01-01 01:00''', 'window_start <= ''2024-01-01 01:00''',
+    'window_start > ''2024-01-01 00:00''', 'window_start >= ''2024-01-01 04:00''', '''2024-01-01 02:00'' < window_start', 'window_start = ''infinity''',
+    'window_end > ''-infinity''', 'k = 77 AND window_start = ''2024-01-01 00:00''', 'window_start BETWEEN ''2024-01-01 00:10'' AND ''2024-01-01 01:10''',
+    'k = 77 OR t IS NULL', 't IS NULL AND k = 1', 'k = 77 AND k = 78', 'n > 2 AND k = 3']) c;
+SELECT count(*), sum(n) FROM hops WHERE window_start = '2024-01-01 00:00';
+SELECT count(*), sum(n) FROM hops WHERE window_start >= '2024-01-01 00:00' AND window_start < '2024-01-01 02:00' AND k10 = 7;
+SELECT count(*), sum(n) FROM hops WHERE window_end <= '2024-01-01 01:00';
+WITH m AS MATERIALIZED (SELECT * FROM hops) SELECT count(*) FILTER (WHERE window_start = '2024-01-01 00:00'), sum(n) FILTER (WHERE window_start = '2024-01-01 00:00'),
+    count(*) FILTER (WHERE window_start >= '2024-01-01 00:00' AND window_start < '2024-01-01 02:00' AND k10 = 7),
+    sum(n) FILTER (WHERE window_start >= '2024-01-01 00:00' AND window_start < '2024-01-01 02:00' AND k10 = 7),
+    count(*) FILTER (WHERE window_end <= '2024-01-01 01:00'), sum(n) FILTER (WHERE window_end <= '2024-01-01 01:00') FROM m;
+-- parameters, and scans that are repeated with another one or the same
+PREPARE p(int, timestamptz) AS SELECT k, t, n FROM agg WHERE k = $1 AND window_start >= $2 ORDER BY t, n;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p(77, '2024-01-01');
+EXECUTE p(77, '2024-01-01 04:00');
+EXECUTE p(NULL, '2024-01-01 04:00');
+RESET plan_cache_mode;
+SELECT x, (SELECT sum(n) FROM agg WHERE k = x) FROM generate_series(75, 78) x;
+SELECT x, (SELECT sum(n) FROM agg WHERE k = x AND window_start < '2024-01-01 01:00') FROM generate_series(75, 77) x;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_material = off;
+SELECT count(*) FROM generate_series(1, 3) x, agg WHERE k + x = 80;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_material;
+-- a cursor goes on with what it saw
+BEGIN;
+DECLARE c CURSOR FOR SELECT k, t, n FROM agg WHERE k = 77 ORDER BY t, n;
+FETCH 1 FROM c;
+INSERT INTO ev VALUES ('2024-01-01 00:30', 77, 'pending', 5);
+FETCH 1 FROM c;
+-- own rows are seen from the commit on
+SELECT n FROM agg WHERE k = 77 AND t = 'pending';
+COMMIT;
+SELECT n FROM agg WHERE k = 77 AND t = 'pending';
+
+-- retention of closed rows
+SELECT weir.alter_continuous_aggregate('agg', retention => '3 hours');
+SELECT weir.advance_watermark('ev', '2024-01-01 04:30');
+SELECT window_end, count(*) FROM agg_closed GROUP BY 1 ORDER BY 1;
+SELECT weir._maintain_aggregate('agg');
+SELECT window_end, count(*) FROM agg_closed GROUP BY 1 ORDER BY 1;
+
+-- damage is found
+INSERT INTO ev SELECT '2024-01-01 05:00', g, 'x', 1 FROM generate_series(1, 3) g;
+CALL weir.drain('ev');
+CREATE TABLE saved AS SELECT * FROM weir._state_1 WHERE window_start = '2024-01-01 05:00';
+CREATE FUNCTION damaged(data bytea) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    d text;
+BEGIN
+    UPDATE weir._state_1 SET data = damaged.data WHERE window_start = '2024-01-01 05:00';
+    PERFORM * FROM agg;
+    RETURN 'read';
+EXCEPTION WHEN data_corrupted OR object_not_in_prerequisite_state THEN
+    GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL;
+    RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, 'block \d+, item \d+', 'block N, item N') || ' ' || d;
+END $$;
+SELECT damaged('');
+SELECT damaged(substr(data, 1, 15)) FROM saved;
+SELECT damaged(set_byte(data, 0, 2)) FROM saved;
+SELECT damaged(set_byte(data, 1, 99)) FROM saved;
+SELECT damaged(set_byte(data, 2, 99)) FROM saved;
+SELECT damaged(set_byte(data, 4, 4)) FROM saved;
+SELECT damaged(set_byte(data, 8, get_byte(data, 8) # 1)) FROM saved;
+SELECT damaged(set_byte(data, 12, 1)) FROM saved;
+SELECT damaged(set_byte(data, 16, 3)) FROM saved;
+SELECT damaged(set_byte(data, 19, 255)) FROM saved;
+SELECT damaged(substr(data, 1, length(data) - 20)) FROM saved;
+SELECT damaged(data) FROM saved;
+\c postgres
+DROP DATABASE weir_state;

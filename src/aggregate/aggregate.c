@@ -1,0 +1,528 @@
+/*-------------------------------------------------------------------------
+ *
+ * aggregate.c
+ *	  The catalog of continuous aggregates.
+ *
+ * weir._aggregate holds definitions and goes into dumps, together with how
+ * far windows have closed, because the closed rows are dumped too.
+ * weir._aggregate_progress holds what makes sense on this server only.
+ *
+ * The tables are read and written directly, not through SQL: nobody but the
+ * extension's owner has rights on them, and a reader has to be able to say
+ * under which snapshot.
+ *
+ * Locks, in the order in which they are taken:
+ *	1. the stream's cursor (stream layer)
+ *	2. the aggregate: RowExclusiveLock on its foreign table by a tick,
+ *	   ShareRowExclusiveLock by whoever changes it, AccessExclusiveLock by
+ *	   whoever drops it
+ *	3. the aggregate's state: a lock on the object (weir._aggregate, id)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/aggregate.h"
+#include "stream/stream.h"
+
+enum
+{
+	Anum_aggregate_id = 1,
+	Anum_stream_id,
+	Anum_view,
+	Anum_closed,
+	Anum_query,
+	Anum_open,
+	Anum_allowed_lateness,
+	Anum_retention,
+	Anum_realtime,
+	Anum_settings,
+	Anum_closed_until,
+	Natts_aggregate = Anum_closed_until
+};
+
+enum
+{
+	Anum_progress_id = 1,
+	Anum_cursor_id,
+	Anum_status,
+	Anum_failures,
+	Anum_next_retry,
+	Anum_last_error,
+	Anum_last_error_at,
+	Anum_late_rows,
+	Natts_progress = Anum_late_rows
+};
+
+/* One of the tables, or its index, by name. */
+static Oid
+own_relation(const char *name)
+{
+	Oid			relid = get_relname_relid(name, get_namespace_oid(WEIR_SCHEMA,
+																  false));
+
+	if (!OidIsValid(relid))
+		elog(ERROR, "relation %s.%s is missing", WEIR_SCHEMA, name);
+	return relid;
+}
+
+static SysScanDesc
+scan_by_id(Relation rel, const char *index, int32 id, Snapshot snapshot)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
+	return systable_beginscan(rel, own_relation(index), true, snapshot, 1, &key);
+}
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static List *
+text_array_to_list(Datum array)
+{
+	Datum	   *elements;
+	int			n;
+	int			i;
+	List	   *list = NIL;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, NULL, &n);
+	for (i = 0; i < n; i++)
+		list = lappend(list, TextDatumGetCString(elements[i]));
+	return list;
+}
+
+static Datum
+list_to_text_array(List *list)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(list), 1));
+	ListCell   *lc;
+
+	foreach(lc, list)
+		elements[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(elements, list_length(list), TEXTOID,
+										   -1, false, TYPALIGN_INT));
+}
+
+/* ---------- reading ---------- */
+
+static void
+deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
+{
+	Datum		values[Natts_aggregate];
+	bool		isnull[Natts_aggregate];
+
+	memset(agg, 0, sizeof(*agg));
+	heap_deform_tuple(tuple, desc, values, isnull);
+	agg->id = DatumGetInt32(values[Anum_aggregate_id - 1]);
+	agg->stream_id = DatumGetInt32(values[Anum_stream_id - 1]);
+	agg->view = DatumGetObjectId(values[Anum_view - 1]);
+	if (!isnull[Anum_closed - 1])
+		agg->closed = DatumGetObjectId(values[Anum_closed - 1]);
+	agg->query = DatumGetObjectId(values[Anum_query - 1]);
+	agg->open = DatumGetObjectId(values[Anum_open - 1]);
+	agg->lateness_usec = weir_interval_usec(values[Anum_allowed_lateness - 1],
+											"allowed_lateness");
+	agg->retention_usec = isnull[Anum_retention - 1] ? -1 :
+		weir_interval_usec(values[Anum_retention - 1], "retention");
+	agg->realtime = DatumGetBool(values[Anum_realtime - 1]);
+	agg->settings = text_array_to_list(values[Anum_settings - 1]);
+	agg->closed_until = DatumGetTimestamp(values[Anum_closed_until - 1]);
+	agg->owner = relation_owner(agg->query);
+}
+
+static void
+read_progress(WeirAggregate *agg, Snapshot snapshot)
+{
+	Relation	rel = table_open(own_relation("_aggregate_progress"),
+								 AccessShareLock);
+	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", agg->id,
+								  snapshot);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (tuple != NULL)
+	{
+		Datum		values[Natts_progress];
+		bool		isnull[Natts_progress];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
+		agg->is_ready = true;
+		agg->cursor_id = DatumGetInt32(values[Anum_cursor_id - 1]);
+		agg->status = (WeirAggregateStatus) DatumGetInt32(values[Anum_status - 1]);
+		agg->failures = DatumGetInt32(values[Anum_failures - 1]);
+		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
+			DatumGetTimestampTz(values[Anum_next_retry - 1]);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+bool
+weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
+{
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	SysScanDesc scan = scan_by_id(rel, "_aggregate_pkey", id, snapshot);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (tuple != NULL)
+		deform_aggregate(tuple, RelationGetDescr(rel), agg);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (tuple != NULL)
+		read_progress(agg, snapshot);
+	return tuple != NULL;
+}
+
+/* There are few: the table is read through. */
+bool
+weir_aggregate_find(Oid relid, Snapshot snapshot, WeirAggregate *agg)
+{
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0,
+										  NULL);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+	{
+		Datum		values[Natts_aggregate];
+		bool		isnull[Natts_aggregate];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
+		if (relid != DatumGetObjectId(values[Anum_view - 1]) &&
+			relid != DatumGetObjectId(values[Anum_open - 1]) &&
+			relid != DatumGetObjectId(values[Anum_query - 1]) &&
+			(isnull[Anum_closed - 1] ||
+			 relid != DatumGetObjectId(values[Anum_closed - 1])))
+			continue;
+		deform_aggregate(tuple, RelationGetDescr(rel), agg);
+		found = true;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (found)
+		read_progress(agg, snapshot);
+	return found;
+}
+
+void
+weir_aggregate_get_owned(Oid relid, WeirAggregate *agg)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (!weir_aggregate_find(relid, NULL, agg))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a continuous aggregate", name),
+				 errhint("The view weir.continuous_aggregates lists them.")));
+	if (!has_privs_of_role(GetUserId(), agg->owner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, name);
+}
+
+/* ids in one of the tables, of rows with the value in the column, or all */
+static List *
+collect_ids(const char *table, AttrNumber column, int32 value)
+{
+	Relation	rel = table_open(own_relation(table), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	List	   *ids = NIL;
+	bool		isnull;
+
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		if (column != 0 &&
+			DatumGetInt32(heap_getattr(tuple, column, RelationGetDescr(rel),
+									   &isnull)) != value)
+			continue;
+		ids = lappend_int(ids, DatumGetInt32(heap_getattr(tuple, 1,
+														  RelationGetDescr(rel),
+														  &isnull)));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	list_sort(ids, list_int_cmp);
+	return ids;
+}
+
+List *
+weir_aggregate_ids(void)
+{
+	return collect_ids("_aggregate", 0, 0);
+}
+
+List *
+weir_aggregate_ids_of_stream(int32 stream_id)
+{
+	return collect_ids("_aggregate", Anum_stream_id, stream_id);
+}
+
+List *
+weir_aggregate_ids_of_cursor(int32 cursor_id)
+{
+	return collect_ids("_aggregate_progress", Anum_cursor_id, cursor_id);
+}
+
+/* ---------- writing ---------- */
+
+int32
+weir_aggregate_next_id(void)
+{
+	return (int32) nextval_internal(own_relation("_aggregate_id_seq"), false);
+}
+
+void
+weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
+					  Datum retention, bool has_retention)
+{
+	Relation	rel = table_open(own_relation("_aggregate"), RowExclusiveLock);
+	Datum		values[Natts_aggregate];
+	bool		isnull[Natts_aggregate];
+
+	memset(isnull, 0, sizeof(isnull));
+	values[Anum_aggregate_id - 1] = Int32GetDatum(agg->id);
+	values[Anum_stream_id - 1] = Int32GetDatum(agg->stream_id);
+	values[Anum_view - 1] = ObjectIdGetDatum(agg->view);
+	values[Anum_closed - 1] = ObjectIdGetDatum(agg->closed);
+	isnull[Anum_closed - 1] = !OidIsValid(agg->closed);
+	values[Anum_query - 1] = ObjectIdGetDatum(agg->query);
+	values[Anum_open - 1] = ObjectIdGetDatum(agg->open);
+	values[Anum_allowed_lateness - 1] = lateness;
+	values[Anum_retention - 1] = retention;
+	isnull[Anum_retention - 1] = !has_retention;
+	values[Anum_realtime - 1] = BoolGetDatum(agg->realtime);
+	values[Anum_settings - 1] = list_to_text_array(agg->settings);
+	values[Anum_closed_until - 1] = TimestampGetDatum(agg->closed_until);
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
+											isnull));
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Replace columns of the row with this id; true if there is one. */
+static bool
+update_row(const char *table, const char *index, int32 id, Datum *values,
+		   bool *isnull, bool *replace)
+{
+	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	SysScanDesc scan = scan_by_id(rel, index, id, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (tuple != NULL)
+	{
+		HeapTuple	changed = heap_modify_tuple(tuple, RelationGetDescr(rel),
+												values, isnull, replace);
+
+		CatalogTupleUpdate(rel, &tuple->t_self, changed);
+	}
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	return tuple != NULL;
+}
+
+static void
+delete_rows(const char *table, int32 id)
+{
+	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+void
+weir_aggregate_delete(int32 id)
+{
+	delete_rows("_aggregate", id);
+	delete_rows("_aggregate_progress", id);
+	delete_rows("_late_row", id);
+}
+
+void
+weir_aggregate_set_options(int32 id, Datum lateness, bool set_lateness,
+						   Datum retention, bool set_retention,
+						   bool realtime, bool set_realtime)
+{
+	Datum		values[Natts_aggregate];
+	bool		isnull[Natts_aggregate];
+	bool		replace[Natts_aggregate];
+
+	memset(values, 0, sizeof(values));
+	memset(isnull, 0, sizeof(isnull));
+	memset(replace, 0, sizeof(replace));
+	values[Anum_allowed_lateness - 1] = lateness;
+	replace[Anum_allowed_lateness - 1] = set_lateness;
+	values[Anum_retention - 1] = retention;
+	replace[Anum_retention - 1] = set_retention;
+	values[Anum_realtime - 1] = BoolGetDatum(realtime);
+	replace[Anum_realtime - 1] = set_realtime;
+	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
+					  replace);
+}
+
+void
+weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
+{
+	Datum		values[Natts_aggregate];
+	bool		isnull[Natts_aggregate];
+	bool		replace[Natts_aggregate];
+
+	memset(values, 0, sizeof(values));
+	memset(isnull, 0, sizeof(isnull));
+	memset(replace, 0, sizeof(replace));
+	values[Anum_closed_until - 1] = TimestampGetDatum(closed_until);
+	replace[Anum_closed_until - 1] = true;
+	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
+					  replace);
+}
+
+/*
+ * Store cursor, status, failures and time of the next try; an error message,
+ * if given, replaces the last one, and becoming active clears it.
+ */
+void
+weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
+{
+	Datum		values[Natts_progress];
+	bool		isnull[Natts_progress];
+	bool		replace[Natts_progress];
+	bool		clear = error == NULL && agg->status == WEIR_AGGREGATE_ACTIVE &&
+		agg->failures == 0;
+	Relation	rel;
+
+	memset(values, 0, sizeof(values));
+	memset(isnull, 0, sizeof(isnull));
+	memset(replace, true, sizeof(replace));
+	values[Anum_progress_id - 1] = Int32GetDatum(agg->id);
+	values[Anum_cursor_id - 1] = Int32GetDatum(agg->cursor_id);
+	values[Anum_status - 1] = Int32GetDatum((int32) agg->status);
+	values[Anum_failures - 1] = Int32GetDatum(agg->failures);
+	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
+	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING;
+	if (error != NULL)
+	{
+		values[Anum_last_error - 1] = CStringGetTextDatum(error);
+		values[Anum_last_error_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	}
+	else
+	{
+		isnull[Anum_last_error - 1] = isnull[Anum_last_error_at - 1] = true;
+		replace[Anum_last_error - 1] = replace[Anum_last_error_at - 1] = clear;
+	}
+	replace[Anum_late_rows - 1] = false;
+	if (update_row("_aggregate_progress", "_aggregate_progress_pkey", agg->id,
+				   values, isnull, replace))
+		return;
+
+	values[Anum_late_rows - 1] = Int64GetDatum(0);
+	rel = table_open(own_relation("_aggregate_progress"), RowExclusiveLock);
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
+											isnull));
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+void
+weir_aggregate_count_late(int32 id, int64 rows)
+{
+	Relation	rel = table_open(own_relation("_aggregate_progress"),
+								 RowExclusiveLock);
+	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (tuple != NULL)
+	{
+		Datum		values[Natts_progress];
+		bool		isnull[Natts_progress];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
+		values[Anum_late_rows - 1] =
+			Int64GetDatum(DatumGetInt64(values[Anum_late_rows - 1]) + rows);
+		CatalogTupleUpdate(rel, &tuple->t_self,
+						   heap_form_tuple(RelationGetDescr(rel), values, isnull));
+	}
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* ---------- locks ---------- */
+
+bool
+weir_aggregate_lock(Oid open, bool exclusive)
+{
+	LockRelationOid(open, exclusive ? ShareRowExclusiveLock : RowExclusiveLock);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(open)))
+		return true;
+	UnlockRelationOid(open, exclusive ? ShareRowExclusiveLock : RowExclusiveLock);
+	return false;
+}
+
+bool
+weir_aggregate_lock_state(int32 id, bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, own_relation("_aggregate"), id, 0);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
+		LOCKACQUIRE_NOT_AVAIL;
+}
+
+Timestamp
+weir_aggregate_bound(const WeirAggregate *agg, Timestamp watermark)
+{
+	Timestamp	bound = watermark;
+
+	if (!TIMESTAMP_NOT_FINITE(watermark))
+	{
+		bound = watermark - agg->lateness_usec;
+		if (bound > watermark || bound < MIN_TIMESTAMP)
+			bound = DT_NOBEGIN;
+	}
+	return Max(bound, agg->closed_until);
+}

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * aggregate.h
+ *	  The catalog of continuous aggregates, and with whose rights they run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_AGGREGATE_H
+#define WEIR_AGGREGATE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/snapshot.h"
+
+#include "storage/owner.h"
+
+typedef enum WeirAggregateStatus
+{
+	WEIR_AGGREGATE_ACTIVE,
+	WEIR_AGGREGATE_RETRYING,	/* failed; is tried again at next_retry */
+	WEIR_AGGREGATE_FAILED,		/* failed too often; until weir.resume */
+	WEIR_AGGREGATE_PAUSED		/* by weir.pause */
+} WeirAggregateStatus;
+
+typedef struct WeirAggregate
+{
+	int32		id;
+	int32		stream_id;
+	Oid			view;			/* what users read */
+	Oid			closed;			/* table of final rows; InvalidOid if running */
+	Oid			query;			/* internal view that holds the definition */
+	Oid			open;			/* foreign table of the open windows */
+	Oid			owner;
+	int64		lateness_usec;
+	int64		retention_usec; /* -1: closed rows are kept */
+	bool		realtime;
+	List	   *settings;		/* name, value, name, value ... */
+	Timestamp	closed_until;	/* windows that end by then are closed, or
+								 * were found empty; DT_NOBEGIN at first */
+	/* The rest is of this server only, not of a dump. */
+	bool		is_ready;		/* false: restored from a dump; state must be
+								 * made again */
+	int32		cursor_id;
+	WeirAggregateStatus status;
+	int32		failures;		/* in a row */
+	TimestampTz next_retry;
+} WeirAggregate;
+
+/* The row for the snapshot, or, if NULL, the latest; false if there is none. */
+extern bool weir_aggregate_read(int32 id, Snapshot snapshot,
+								WeirAggregate *agg);
+
+/* By any relation of it: view, closed, open. */
+extern bool weir_aggregate_find(Oid relid, Snapshot snapshot,
+								WeirAggregate *agg);
+
+/* The same; raises 42809 if it is none, 42501 if the user is not its owner. */
+extern void weir_aggregate_get_owned(Oid relid, WeirAggregate *agg);
+
+/* ids, ascending, of all; of a stream's; of those that use a cursor */
+extern List *weir_aggregate_ids(void);
+extern List *weir_aggregate_ids_of_stream(int32 stream_id);
+extern List *weir_aggregate_ids_of_cursor(int32 cursor_id);
+
+/* Changing the catalog: latest row, with the aggregate locked (see below). */
+extern void weir_aggregate_insert(const WeirAggregate *agg,
+								  Datum lateness, Datum retention,
+								  bool has_retention);
+extern void weir_aggregate_delete(int32 id);
+extern void weir_aggregate_set_options(int32 id, Datum lateness,
+									   bool set_lateness, Datum retention,
+									   bool set_retention, bool realtime,
+									   bool set_realtime);
+extern void weir_aggregate_set_closed_until(int32 id, Timestamp closed_until);
+extern void weir_aggregate_set_progress(const WeirAggregate *agg,
+										const char *error);
+extern void weir_aggregate_count_late(int32 id, int64 rows);
+extern int32 weir_aggregate_next_id(void);
+
+/*
+ * Locks.  A tick takes the one of the aggregate shared, changing its
+ * definition or dropping it exclusive; readers of the view don't wait for
+ * either but for dropping.  Returns false if it is gone meanwhile.
+ */
+extern bool weir_aggregate_lock(Oid open, bool exclusive);
+
+/*
+ * Whoever deletes state holds this one: merging runs, and closing.  To
+ * transaction end.  Without wait, false means somebody else has it.
+ */
+extern bool weir_aggregate_lock_state(int32 id, bool wait);
+
+/* greatest window end that is closed */
+extern Timestamp weir_aggregate_bound(const WeirAggregate *agg,
+									  Timestamp watermark);
+
+/* ---------- rights ---------- */
+
+/*
+ * Act as the owner of the aggregate, in a security-restricted operation,
+ * under the settings that were pinned when it was created; until
+ * weir_restore_identity.
+ */
+extern void weir_aggregate_become_owner(const WeirAggregate *agg,
+										WeirIdentity *identity);
+
+/* the settings to pin, as they are now: name, value, name, value ... */
+extern List *weir_aggregate_settings(void);
+
+#endif							/* WEIR_AGGREGATE_H */

@@ -1,0 +1,48 @@
+/* src/aggregate/aggregate.sql */
+
+-- Definitions.  Relations are stored by regclass, which a dump writes as names.
+
+CREATE TABLE weir._aggregate (
+    aggregate_id integer PRIMARY KEY,
+    stream_id integer NOT NULL,
+    view regclass NOT NULL,
+    closed regclass,
+    query regclass NOT NULL,
+    open regclass NOT NULL,
+    allowed_lateness interval NOT NULL,
+    retention interval,
+    realtime boolean NOT NULL,
+    settings text[] NOT NULL,
+    closed_until timestamp NOT NULL
+);
+COMMENT ON TABLE weir._aggregate IS 'continuous aggregates';
+CREATE SEQUENCE weir._aggregate_id_seq AS integer OWNED BY weir._aggregate.aggregate_id;
+
+-- What a dump leaves behind: it is about this server's log and state.
+CREATE TABLE weir._aggregate_progress (
+    aggregate_id integer PRIMARY KEY,
+    cursor_id integer NOT NULL,
+    status integer NOT NULL,
+    failures integer NOT NULL,
+    next_retry timestamptz,
+    last_error text,
+    last_error_at timestamptz,
+    late_rows bigint NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE weir._aggregate_progress IS 'how each continuous aggregate fares';
+
+CREATE TABLE weir._late_row (
+    aggregate_id integer NOT NULL,
+    arrived_at timestamptz NOT NULL,
+    event_time timestamptz NOT NULL,
+    watermark timestamptz NOT NULL,
+    window_end timestamptz NOT NULL,
+    reason text NOT NULL,
+    "row" jsonb NOT NULL
+);
+COMMENT ON TABLE weir._late_row IS 'rows whose windows had closed';
+CREATE INDEX ON weir._late_row (aggregate_id, arrived_at);
+
+SELECT pg_catalog.pg_extension_config_dump('weir._aggregate', '');
+SELECT pg_catalog.pg_extension_config_dump('weir._aggregate_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('weir._late_row', '');

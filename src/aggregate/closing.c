@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * closing.c
+ *	  Closing of windows: their final rows, and what hangs on them.
+ *
+ * All in the transaction of the tick that moved the watermark: the state of
+ * the windows is merged and finished, the rows are inserted into the table of
+ * closed rows by an ordinary INSERT (so it can have indexes, triggers and
+ * subscribers), the sinks run over the same rows, and the state is deleted.
+ *
+ * Where state is kept by pane and windows overlap, a pane's state stays until
+ * the last window that holds it has closed.
+ *
+ * The state is read under a snapshot taken after the lock on it, not under
+ * that of the tick: merging may have committed in between.  What the runs add
+ * up to is the same under both, because only ticks of this aggregate's cursor
+ * add to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "aggregate/closing.h"
+#include "aggregate/partial.h"
+#include "aggregate/runs.h"
+#include "aggregate/sink.h"
+#include "aggregate/spread.h"
+
+/* Do windows of this kind share panes? */
+static bool
+shares_panes(const WeirDefinition *def)
+{
+	return def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE;
+}
+
+/* Can any window end in (after, until]?  Most ticks stop here. */
+static bool
+may_end_between(WeirDefinition *def, Timestamp after, Timestamp until)
+{
+	int64		pane;
+
+	if (until <= after)
+		return false;
+	if (!def->by_pane || TIMESTAMP_NOT_FINITE(after) ||
+		TIMESTAMP_NOT_FINITE(until))
+		return true;
+	pane = weir_window_pane(&def->window, until);
+	return weir_window_pane_start(&def->window, pane) > after;
+}
+
+/*
+ * The state that has a part in windows that end by then.  A window that ends
+ * by "until" holds no pane later than the one before it.
+ */
+static void
+range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
+{
+	memset(range, 0, sizeof(*range));
+	if (TIMESTAMP_NOT_FINITE(until))
+		return;
+	range->has_until = true;
+	range->until = until;
+	if (shares_panes(def))
+		range->until = weir_window_last_end(&def->window,
+											weir_window_pane(&def->window,
+															 until - 1));
+}
+
+/* INSERT INTO closed (columns) SELECT columns, by position */
+static char *
+insert_command(const WeirAggregate *agg, TupleDesc desc)
+{
+	StringInfoData to;
+	StringInfoData from;
+	int			i;
+
+	initStringInfo(&to);
+	initStringInfo(&from);
+	for (i = 1; i <= desc->natts; i++)
+	{
+		char	   *name = get_attname(agg->closed, i, true);
+
+		if (name == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("a column of table \"%s\" has been dropped",
+							get_rel_name(agg->closed)),
+					 errhint("Drop the continuous aggregate and create it again.")));
+		appendStringInfo(&to, "%s%s", i > 1 ? ", " : "", quote_identifier(name));
+		appendStringInfo(&from, "%s%s", i > 1 ? ", " : "",
+						 quote_identifier(NameStr(TupleDescAttr(desc, i - 1)->attname)));
+	}
+	return psprintf("INSERT INTO %s (%s) SELECT %s FROM closed",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
+											   get_rel_name(agg->closed)),
+					to.data, from.data);
+}
+
+/* Make the rows known to SQL as the relation "closed". */
+static void
+register_closed(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
+{
+	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
+
+	enr->md.name = pstrdup("closed");
+	enr->md.tupdesc = desc;
+	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
+	enr->md.enrtuples = (double) nrows;
+	enr->reldata = rows;
+	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the closed rows");
+}
+
+static void
+deliver(const WeirAggregate *agg, Tuplestorestate *rows, TupleDesc desc,
+		int64 nrows)
+{
+	SPI_connect();
+	register_closed(rows, desc, nrows);
+	if (SPI_execute(insert_command(agg, desc), false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not insert closed rows");
+	weir_sink_run_all(agg);
+	SPI_finish();
+}
+
+/* Finish the state that is read into rows. */
+static void
+finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
+	   Timestamp until, Tuplestorestate *rows)
+{
+	WeirStateSource *source;
+	DestReceiver *dest;
+
+	/* state of a window that shares nothing is there until it is closed */
+	source = weir_spread_source(def, weir_runs_source(reader),
+								shares_panes(def) ? after : DT_NOBEGIN, until);
+	dest = CreateTuplestoreDestReceiver();
+	SetTuplestoreDestReceiverParams(dest, rows, CurrentMemoryContext, false,
+									NULL, NULL);
+	weir_partial_finish(def, source, NIL, dest);
+	dest->rDestroy(dest);
+}
+
+int64
+weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
+				 Timestamp after, Timestamp until)
+{
+	Oid			state = weir_runs_relid(agg->id);
+	MemoryContext context;
+	MemoryContext old;
+	WeirRunRange range;
+	WeirRunReader *reader;
+	Snapshot	snapshot;
+	Tuplestorestate *rows;
+	TupleDesc	desc;
+	Timestamp	first;
+	int64		nrows;
+
+	if (def->nwindow == 0 || !may_end_between(def, after, until) ||
+		!weir_runs_first_end(state, NULL, &first) ||
+		(!shares_panes(def) && first > until))
+		return 0;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "weir closing",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	(void) weir_aggregate_lock_state(agg->id, true);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	range_until(def, until, &range);
+	reader = weir_runs_begin_read(def, state, &range, snapshot);
+	rows = tuplestore_begin_heap(false, false, work_mem);
+	desc = weir_partial_result_desc(def);
+	finish(def, reader, after, until, rows);
+
+	nrows = tuplestore_tuple_count(rows);
+	if (nrows > 0)
+		deliver(agg, rows, desc, nrows);
+	if (weir_runs_delete_read(reader, until) > 0 || nrows > 0)
+		weir_aggregate_set_closed_until(agg->id, until);
+	weir_runs_end_read(reader);
+	UnregisterSnapshot(snapshot);
+	tuplestore_end(rows);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	CommandCounterIncrement();
+	return nrows;
+}

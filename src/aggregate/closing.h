@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * closing.h
+ *	  Closing of windows: their final rows, and what hangs on them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_CLOSING_H
+#define WEIR_CLOSING_H
+
+#include "aggregate/aggregate.h"
+#include "aggregate/definition.h"
+
+/*
+ * Close the windows that end after "after" and not after "until": final rows
+ * into the table of closed rows and to the sinks, state deleted.  To be
+ * called with the rights of the aggregate and the aggregate locked.  Returns
+ * the number of final rows.
+ */
+extern int64 weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
+							  Timestamp after, Timestamp until);
+
+#endif							/* WEIR_CLOSING_H */

@@ -1,0 +1,345 @@
+/*-------------------------------------------------------------------------
+ *
+ * consume.c
+ *	  What a tick means to continuous aggregates: each of those that share
+ *	  the cursor folds the new rows into its state, closes what the watermark
+ *	  allows, and keeps the rows that came too late.
+ *
+ * Each aggregate does so in a subtransaction.  If it fails, for reasons of its
+ * own (a division by zero, a sink that raises an error), the others go on: it
+ * is given a cursor of its own, which stays where the tick began, and is tried
+ * again later:
+ *
+ *		active		takes part in the ticks of its cursor
+ *		retrying	has failed; its cursor waits for next_retry		isolate()
+ *		failed		has failed weir.max_failures times in a row; its cursor
+ *					is paused until weir.resume						isolate()
+ *		paused		by weir.pause									pause.c
+ *
+ * The first tick that works makes it active again; when its cursor has
+ * reached the main one, both join.  What is nobody's fault (serialization
+ * failures, deadlocks, cancel, shutdown, lack of memory or space) fails the
+ * tick as a whole, which is repeated by whoever runs it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/aggregate.h"
+#include "aggregate/closing.h"
+#include "aggregate/definition.h"
+#include "aggregate/drop.h"
+#include "aggregate/consume.h"
+#include "aggregate/partial.h"
+#include "aggregate/runs.h"
+#include "stream/cursor.h"
+#include "stream/tick.h"
+
+/* Waits between tries double from the first to the last of these. */
+#define RETRY_FIRST_MSEC	1000
+#define RETRY_LAST_MSEC		(10 * 60 * 1000)
+
+static int	max_failures;
+
+/* cursor whose tick is under way; 0 if none is */
+static int32 ticking_cursor = 0;
+
+bool
+weir_consume_is_in_tick(int32 cursor_id)
+{
+	return ticking_cursor != 0 && ticking_cursor == cursor_id;
+}
+
+/* ---------- late rows ---------- */
+
+enum
+{
+	Anum_late_aggregate_id = 1,
+	Anum_late_arrived_at,
+	Anum_late_event_time,
+	Anum_late_watermark,
+	Anum_late_window_end,
+	Anum_late_reason,
+	Anum_late_row,
+	Natts_late = Anum_late_row
+};
+
+static void
+keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
+{
+	Relation	rel = table_open(get_relname_relid("_late_row",
+												   weir_schema_oid()),
+								 RowExclusiveLock);
+	CatalogIndexState indexes = CatalogOpenIndexes(rel);
+	Datum		values[Natts_late];
+	bool		isnull[Natts_late] = {false};
+	ListCell   *lc;
+
+	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
+	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
+	values[Anum_late_reason - 1] = CStringGetTextDatum("window closed");
+	foreach(lc, late)
+	{
+		WeirLateRow *row = lfirst(lc);
+
+		values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
+		values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
+		values[Anum_late_row - 1] = row->row;
+		CatalogTupleInsertWithInfo(rel, heap_form_tuple(RelationGetDescr(rel),
+														values, isnull), indexes);
+	}
+	CatalogCloseIndexes(indexes);
+	table_close(rel, RowExclusiveLock);
+	weir_aggregate_count_late(agg->id, list_length(late));
+}
+
+/* ---------- one aggregate ---------- */
+
+/* New rows into the state; bound is the one in force when the tick began. */
+static void
+fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
+		   Timestamp bound)
+{
+	WeirRunWriter *writer;
+	int64		rejected;
+
+	if (weir_batch_max_rows(tick->batch) == 0)
+		return;
+	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
+	rejected = weir_partial_from_batch(def, tick->batch, bound,
+									   weir_runs_receiver(writer));
+	(void) weir_runs_end_write(writer);
+	if (rejected > 0)
+	{
+		List	   *late = weir_partial_late_rows(def, tick->batch, bound);
+
+		if (late != NIL)
+			keep_late_rows(agg, late, tick->cursor.watermark);
+	}
+	CommandCounterIncrement();
+}
+
+static void
+take_tick(WeirTick *tick, int32 id)
+{
+	WeirAggregate agg;
+	WeirDefinition *def;
+	WeirIdentity saved;
+	Timestamp	bound;
+
+	if (!weir_aggregate_read(id, NULL, &agg) ||
+		!weir_aggregate_lock(agg.open, false) ||
+		!weir_aggregate_read(id, NULL, &agg))
+		return;					/* dropped meanwhile */
+
+	weir_aggregate_become_owner(&agg, &saved);
+	def = weir_definition_analyze(weir_definition_query(agg.query));
+	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
+	fold_batch(tick, &agg, def, bound);
+	if (def->nwindow > 0)
+		(void) weir_closing_run(&agg, def, bound,
+								weir_aggregate_bound(&agg, weir_tick_watermark(tick)));
+	weir_restore_identity(&saved);
+
+	if (agg.status == WEIR_AGGREGATE_RETRYING)
+	{
+		agg.status = WEIR_AGGREGATE_ACTIVE;
+		agg.failures = 0;
+		weir_aggregate_set_progress(&agg, NULL);
+	}
+}
+
+/* ---------- failures ---------- */
+
+/* Is the error one that says nothing about the aggregate? */
+static bool
+is_nobodys_fault(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
+}
+
+static TimestampTz
+next_retry(int failures)
+{
+	int64		msec = RETRY_FIRST_MSEC;
+
+	while (--failures > 0 && msec < RETRY_LAST_MSEC)
+		msec *= 2;
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									   Min(msec, RETRY_LAST_MSEC));
+}
+
+static char *
+error_text(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s: %s", unpack_sql_state(error->sqlerrcode),
+					 error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&text, " (%s)", error->detail);
+	if (error->context != NULL)
+		appendStringInfo(&text, "\n%s", error->context);
+	return text.data;
+}
+
+/* Give the aggregate its own cursor where the tick began, and note why. */
+static void
+isolate(WeirTick *tick, int32 id, const ErrorData *error)
+{
+	WeirAggregate agg;
+
+	if (!weir_aggregate_read(id, NULL, &agg))
+		return;
+	agg.cursor_id = weir_tick_fork_cursor(tick);
+	agg.failures++;
+	if (agg.failures >= max_failures)
+	{
+		agg.status = WEIR_AGGREGATE_FAILED;
+		weir_cursor_set_paused(agg.cursor_id, true);
+	}
+	else
+	{
+		agg.status = WEIR_AGGREGATE_RETRYING;
+		agg.next_retry = next_retry(agg.failures);
+		weir_cursor_defer(agg.cursor_id, agg.next_retry);
+	}
+	weir_aggregate_set_progress(&agg, error_text(error));
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("continuous aggregate \"%s\" failed: %s",
+					get_rel_name(agg.view), error->message),
+			 agg.status == WEIR_AGGREGATE_FAILED ?
+			 errdetail("It is paused until weir.resume is called.") :
+			 errdetail("It will be tried again.")));
+}
+
+static void
+take_tick_or_isolate(WeirTick *tick, int32 id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		take_tick(tick, id);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+
+	if (error == NULL)
+		return;
+	if (is_nobodys_fault(error))
+		ReThrowError(error);
+	isolate(tick, id, error);
+}
+
+/* ---------- the consumer of ticks ---------- */
+
+/*
+ * A cursor of its own that an aggregate leaves behind is dropped later, see
+ * maintain.c: the tick still writes it.
+ */
+static void
+consume(WeirTick *tick)
+{
+	int32		saved = ticking_cursor;
+	ListCell   *lc;
+
+	PG_TRY();
+	{
+		ticking_cursor = tick->cursor.cursor_id;
+		foreach(lc, weir_aggregate_ids_of_cursor(tick->cursor.cursor_id))
+			take_tick_or_isolate(tick, lfirst_int(lc));
+	}
+	PG_FINALLY();
+	{
+		ticking_cursor = saved;
+	}
+	PG_END_TRY();
+}
+
+static void
+join_cursor(int32 from, int32 to)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_cursor(from))
+	{
+		WeirAggregate agg;
+
+		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg))
+			continue;
+		agg.cursor_id = to;
+		weir_aggregate_set_progress(&agg, NULL);
+	}
+}
+
+static char *
+dependent(int32 stream_id)
+{
+	List	   *ids = weir_aggregate_ids_of_stream(stream_id);
+	WeirAggregate agg;
+
+	if (ids == NIL || !weir_aggregate_read(linitial_int(ids), NULL, &agg))
+		return NULL;
+	return get_rel_name(agg.view);
+}
+
+static const WeirConsumer consumer = {
+	.consume = consume,
+	.join_cursor = join_cursor,
+	.dependent = dependent,
+	.drop_dependents = weir_drop_of_stream,
+};
+
+void
+weir_consume_init(void)
+{
+	DefineCustomIntVariable("weir.max_failures",
+							"Failures in a row after which a continuous aggregate is paused.",
+							NULL,
+							&max_failures,
+							5, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	weir_tick_set_consumer(&consumer);
+}

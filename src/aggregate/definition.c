@@ -1,0 +1,782 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.c
+ *	  What the query of a continuous aggregate means, and whether it can be
+ *	  kept continuously.
+ *
+ * The query is looked at as the parser leaves it.  Nothing is changed here,
+ * nothing is planned or run; partial.c makes the queries that are run.
+ *
+ * What is kept continuously must not depend on how the rows are divided
+ * into ticks.  Therefore: one stream, read once, on the side of no outer
+ * join that fills in NULLs; no function that differs from call to call; only
+ * aggregate functions whose states can be combined and stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
+#include "parser/parse_agg.h"
+#include "parser/parse_oper.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
+#include "rewrite/prs2lock.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "weir.h"
+#include "aggregate/definition.h"
+
+/* A refusal: what is not supported, and what to do instead. */
+static void
+refuse(const char *reason, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the query cannot be kept as a continuous aggregate"),
+			 errdetail("%s", reason),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * The query of a view, as its rule holds it.  The range table entries are
+ * checked against the view's owner when it is run.
+ */
+Query *
+weir_definition_query(Oid view)
+{
+	Relation	rel = table_open(view, AccessShareLock);
+	Query	   *query = NULL;
+
+	if (rel->rd_rel->relkind == RELKIND_VIEW && rel->rd_rules != NULL)
+	{
+		RewriteRule *rule = rel->rd_rules->rules[0];
+
+		if (rule->event == CMD_SELECT && list_length(rule->actions) == 1)
+			query = copyObject(linitial_node(Query, rule->actions));
+	}
+	table_close(rel, NoLock);
+
+	if (query == NULL)
+		elog(ERROR, "relation %u holds no query", view);
+	return query;
+}
+
+/* ---------- streams where they must not be ---------- */
+
+typedef struct StreamSearch
+{
+	List	   *views;			/* being searched, against recursion */
+	bool		found;
+} StreamSearch;
+
+static bool
+find_nested_stream(Node *node, StreamSearch *search)
+{
+	if (node == NULL || search->found)
+		return search->found;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+		WeirStream	stream;
+
+		if (rte->rtekind != RTE_RELATION)
+			return false;
+		if (rte->relkind == RELKIND_VIEW &&
+			!list_member_oid(search->views, rte->relid))
+		{
+			search->views = lappend_oid(search->views, rte->relid);
+			return find_nested_stream((Node *) weir_definition_query(rte->relid),
+									  search);
+		}
+		if (weir_stream_lookup(rte->relid, &stream))
+			search->found = true;
+		return search->found;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_nested_stream, search,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, find_nested_stream, search);
+}
+
+/* Is a stream read anywhere but in the FROM list of the query itself? */
+static void
+refuse_nested_stream(Query *query)
+{
+	StreamSearch search = {NIL, false};
+	ListCell   *lc;
+
+	/* an old view holds itself, as OLD and NEW */
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_VIEW)
+			continue;
+		if (rte->rtekind == RTE_RELATION && !rte->inFromCl)
+			continue;
+		if (rte->rtekind == RTE_RELATION)
+			(void) find_nested_stream((Node *) rte, &search);
+		else
+			(void) range_table_entry_walker(rte, find_nested_stream, &search, 0);
+	}
+	(void) query_tree_walker(query, find_nested_stream, &search,
+							 QTW_IGNORE_RANGE_TABLE);
+	if (search.found)
+		refuse("A stream is read in a sub-select, a common table expression or a view.",
+			   "Name the stream itself in the FROM clause of the query.");
+}
+
+/* ---------- the FROM clause ---------- */
+
+static void
+find_stream(WeirDefinition *def)
+{
+	Index		rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, def->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		WeirStream	stream;
+
+		rti++;
+		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
+			!weir_stream_lookup(rte->relid, &stream))
+			continue;
+		if (def->stream_rti != 0)
+			refuse("More than one stream is read, or one of them twice.",
+				   "Join the stream to ordinary tables only.");
+		if (rte->tablesample != NULL)
+			refuse("The stream is sampled with TABLESAMPLE.", NULL);
+		if (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh)
+			refuse("ONLY leaves out the partitions of the stream.", NULL);
+		def->stream_rti = rti;
+		def->stream = stream;
+	}
+	refuse_nested_stream(def->query);
+	if (def->stream_rti == 0)
+		refuse("No stream is read.",
+			   "Make a table that is read a stream with weir.create_stream.");
+}
+
+/* Is the relation on the side of an outer join that NULLs are filled in for? */
+static bool
+is_nullable(Node *jtnode, Index rti, bool below_outer)
+{
+	ListCell   *lc;
+	JoinExpr   *join;
+
+	if (jtnode == NULL)
+		return false;
+	if (IsA(jtnode, RangeTblRef))
+		return below_outer && ((RangeTblRef *) jtnode)->rtindex == rti;
+	if (IsA(jtnode, FromExpr))
+	{
+		foreach(lc, ((FromExpr *) jtnode)->fromlist)
+		{
+			if (is_nullable(lfirst(lc), rti, below_outer))
+				return true;
+		}
+		return false;
+	}
+	join = castNode(JoinExpr, jtnode);
+	return is_nullable(join->larg, rti, below_outer ||
+					   join->jointype == JOIN_RIGHT ||
+					   join->jointype == JOIN_FULL) ||
+		is_nullable(join->rarg, rti, below_outer ||
+					join->jointype == JOIN_LEFT ||
+					join->jointype == JOIN_FULL);
+}
+
+/* Under NULLs for the other side the stream would still decide which rows. */
+static void
+check_joins(WeirDefinition *def)
+{
+	if (is_nullable((Node *) def->query->jointree, def->stream_rti, false))
+		refuse("The stream is on the side of an outer join that is filled in with NULLs.",
+			   "Put the stream on the left of LEFT JOIN.");
+	if (def->window_rti != 0 &&
+		is_nullable((Node *) def->query->jointree, def->window_rti, false))
+		refuse("The window function is on the side of an outer join that is filled in with NULLs.",
+			   "Use CROSS JOIN LATERAL, or a comma.");
+}
+
+/* name of a function in schema weir, or NULL */
+static char *
+weir_function_name(Node *node)
+{
+	FuncExpr   *call = (FuncExpr *) node;
+
+	if (node == NULL || !IsA(node, FuncExpr) ||
+		get_func_namespace(call->funcid) != get_namespace_oid(WEIR_SCHEMA, true))
+		return NULL;
+	return get_func_name(call->funcid);
+}
+
+/* the event time of the stream, as a window function may take it */
+static bool
+is_event_time(WeirDefinition *def, Node *node)
+{
+	if (def->stream.event_time_attno == 0)
+		return IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_NOW;
+	return IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
+		((Var *) node)->varno == def->stream_rti &&
+		((Var *) node)->varattno == def->stream.event_time_attno;
+}
+
+/*
+ * Take the parameters out of the call.  The parser leaves out defaults and
+ * keeps the order in which arguments were named; simplifying mends both.
+ */
+static bool
+read_window_call(WeirDefinition *def, FuncExpr *call, const char *funcname)
+{
+	NullableDatum args[FUNC_MAX_ARGS];
+	FuncExpr   *simple = (FuncExpr *) eval_const_expressions(NULL, (Node *) call);
+	int			i;
+
+	memset(args, 0, sizeof(args));
+	for (i = 1; i < list_length(simple->args); i++)
+	{
+		Const	   *arg = list_nth(simple->args, i);
+
+		if (!IsA(arg, Const))
+			refuse(psprintf("A parameter of %s.%s is not a constant.",
+							WEIR_SCHEMA, funcname), NULL);
+		args[i].value = arg->constvalue;
+		args[i].isnull = arg->constisnull;
+	}
+	def->event_time = linitial(simple->args);
+	return weir_window_spec_from_call(&def->window, funcname, args,
+									  list_length(simple->args));
+}
+
+static bool
+is_window_function(const char *funcname)
+{
+	return strcmp(funcname, "tumble") == 0 || strcmp(funcname, "hop") == 0 ||
+		strcmp(funcname, "cumulate") == 0 || strcmp(funcname, "session") == 0;
+}
+
+static void
+find_window(WeirDefinition *def)
+{
+	Index		rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, def->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		ListCell   *lc2;
+
+		rti++;
+		if (rte->rtekind != RTE_FUNCTION)
+			continue;
+		foreach(lc2, rte->functions)
+		{
+			RangeTblFunction *function = lfirst_node(RangeTblFunction, lc2);
+			char	   *funcname = weir_function_name(function->funcexpr);
+			FuncExpr   *call = (FuncExpr *) function->funcexpr;
+
+			if (funcname == NULL || !is_window_function(funcname))
+				continue;
+			if (def->window_rti != 0)
+				refuse("There is more than one window function.", NULL);
+			if (list_length(rte->functions) > 1 || rte->funcordinality)
+				refuse("The window function is used WITH ORDINALITY or in ROWS FROM.",
+					   NULL);
+			if (!read_window_call(def, call, funcname))
+				elog(ERROR, "could not read the call of %s", funcname);
+			if (!is_event_time(def, (Node *) def->event_time))
+				refuse("The window function is not over the event time of the stream.",
+					   def->stream.event_time_attno == 0 ?
+					   "This stream has no event time: windows are over now()." :
+					   "Pass it the column that weir.create_stream was given as event_time.");
+			def->window_rti = rti;
+			def->window_type = exprType((Node *) def->event_time);
+		}
+	}
+}
+
+/* ---------- the shape of the query ---------- */
+
+static void
+check_shape(Query *query)
+{
+	if (query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
+		query->hasModifyingCTE)
+		refuse("It is not a plain SELECT.", NULL);
+	if (query->setOperations != NULL)
+		refuse("UNION, INTERSECT and EXCEPT are not supported.",
+			   "Create one aggregate for each branch and combine them in a view.");
+	if (query->distinctClause != NIL)
+		refuse("DISTINCT is not supported.", "Use GROUP BY.");
+	if (query->limitCount != NULL || query->limitOffset != NULL)
+		refuse("LIMIT and OFFSET are not supported.",
+			   "Use them in the query that reads the aggregate.");
+	if (query->sortClause != NIL)
+		refuse("ORDER BY is not supported.",
+			   "Use it in the query that reads the aggregate.");
+	if (query->hasWindowFuncs)
+		refuse("Window functions (OVER) are not supported.",
+			   "Use them in the query that reads the aggregate.");
+	if (query->hasTargetSRFs)
+		refuse("Set-returning functions in the SELECT list are not supported.",
+			   "Use LATERAL in the FROM clause.");
+	if (query->rowMarks != NIL)
+		refuse("FOR UPDATE and FOR SHARE are not supported.", NULL);
+	if (!query->hasAggs && query->groupClause == NIL &&
+		query->groupingSets == NIL)
+		refuse("It does not aggregate.", "Use GROUP BY or an aggregate function.");
+	if (isQueryUsingTempRelation(query))
+		refuse("It reads a temporary table.", NULL);
+	if (contain_volatile_functions((Node *) query))
+		refuse("It calls a volatile function.",
+			   "Such a function gives another result at each call; use now() in place of clock_timestamp().");
+}
+
+static bool
+refuse_system_columns(Node *node, WeirDefinition *def)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+
+		if (var->varno == def->stream_rti && var->varlevelsup == 0 &&
+			var->varattno < 0)
+			refuse("It reads a system column of the stream.", NULL);
+		return false;
+	}
+	return expression_tree_walker(node, refuse_system_columns, def);
+}
+
+/* ---------- keys ---------- */
+
+static bool
+is_window_var(const WeirDefinition *def, Node *node)
+{
+	return IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
+		((Var *) node)->varno == def->window_rti && def->window_rti != 0;
+}
+
+static void
+add_key(WeirDefinition *def, Node *expr, SortGroupClause *clause)
+{
+	WeirKey    *key = palloc0(sizeof(WeirKey));
+
+	key->expr = (Expr *) expr;
+	key->type = exprType(expr);
+	key->typmod = exprTypmod(expr);
+	key->collation = exprCollation(expr);
+	if (clause != NULL)
+	{
+		key->eqop = clause->eqop;
+		key->sortop = clause->sortop;
+		key->hashable = clause->hashable;
+	}
+	else
+	{
+		get_sort_group_operators(key->type, false, true, false,
+								 &key->sortop, &key->eqop, NULL,
+								 &key->hashable);
+		key->is_implied = true;
+	}
+	if (key->type == RECORDOID || key->type == RECORDARRAYOID)
+		refuse("It groups by an anonymous row.",
+			   "Group by its columns, or by a row of a named composite type.");
+	def->keys = lappend(def->keys, key);
+}
+
+static void
+collect_keys(WeirDefinition *def)
+{
+	ListCell   *lc;
+	bool		has_end = false;
+	bool		has_start = false;
+
+	foreach(lc, def->query->groupClause)
+	{
+		SortGroupClause *clause = lfirst_node(SortGroupClause, lc);
+		Node	   *expr = get_sortgroupclause_expr(clause,
+													def->query->targetList);
+
+		if (is_window_var(def, expr))
+		{
+			if (((Var *) expr)->varattno == 2)
+				has_end = true;
+			else
+				has_start = true;
+		}
+		else if (weir_definition_find_key(def, expr) < 0)
+			add_key(def, expr, clause);
+	}
+	if (def->window_rti == 0)
+		return;
+	if (!has_end && !has_start)
+		refuse("A window function is used, but neither window_start nor window_end is among the grouping columns.",
+			   "Add them to GROUP BY.");
+	if (!has_end && (def->window.kind == WEIR_WINDOW_CUMULATE ||
+					 def->window.kind == WEIR_WINDOW_SESSION))
+		refuse("Windows of this kind can share their start, and window_end is not among the grouping columns.",
+			   "Add window_end to GROUP BY.");
+}
+
+/* With grouping sets, the window has to be in each of them. */
+static void
+check_grouping_sets(WeirDefinition *def)
+{
+	List	   *sets;
+	ListCell   *lc;
+
+	if (def->query->groupingSets == NIL || def->window_rti == 0)
+		return;
+	sets = expand_grouping_sets(def->query->groupingSets,
+								def->query->groupDistinct, -1);
+	foreach(lc, sets)
+	{
+		bool		has_window = false;
+		ListCell   *lc2;
+
+		foreach(lc2, lfirst(lc))
+		{
+			TargetEntry *tle = get_sortgroupref_tle(lfirst_int(lc2),
+													def->query->targetList);
+			Node	   *expr = (Node *) tle->expr;
+
+			if (is_window_var(def, expr) &&
+				(((Var *) expr)->varattno == 2 ||
+				 def->window.kind == WEIR_WINDOW_TUMBLE ||
+				 def->window.kind == WEIR_WINDOW_HOP))
+				has_window = true;
+		}
+		if (!has_window)
+			refuse("A grouping set leaves out the window.",
+				   "Group by the window outside of the sets: GROUP BY window_start, window_end, ROLLUP (...).");
+	}
+}
+
+int
+weir_definition_find_key(const WeirDefinition *def, Node *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->keys)
+	{
+		if (equal(((WeirKey *) lfirst(lc))->expr, node))
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+/* ---------- aggregate functions ---------- */
+
+static char *
+agg_name(Aggref *aggref)
+{
+	return format_procedure(aggref->aggfnoid);
+}
+
+/* the type in which the states of an aggregate function are stored */
+static Oid
+agg_state_type(Aggref *aggref)
+{
+	HeapTuple	tuple;
+	Form_pg_aggregate form;
+	Oid			argtypes[FUNC_MAX_ARGS];
+	int			nargs;
+	Oid			type;
+
+	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggref->aggfnoid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for aggregate %u", aggref->aggfnoid);
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+
+	if (!OidIsValid(form->aggcombinefn))
+		refuse(psprintf("Partial results of the aggregate function %s cannot be combined.",
+						agg_name(aggref)),
+			   "Use an aggregate function that has a combine function (COMBINEFUNC).");
+	nargs = get_aggregate_argtypes(aggref, argtypes);
+	type = resolve_aggregate_transtype(aggref->aggfnoid, form->aggtranstype,
+									   argtypes, nargs);
+	if (type == INTERNALOID)
+	{
+		if (!OidIsValid(form->aggserialfn) || !OidIsValid(form->aggdeserialfn))
+			refuse(psprintf("Partial results of the aggregate function %s cannot be stored.",
+							agg_name(aggref)),
+				   "Use an aggregate function that has serialization functions (SERIALFUNC, DESERIALFUNC).");
+		type = BYTEAOID;
+	}
+	ReleaseSysCache(tuple);
+	if (get_typtype(type) == TYPTYPE_PSEUDO)
+		refuse(psprintf("Partial results of the aggregate function %s have no type that can be stored.",
+						agg_name(aggref)), NULL);
+	return type;
+}
+
+static void
+check_aggref(Aggref *aggref)
+{
+	if (aggref->aggkind != AGGKIND_NORMAL)
+		refuse(psprintf("The aggregate function %s needs all values at once (WITHIN GROUP).",
+						agg_name(aggref)),
+			   "Use a sketch, such as tdigest, for percentiles.");
+	if (aggref->aggdistinct != NIL)
+		refuse("DISTINCT in an aggregate function is not supported.",
+			   "Use a sketch, such as hll, or group by the value and count in a view.");
+	if (aggref->aggorder != NIL)
+		refuse("ORDER BY in an aggregate function is not supported.",
+			   "Use weir.first or weir.last.");
+	(void) agg_state_type(aggref);
+}
+
+int
+weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->aggs)
+	{
+		if (equal(lfirst(lc), aggref))
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+/*
+ * What stands above the grouping: aggregate functions, keys, and Vars that
+ * are neither, which depend on keys (a primary key of a joined table).
+ */
+static bool
+collect_outputs(Node *node, WeirDefinition *def)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
+	{
+		check_aggref((Aggref *) node);
+		if (weir_definition_find_agg(def, (Aggref *) node) < 0)
+			def->aggs = lappend(def->aggs, node);
+		return false;
+	}
+	if (IsA(node, GroupingFunc))
+		return false;
+	if (IsA(node, SubLink))
+		refuse("It has a sub-select in the SELECT list or in HAVING.",
+			   "Join the table in the FROM clause, or in the query that reads the aggregate.");
+	if (is_window_var(def, node))
+		return false;
+	if (weir_definition_find_key(def, node) >= 0)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0)
+	{
+		if (def->query->groupingSets != NIL)
+			refuse("With grouping sets a column outside of GROUP BY is not supported.",
+				   "Add the column to GROUP BY.");
+		add_key(def, node, NULL);
+		return false;
+	}
+	return expression_tree_walker(node, collect_outputs, def);
+}
+
+/*
+ * A query without any aggregate function, or one that the planner could
+ * answer from an index (min, max), gets a count of its rows.
+ */
+static void
+add_count(WeirDefinition *def)
+{
+	Aggref	   *count;
+
+	if (def->aggs != NIL && def->query->groupClause != NIL)
+		return;
+	count = makeNode(Aggref);
+	count->aggfnoid = F_COUNT_;
+	count->aggtype = INT8OID;
+	count->aggstar = true;
+	count->aggkind = AGGKIND_NORMAL;
+	count->aggsplit = AGGSPLIT_SIMPLE;
+	count->aggno = -1;
+	count->aggtransno = -1;
+	count->location = -1;
+	if (weir_definition_find_agg(def, count) < 0)
+		def->aggs = lappend(def->aggs, count);
+}
+
+/* ---------- state rows ---------- */
+
+static void
+describe_state(WeirDefinition *def)
+{
+	AttrNumber	attno = 0;
+	ListCell   *lc;
+	TupleDesc	desc;
+
+	def->nwindow = def->window_rti != 0 ? 2 : 0;
+	def->nkeys = list_length(def->keys);
+	desc = CreateTemplateTupleDesc(def->nwindow + def->nkeys +
+								   list_length(def->aggs));
+	if (def->nwindow > 0)
+	{
+		TupleDescInitEntry(desc, ++attno, "window_end", def->window_type, -1, 0);
+		TupleDescInitEntry(desc, ++attno, "window_start", def->window_type, -1, 0);
+	}
+	foreach(lc, def->keys)
+	{
+		WeirKey    *key = lfirst(lc);
+
+		attno++;
+		TupleDescInitEntry(desc, attno, psprintf("key%d", attno), key->type,
+						   key->typmod, 0);
+		TupleDescInitEntryCollation(desc, attno, key->collation);
+	}
+	foreach(lc, def->aggs)
+	{
+		Aggref	   *aggref = lfirst_node(Aggref, lc);
+		Oid			type = agg_state_type(aggref);
+
+		attno++;
+		TupleDescInitEntry(desc, attno, psprintf("state%d", attno), type, -1, 0);
+		if (OidIsValid(get_typcollation(type)) && OidIsValid(aggref->inputcollid))
+			TupleDescInitEntryCollation(desc, attno, aggref->inputcollid);
+	}
+	def->state_desc = desc;
+}
+
+/* Two definitions with the same one can read each other's state. */
+static void
+compute_fingerprint(WeirDefinition *def)
+{
+	uint32		hash = hash_bytes_uint32((uint32) def->window.kind * 2 +
+										 def->by_pane);
+	ListCell   *lc;
+	int			i;
+
+	for (i = 0; i < def->state_desc->natts; i++)
+		hash = hash_combine(hash,
+							hash_bytes_uint32(TupleDescAttr(def->state_desc, i)->atttypid));
+	foreach(lc, def->aggs)
+		hash = hash_combine(hash,
+							hash_bytes_uint32(lfirst_node(Aggref, lc)->aggfnoid));
+	def->fingerprint = hash;
+}
+
+static bool
+mentions_window(Node *node, WeirDefinition *def)
+{
+	if (node == NULL)
+		return false;
+	if (is_window_var(def, node))
+		return true;
+	if (IsA(node, SubLink) || IsA(node, Query))
+		return true;			/* may do so; not worth the search */
+	return expression_tree_walker(node, mentions_window, def);
+}
+
+/*
+ * State by pane serves every window that holds the pane, and is what is
+ * cheapest for a tumbling window too.  Not possible where the query itself
+ * looks at the windows a row falls into: in WHERE, in a join, in a key or
+ * inside an aggregate function.
+ */
+static bool
+can_use_panes(WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	if (def->window_rti == 0 || def->window.kind == WEIR_WINDOW_SESSION ||
+		mentions_window((Node *) def->query->jointree, def) ||
+		mentions_window((Node *) def->aggs, def))
+		return false;
+	foreach(lc, def->keys)
+	{
+		if (mentions_window((Node *) ((WeirKey *) lfirst(lc))->expr, def))
+			return false;
+	}
+	foreach(lc, def->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->lateral && foreach_current_index(lc) + 1 != def->window_rti)
+			return false;		/* may do so */
+	}
+	return true;
+}
+
+WeirDefinition *
+weir_definition_analyze(const Query *source)
+{
+	WeirDefinition *def = palloc0(sizeof(WeirDefinition));
+	Query	   *query = copyObject(unconstify(Query *, source));
+
+	def->query = query;
+	check_shape(query);
+	WeirFlattenOutputs(query);
+	find_stream(def);
+	find_window(def);
+	check_joins(def);
+	(void) query_tree_walker(query, refuse_system_columns, def,
+							 QTW_IGNORE_RC_SUBQUERIES);
+	collect_keys(def);
+	check_grouping_sets(def);
+	(void) collect_outputs((Node *) query->targetList, def);
+	(void) collect_outputs(query->havingQual, def);
+	add_count(def);
+	def->by_pane = can_use_panes(def);
+	describe_state(def);
+	compute_fingerprint(def);
+	return def;
+}
+
+/* ---------- columns of the result ---------- */
+
+AttrNumber
+weir_definition_window_column(const WeirDefinition *def, AttrNumber column)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (!tle->resjunk && is_window_var(def, (Node *) tle->expr) &&
+			((Var *) tle->expr)->varattno == column)
+			return tle->resno;
+	}
+	return 0;
+}
+
+List *
+weir_definition_key_columns(const WeirDefinition *def)
+{
+	List	   *attnos = NIL;
+	ListCell   *lc;
+
+	foreach(lc, def->query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (!tle->resjunk &&
+			weir_definition_find_key(def, (Node *) tle->expr) >= 0)
+			attnos = lappend_int(attnos, tle->resno);
+	}
+	return attnos;
+}

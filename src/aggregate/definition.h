@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.h
+ *	  What the query of a continuous aggregate means.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_DEFINITION_H
+#define WEIR_DEFINITION_H
+
+#include "access/tupdesc.h"
+#include "nodes/parsenodes.h"
+
+#include "stream/stream.h"
+#include "types/window.h"
+
+/* What the rows are grouped by, besides the window. */
+typedef struct WeirKey
+{
+	Expr	   *expr;			/* over the tables of the query */
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Oid			eqop;
+	Oid			sortop;
+	bool		hashable;
+	bool		is_implied;		/* not in GROUP BY: depends on what is */
+} WeirKey;
+
+/*
+ * State rows have these columns: window_end and window_start if there is a
+ * window, the keys, then one state an aggregate function.
+ */
+typedef struct WeirDefinition
+{
+	Query	   *query;			/* as written, join aliases resolved; views in
+								 * it are not expanded */
+	WeirStream	stream;
+	Index		stream_rti;
+	Index		window_rti;		/* 0: a running aggregate */
+	WeirWindowSpec window;
+	Expr	   *event_time;		/* argument of the window function */
+	Oid			window_type;	/* timestamptz or timestamp */
+	bool		by_pane;		/* state is kept by pane, not by window */
+	List	   *keys;			/* of WeirKey */
+	List	   *aggs;			/* of Aggref, no two equal */
+	TupleDesc	state_desc;
+	int			nwindow;		/* window columns in front: 2 or 0 */
+	int			nkeys;
+	uint32		fingerprint;	/* of the layout and meaning of state rows */
+} WeirDefinition;
+
+/*
+ * Analyze a query as the parser made it; it is not changed.  Raises 0A000
+ * with a reason and a hint if it can't be kept continuously.
+ */
+extern WeirDefinition *weir_definition_analyze(const Query *query);
+
+/* the query of the internal view that holds a definition, and its owner */
+extern Query *weir_definition_query(Oid view);
+
+/*
+ * The column of the result that is the given column of the window (1:
+ * window_start, 2: window_end); 0 if none is.
+ */
+extern AttrNumber weir_definition_window_column(const WeirDefinition *def,
+												AttrNumber column);
+
+/* columns of the result that are keys as they stand: list of attnums */
+extern List *weir_definition_key_columns(const WeirDefinition *def);
+
+/* the key that equals the expression: its number from 0, or -1 */
+extern int	weir_definition_find_key(const WeirDefinition *def, Node *node);
+extern int	weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref);
+
+#endif							/* WEIR_DEFINITION_H */

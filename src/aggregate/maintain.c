@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.c
+ *	  What has to be done for an aggregate now and then: merging runs of
+ *	  state, retention of closed rows, starting after a restore.
+ *
+ * Merging is size-tiered.  When a window has WEIR_RUN_FANOUT runs of a level,
+ * these and all below are made one run of the next level: a state row is
+ * rewritten once a level, and a reader meets fewer than WEIR_RUN_FANOUT runs
+ * of each.  What is read then is deleted and what comes out inserted in one
+ * transaction, so any snapshot sees the one or the other.
+ *
+ * To find a window with too many runs the index is read through.  So that
+ * this never takes more than a small part of the time, the next search waits
+ * for a multiple of what the last one took.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/aggregate.h"
+#include "aggregate/definition.h"
+#include "aggregate/maintain.h"
+#include "aggregate/runs.h"
+#include "stream/cursor.h"
+
+PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
+
+/* A search waits this many times its own duration. */
+#define SEARCH_PAUSE_FACTOR		20
+
+/* Closed rows deleted in one transaction. */
+#define RETENTION_BATCH_ROWS	10000
+
+typedef struct SearchTime
+{
+	int32		aggregate_id;	/* hash key */
+	TimestampTz not_before;
+} SearchTime;
+
+/* For as long as the process lives; an entry an aggregate. */
+static HTAB *search_times = NULL;
+
+static SearchTime *
+search_time(int32 aggregate_id)
+{
+	SearchTime *entry;
+	bool		found;
+
+	if (search_times == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(int32);
+		ctl.entrysize = sizeof(SearchTime);
+		ctl.hcxt = TopMemoryContext;
+		search_times = hash_create("weir merge searches", 64, &ctl,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(search_times, &aggregate_id, HASH_ENTER, &found);
+	if (!found)
+		entry->not_before = 0;
+	return entry;
+}
+
+/* ---------- merging runs ---------- */
+
+/* Is there a window whose runs should be merged?  Not asked too often. */
+static bool
+find_window(int32 aggregate_id, WeirRunStats *stats)
+{
+	SearchTime *search = search_time(aggregate_id);
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz end;
+
+	if (start < search->not_before)
+		return false;
+	weir_runs_stats(weir_runs_relid(aggregate_id), NULL, stats);
+	end = GetCurrentTimestamp();
+	search->not_before = stats->needs_merge ? 0 :
+		end + (end - start) * SEARCH_PAUSE_FACTOR;
+	return stats->needs_merge;
+}
+
+static void
+merge_runs(const WeirAggregate *agg, const WeirRunStats *stats)
+{
+	Oid			state = weir_runs_relid(agg->id);
+	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
+	WeirRunRange range = {0};
+	Snapshot	snapshot;
+	WeirRunReader *reader;
+	WeirRunWriter *writer;
+
+	range.has_after = !TIMESTAMP_NOT_FINITE(stats->window_end);
+	range.after = stats->window_end - 1;
+	range.has_until = true;
+	range.until = stats->window_end;
+	range.has_start = true;
+	range.start = stats->window_start;
+	range.has_max_level = true;
+	range.max_level = stats->max_level;
+
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(snapshot);
+	reader = weir_runs_begin_read(def, state, &range, snapshot);
+	writer = weir_runs_begin_write(def, state, stats->max_level + 1);
+	weir_partial_combine(def, weir_runs_source(reader),
+						 weir_runs_receiver(writer));
+	(void) weir_runs_end_write(writer);
+	(void) weir_runs_delete_read(reader, DT_NOEND);
+	weir_runs_end_read(reader);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+}
+
+/* True if something was merged. */
+static bool
+maintain_runs(const WeirAggregate *agg)
+{
+	WeirRunStats stats;
+	WeirIdentity saved;
+
+	if (!find_window(agg->id, &stats) ||
+		!weir_aggregate_lock_state(agg->id, false))
+		return false;
+	/* it may have been closed or merged before we had the lock */
+	weir_runs_stats(weir_runs_relid(agg->id), NULL, &stats);
+	if (!stats.needs_merge)
+		return false;
+	weir_aggregate_become_owner(agg, &saved);
+	merge_runs(agg, &stats);
+	weir_restore_identity(&saved);
+	return true;
+}
+
+/* ---------- retention ---------- */
+
+/* True if there may be more. */
+static bool
+maintain_retention(const WeirAggregate *agg)
+{
+	WeirDefinition *def;
+	WeirCursor	cursor;
+	WeirIdentity saved;
+	char	   *table;
+	char	   *column;
+	Timestamp	limit;
+	Oid			argtypes[1];
+	Datum		values[1];
+	int64		deleted;
+
+	if (agg->retention_usec < 0 || !OidIsValid(agg->closed) ||
+		!weir_cursor_read(agg->cursor_id, NULL, &cursor) ||
+		TIMESTAMP_NOT_FINITE(cursor.watermark))
+		return false;
+	limit = cursor.watermark - agg->retention_usec;
+	if (limit > cursor.watermark || limit < MIN_TIMESTAMP)
+		return false;
+
+	weir_aggregate_become_owner(agg, &saved);
+	def = weir_definition_analyze(weir_definition_query(agg->query));
+	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
+									   get_rel_name(agg->closed));
+	column = get_attname(agg->closed, weir_definition_window_column(def, 2), false);
+	argtypes[0] = def->window_type;
+	values[0] = TimestampGetDatum(limit);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (SPI_execute_with_args(psprintf("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY ("
+									   "ARRAY(SELECT ctid FROM %s WHERE %s OPERATOR(pg_catalog.<) $1 LIMIT %d))",
+									   table, table, quote_identifier(column),
+									   RETENTION_BATCH_ROWS),
+							  1, argtypes, values, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete closed rows");
+	deleted = SPI_processed;
+	SPI_finish();
+	PopActiveSnapshot();
+	weir_restore_identity(&saved);
+	return deleted == RETENTION_BATCH_ROWS;
+}
+
+/* ---------- cursors ---------- */
+
+/*
+ * After a restore the definition is there, and the closed rows are, but no
+ * state: begin with the rows that the stream holds.  Windows that are closed
+ * stay closed.
+ */
+static void
+start_anew(WeirAggregate *agg)
+{
+	if (!OidIsValid(weir_runs_relid(agg->id)))
+		weir_runs_create(agg->id);
+	agg->cursor_id = weir_cursor_create(agg->stream_id, true);
+	agg->status = WEIR_AGGREGATE_ACTIVE;
+	agg->failures = 0;
+	weir_aggregate_set_progress(agg, NULL);
+}
+
+/*
+ * Cursors that failing aggregates have left behind hold back the log.  The
+ * stream's lock comes before the aggregate's, which we have: don't wait.
+ */
+static void
+drop_unused_cursors(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+	{
+		WeirCursor *cursor = lfirst(lc);
+
+		if (cursor->is_main ||
+			weir_aggregate_ids_of_cursor(cursor->cursor_id) != NIL)
+			continue;
+		if (!weir_cursor_lock_stream(stream_id, false))
+			return;
+		weir_cursor_drop(cursor->cursor_id);
+	}
+}
+
+bool
+weir_aggregate_maintain(int32 aggregate_id)
+{
+	WeirAggregate agg;
+	bool		more;
+
+	if (!weir_aggregate_read(aggregate_id, NULL, &agg) ||
+		!weir_aggregate_lock(agg.open, false) ||
+		!weir_aggregate_read(aggregate_id, NULL, &agg))
+		return false;
+	if (!agg.is_ready)
+	{
+		start_anew(&agg);
+		return true;
+	}
+	drop_unused_cursors(agg.stream_id);
+	more = maintain_runs(&agg);
+	return maintain_retention(&agg) || more;
+}
+
+/* For tests, and for who wants it done without a worker. */
+Datum
+weir__maintain_aggregate(PG_FUNCTION_ARGS)
+{
+	WeirAggregate agg;
+
+	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
+	search_time(agg.id)->not_before = 0;
+	PG_RETURN_BOOL(weir_aggregate_maintain(agg.id));
+}

@@ -1,0 +1,866 @@
+/*-------------------------------------------------------------------------
+ *
+ * partial.c
+ *	  Aggregation in steps: rows to states, states to states, states to the
+ *	  final result.
+ *
+ * Each step is a query of its own, made from the definition, planned by the
+ * server and run by its executor.  The server knows aggregation in steps from
+ * parallel query, but plans it only below Gather; so the query is planned as
+ * if it aggregated in one step, and its Agg nodes and Aggrefs are then marked
+ * for the step in question, exactly as the planner would have done:
+ *
+ *		rows to states		AGGSPLIT_INITIAL_SERIAL, over the batch
+ *		states to states	combine, deserialize, serialize; no final function
+ *		states to result	AGGSPLIT_FINAL_DESERIAL
+ *
+ * In the latter two the one table is a row source of ours.  It is planned as
+ * an ephemeral named relation, whose scan node is then replaced by a custom
+ * scan: no copy of the states is made.
+ *
+ * The queries are planned anew for every run.  That costs little beside a
+ * batch, and needs no invalidation when a table, function or type is altered.
+ *
+ * Lateness.  Rows for windows that have closed are left out by a condition
+ * added to WHERE, which counts what it rejects.  The server may evaluate it
+ * before other conditions; only when it has rejected something, the batch is
+ * read a second time to find the rows that are late in earnest.
+ *
+ * A timestamp without time zone has the same representation as one with, and
+ * is read as UTC (D11); the functions called here are declared for timestamptz
+ * only and their arguments relabelled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/extensible.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+#include "optimizer/tlist.h"
+#include "parser/parse_func.h"
+#include "parser/parse_oper.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/itemptr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/partial.h"
+
+PG_FUNCTION_INFO_V1(weir__window_is_open);
+PG_FUNCTION_INFO_V1(weir__pane_start);
+PG_FUNCTION_INFO_V1(weir__pane_last_end);
+
+#define AGGSPLIT_COMBINE_SERIAL \
+	((AggSplit) (AGGSPLITOP_COMBINE | AGGSPLITOP_SKIPFINAL | \
+				 AGGSPLITOP_SERIALIZE | AGGSPLITOP_DESERIALIZE))
+
+/* What _window_is_open compares with. */
+typedef struct OpenFilter
+{
+	Timestamp	last_closed;	/* greatest value that is not open */
+	int64		rejected;
+} OpenFilter;
+
+/* ---------- functions in the plans ---------- */
+
+Datum
+weir__window_is_open(PG_FUNCTION_ARGS)
+{
+	OpenFilter *filter = (OpenFilter *) PG_GETARG_POINTER(1);
+
+	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_closed))
+		PG_RETURN_BOOL(true);
+	filter->rejected++;
+	PG_RETURN_BOOL(false);
+}
+
+Datum
+weir__pane_start(PG_FUNCTION_ARGS)
+{
+	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
+	int64		pane = weir_window_pane(spec, PG_GETARG_TIMESTAMP(0));
+
+	PG_RETURN_TIMESTAMP(weir_window_pane_start(spec, pane));
+}
+
+Datum
+weir__pane_last_end(PG_FUNCTION_ARGS)
+{
+	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
+	int64		pane = weir_window_pane(spec, PG_GETARG_TIMESTAMP(0));
+
+	PG_RETURN_TIMESTAMP(weir_window_last_end(spec, pane));
+}
+
+/* ---------- expressions ---------- */
+
+static Expr *
+relabel(Expr *expr, Oid from, Oid to)
+{
+	if (from == to)
+		return expr;
+	return (Expr *) makeRelabelType(expr, to, -1, InvalidOid,
+									COERCE_IMPLICIT_CAST);
+}
+
+static Expr *
+pointer_const(void *pointer)
+{
+	return (Expr *) makeConst(INTERNALOID, -1, InvalidOid, sizeof(Datum),
+							  PointerGetDatum(pointer), false, true);
+}
+
+/* weir.<name>(arg, pointer); arg and, if it is one, result of a time type */
+static Expr *
+call_with_pointer(const char *name, Oid rettype, Expr *arg, Oid argtype,
+				  void *pointer)
+{
+	Oid			argtypes[2] = {TIMESTAMPTZOID, INTERNALOID};
+	List	   *qualified = list_make2(makeString(WEIR_SCHEMA),
+									   makeString(pstrdup(name)));
+	Oid			funcid = LookupFuncName(qualified, 2, argtypes, false);
+	Expr	   *call;
+
+	call = (Expr *) makeFuncExpr(funcid, rettype,
+								 list_make2(relabel(arg, argtype, TIMESTAMPTZOID),
+											pointer_const(pointer)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	if (rettype == TIMESTAMPTZOID)
+		return relabel(call, TIMESTAMPTZOID, argtype);
+	return call;
+}
+
+static Expr *
+window_column(const WeirDefinition *def, AttrNumber column)
+{
+	return (Expr *) makeVar(def->window_rti, column, def->window_type, -1,
+							InvalidOid, 0);
+}
+
+/* start of the pane or of the window, and end of the last window or of it */
+static Expr *
+start_expr(WeirDefinition *def)
+{
+	if (!def->by_pane)
+		return window_column(def, 1);
+	return call_with_pointer("_pane_start", TIMESTAMPTZOID,
+							 copyObject(def->event_time), def->window_type,
+							 &def->window);
+}
+
+static Expr *
+end_expr(WeirDefinition *def)
+{
+	if (!def->by_pane)
+		return window_column(def, 2);
+	return call_with_pointer("_pane_last_end", TIMESTAMPTZOID,
+							 start_expr(def), def->window_type, &def->window);
+}
+
+/* ---------- parts of queries ---------- */
+
+/* Group the query by an expression, which becomes its last output column. */
+static void
+add_group_column(Query *query, Expr *expr, const char *name,
+				 const WeirKey *key)
+{
+	TargetEntry *tle;
+	SortGroupClause *clause = makeNode(SortGroupClause);
+
+	tle = makeTargetEntry(expr, list_length(query->targetList) + 1,
+						  pstrdup(name), false);
+	tle->ressortgroupref = tle->resno;
+	query->targetList = lappend(query->targetList, tle);
+
+	clause->tleSortGroupRef = tle->resno;
+	if (key != NULL)
+	{
+		clause->eqop = key->eqop;
+		clause->sortop = key->sortop;
+		clause->hashable = key->hashable;
+	}
+	else
+		get_sort_group_operators(exprType((Node *) expr), true, true, false,
+								 &clause->sortop, &clause->eqop, NULL,
+								 &clause->hashable);
+	query->groupClause = lappend(query->groupClause, clause);
+}
+
+static void
+add_output(Query *query, Expr *expr, const char *name)
+{
+	query->targetList =
+		lappend(query->targetList,
+				makeTargetEntry(expr, list_length(query->targetList) + 1,
+								pstrdup(name), false));
+}
+
+static void
+add_qual(Query *query, Expr *qual)
+{
+	query->jointree->quals =
+		make_and_qual(query->jointree->quals, (Node *) qual);
+}
+
+/* The FROM and WHERE of the definition, without what stands above. */
+static Query *
+source_query(WeirDefinition *def)
+{
+	Query	   *query = copyObject(def->query);
+
+	query->targetList = NIL;
+	query->groupClause = NIL;
+	query->groupingSets = NIL;
+	query->groupDistinct = false;
+	query->havingQual = NULL;
+	query->hasAggs = false;
+	return query;
+}
+
+/*
+ * By pane, the window function is not called: it becomes a row without
+ * columns, which the planner drops.
+ */
+static void
+forget_window_call(WeirDefinition *def, Query *query)
+{
+	RangeTblEntry *rte = rt_fetch(def->window_rti, query->rtable);
+
+	rte->rtekind = RTE_RESULT;
+	rte->functions = NIL;
+	rte->lateral = false;
+	rte->eref = makeAlias("window", NIL);
+}
+
+/* Expand views, apply row security, and plan to read the batch. */
+static PlannedStmt *
+plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
+{
+	List	   *rewritten;
+
+	AcquireRewriteLocks(query, true, false);
+	rewritten = QueryRewrite(query);
+	if (list_length(rewritten) != 1)
+		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
+	query = linitial_node(Query, rewritten);
+	if (def->by_pane)
+		forget_window_call(def, query);
+	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
+	return weir_newrows_plan(query, batch);
+}
+
+/* Run a plan to its end under the active snapshot. */
+static void
+run_plan(PlannedStmt *plan, DestReceiver *dest)
+{
+	QueryDesc  *desc;
+
+	desc = CreateQueryDesc(plan, "continuous aggregate", GetActiveSnapshot(),
+						   InvalidSnapshot, dest, NULL, NULL, 0);
+	ExecutorStart(desc, 0);
+	WeirExecutorRun(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+}
+
+/* ---------- marking a plan for its step ---------- */
+
+static bool
+mark_aggrefs(Node *node, AggSplit *split)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref))
+	{
+		mark_partial_aggref((Aggref *) node, *split);
+		return false;
+	}
+	return expression_tree_walker(node, mark_aggrefs, split);
+}
+
+static void
+mark_agg(Agg *agg, AggSplit split)
+{
+	ListCell   *lc;
+
+	agg->aggsplit = split;
+	foreach(lc, agg->chain)
+		lfirst_node(Agg, lc)->aggsplit = split;
+	(void) mark_aggrefs((Node *) agg->plan.targetlist, &split);
+	(void) mark_aggrefs((Node *) agg->plan.qual, &split);
+}
+
+/* ---------- rows to states ---------- */
+
+static Query *
+partial_query(WeirDefinition *def, OpenFilter *filter)
+{
+	Query	   *query = source_query(def);
+	ListCell   *lc;
+
+	if (def->nwindow > 0)
+	{
+		if (def->by_pane)
+		{
+			/* the end is a function of the start, which is grouped by */
+			add_output(query, end_expr(def), "window_end");
+			add_group_column(query, start_expr(def), "window_start", NULL);
+			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
+											  copyObject(def->event_time),
+											  def->window_type, filter));
+		}
+		else
+		{
+			add_group_column(query, end_expr(def), "window_end", NULL);
+			add_group_column(query, start_expr(def), "window_start", NULL);
+			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
+											  end_expr(def),
+											  def->window_type, filter));
+		}
+	}
+	foreach(lc, def->keys)
+	{
+		WeirKey    *key = lfirst(lc);
+
+		add_group_column(query, copyObject(key->expr), "key", key);
+	}
+	foreach(lc, def->aggs)
+		add_output(query, copyObject(lfirst(lc)), "state");
+	query->hasAggs = true;
+	return query;
+}
+
+/*
+ * The least event time whose last window ends after the bound: the start of
+ * a pane.  Ends never decrease from pane to pane, so halving finds it.
+ */
+Timestamp
+weir_partial_threshold(WeirDefinition *def, Timestamp bound)
+{
+	int64		low,
+				high;
+
+	Assert(def->by_pane);
+	if (TIMESTAMP_NOT_FINITE(bound))
+		return bound;
+	high = weir_window_pane(&def->window, bound);	/* ends after the bound */
+	low = high - def->window.npanes - 1;
+	while (high - low > 1)
+	{
+		int64		middle = low + (high - low) / 2;
+
+		if (weir_window_last_end(&def->window, middle) > bound)
+			high = middle;
+		else
+			low = middle;
+	}
+	return weir_window_pane_start(&def->window, high);
+}
+
+static void
+init_filter(WeirDefinition *def, Timestamp bound, OpenFilter *filter)
+{
+	filter->rejected = 0;
+	filter->last_closed = bound;
+	if (def->by_pane && !TIMESTAMP_NOT_FINITE(bound))
+		filter->last_closed = weir_partial_threshold(def, bound) - 1;
+}
+
+int64
+weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
+						Timestamp bound, DestReceiver *dest)
+{
+	OpenFilter	filter;
+	PlannedStmt *plan;
+
+	init_filter(def, bound, &filter);
+	plan = plan_over_batch(def, partial_query(def, &filter), batch);
+	if (!IsA(plan->planTree, Agg))
+		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
+			 (int) nodeTag(plan->planTree));
+	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
+	run_plan(plan, dest);
+	return filter.rejected;
+}
+
+/* ---------- late rows ---------- */
+
+typedef struct LateKey
+{
+	Oid			relid;
+	ItemPointerData tid;
+} LateKey;
+
+/* A row met in the second reading. */
+typedef struct LateEntry
+{
+	LateKey		key;			/* hash key; must be first */
+	WeirLateRow late;
+	bool		has_row;
+} LateEntry;
+
+typedef struct LateReceiver
+{
+	DestReceiver pub;
+	HTAB	   *rows;
+	MemoryContext context;
+	Timestamp	bound;
+} LateReceiver;
+
+/* columns: relation, tid, event time, end of a window, row as jsonb */
+static bool
+receive_late(TupleTableSlot *slot, DestReceiver *self)
+{
+	LateReceiver *receiver = (LateReceiver *) self;
+	LateKey		key;
+	LateEntry  *entry;
+	Timestamp	window_end;
+	bool		found;
+
+	slot_getallattrs(slot);
+	memset(&key, 0, sizeof(key));
+	key.relid = DatumGetObjectId(slot->tts_values[0]);
+	key.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
+	window_end = DatumGetTimestamp(slot->tts_values[3]);
+
+	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->late.event_time = DatumGetTimestamp(slot->tts_values[2]);
+		entry->late.window_end = window_end;
+		entry->has_row = false;
+	}
+	entry->late.window_end = Max(entry->late.window_end, window_end);
+	if (!entry->has_row && window_end <= receiver->bound)
+	{
+		MemoryContext old = MemoryContextSwitchTo(receiver->context);
+
+		entry->late.row = PointerGetDatum(PG_DETOAST_DATUM_COPY(slot->tts_values[4]));
+		entry->has_row = true;
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receiver_nothing(DestReceiver *self)
+{
+}
+
+/* Every row of the batch that the query wants, once for each window. */
+static Query *
+late_query(WeirDefinition *def, OpenFilter *filter)
+{
+	Query	   *query = source_query(def);
+	RangeTblEntry *rte = rt_fetch(def->stream_rti, query->rtable);
+	Var		   *row = makeWholeRowVar(rte, def->stream_rti, 0, false);
+
+	add_output(query, (Expr *) makeVar(def->stream_rti,
+									   TableOidAttributeNumber,
+									   OIDOID, -1, InvalidOid, 0), "relation");
+	add_output(query, (Expr *) makeVar(def->stream_rti,
+									   SelfItemPointerAttributeNumber,
+									   TIDOID, -1, InvalidOid, 0), "tid");
+	add_output(query, copyObject(def->event_time), "event_time");
+	add_output(query, end_expr(def), "window_end");
+	add_output(query, (Expr *) makeFuncExpr(F_TO_JSONB, JSONBOID,
+											list_make1(row), InvalidOid,
+											InvalidOid,
+											COERCE_EXPLICIT_CALL), "row");
+	if (def->by_pane)
+	{
+		Expr	   *open = call_with_pointer("_window_is_open", BOOLOID,
+											 copyObject(def->event_time),
+											 def->window_type, filter);
+
+		add_qual(query, makeBoolExpr(NOT_EXPR, list_make1(open), -1));
+	}
+	return query;
+}
+
+List *
+weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound)
+{
+	OpenFilter	filter;
+	LateReceiver receiver;
+	HASHCTL		ctl;
+	HASH_SEQ_STATUS status;
+	LateEntry  *entry;
+	List	   *late = NIL;
+
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.pub.receiveSlot = receive_late;
+	receiver.pub.rStartup = receiver_startup;
+	receiver.pub.rShutdown = receiver_nothing;
+	receiver.pub.rDestroy = receiver_nothing;
+	receiver.pub.mydest = DestNone;
+	receiver.context = CurrentMemoryContext;
+	receiver.bound = bound;
+	ctl.keysize = sizeof(LateKey);
+	ctl.entrysize = sizeof(LateEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	receiver.rows = hash_create("weir late rows", 256, &ctl,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	init_filter(def, bound, &filter);
+	run_plan(plan_over_batch(def, late_query(def, &filter), batch),
+			 (DestReceiver *) &receiver);
+
+	hash_seq_init(&status, receiver.rows);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->late.window_end <= bound)
+		{
+			WeirLateRow *row = palloc(sizeof(WeirLateRow));
+
+			*row = entry->late;
+			late = lappend(late, row);
+		}
+	}
+	hash_destroy(receiver.rows);
+	return late;
+}
+
+/* ---------- scan of state rows ---------- */
+
+/* A custom scan that knows its source; never copied or written out. */
+typedef struct StateScan
+{
+	CustomScan	scan;
+	WeirStateSource *source;
+} StateScan;
+
+typedef struct StateScanState
+{
+	CustomScanState css;
+	WeirStateSource *source;
+} StateScanState;
+
+static TupleTableSlot *
+state_scan_next(ScanState *node)
+{
+	StateScanState *state = (StateScanState *) node;
+	TupleTableSlot *slot = node->ss_ScanTupleSlot;
+
+	CHECK_FOR_INTERRUPTS();
+	ExecClearTuple(slot);
+	(void) state->source->next(state->source, slot);
+	return slot;
+}
+
+static bool
+state_scan_recheck(ScanState *node, TupleTableSlot *slot)
+{
+	return true;
+}
+
+static void
+state_scan_begin(CustomScanState *node, EState *estate, int eflags)
+{
+}
+
+static TupleTableSlot *
+state_scan_exec(CustomScanState *node)
+{
+	return ExecScan(&node->ss, state_scan_next, state_scan_recheck);
+}
+
+static void
+state_scan_end(CustomScanState *node)
+{
+}
+
+static void
+state_scan_rescan(CustomScanState *node)
+{
+	elog(ERROR, "state rows can be read only once");
+}
+
+static const CustomExecMethods state_scan_exec_methods = {
+	.CustomName = "WeirState",
+	.BeginCustomScan = state_scan_begin,
+	.ExecCustomScan = state_scan_exec,
+	.EndCustomScan = state_scan_end,
+	.ReScanCustomScan = state_scan_rescan,
+};
+
+static Node *
+state_scan_create(CustomScan *scan)
+{
+	StateScanState *state = palloc0(sizeof(StateScanState));
+
+	NodeSetTag(state, T_CustomScanState);
+	state->css.methods = &state_scan_exec_methods;
+	state->source = ((StateScan *) scan)->source;
+	return (Node *) state;
+}
+
+static const CustomScanMethods state_scan_methods = {
+	.CustomName = "WeirState",
+	.CreateCustomScanState = state_scan_create,
+};
+
+/* columns of the scan are those of the source, not of a relation */
+static Node *
+index_vars(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = copyObject((Var *) node);
+
+		var->varno = INDEX_VAR;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, index_vars, context);
+}
+
+static Plan *
+make_state_scan(WeirDefinition *def, Plan *old, WeirStateSource *source)
+{
+	StateScan  *scan = palloc0(sizeof(StateScan));
+	int			i;
+
+	NodeSetTag(scan, T_CustomScan);
+	scan->scan.scan.plan = *old;
+	scan->scan.scan.plan.type = T_CustomScan;
+	scan->scan.scan.plan.targetlist = (List *) index_vars((Node *) old->targetlist, NULL);
+	scan->scan.scan.plan.qual = (List *) index_vars((Node *) old->qual, NULL);
+	scan->scan.methods = &state_scan_methods;
+	scan->scan.custom_relids = bms_make_singleton(1);
+	scan->source = source;
+	for (i = 0; i < def->state_desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(def->state_desc, i);
+		Var		   *var = makeVar(1, i + 1, att->atttypid, att->atttypmod,
+								  att->attcollation, 0);
+
+		scan->scan.custom_scan_tlist =
+			lappend(scan->scan.custom_scan_tlist,
+					makeTargetEntry((Expr *) var, i + 1, NULL, false));
+	}
+	return (Plan *) scan;
+}
+
+/*
+ * Mark the Agg nodes of the plan and put the scan of the source in the place
+ * of that of the ephemeral relation.
+ */
+static Plan *
+fix_state_plan(WeirDefinition *def, Plan *plan, AggSplit split,
+			   WeirStateSource *source)
+{
+	if (plan == NULL)
+		return NULL;
+	if (IsA(plan, NamedTuplestoreScan))
+		return make_state_scan(def, plan, source);
+	if (IsA(plan, Agg))
+		mark_agg((Agg *) plan, split);
+	plan->lefttree = fix_state_plan(def, plan->lefttree, split, source);
+	plan->righttree = fix_state_plan(def, plan->righttree, split, source);
+	return plan;
+}
+
+/* ---------- queries over state rows ---------- */
+
+static Expr *
+state_var(const WeirDefinition *def, int column)
+{
+	Form_pg_attribute att = TupleDescAttr(def->state_desc, column);
+
+	return (Expr *) makeVar(1, column + 1, att->atttypid, att->atttypmod,
+							att->attcollation, 0);
+}
+
+/* the aggregate function over its stored states */
+static Expr *
+state_aggref(const WeirDefinition *def, Aggref *aggref, int number)
+{
+	Aggref	   *over = copyObject(aggref);
+	Expr	   *state = state_var(def, def->nwindow + def->nkeys + number);
+
+	over->args = list_make1(makeTargetEntry(state, 1, NULL, false));
+	over->aggfilter = NULL;
+	over->aggstar = false;
+	return (Expr *) over;
+}
+
+static Query *
+state_query(WeirDefinition *def, double rows)
+{
+	Query	   *query = makeNode(Query);
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	RangeTblRef *ref = makeNode(RangeTblRef);
+	int			i;
+
+	rte->rtekind = RTE_NAMEDTUPLESTORE;
+	rte->enrname = "state";
+	rte->enrtuples = rows;
+	rte->eref = makeAlias("state", NIL);
+	rte->inFromCl = true;
+	for (i = 0; i < def->state_desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(def->state_desc, i);
+
+		rte->coltypes = lappend_oid(rte->coltypes, att->atttypid);
+		rte->coltypmods = lappend_int(rte->coltypmods, att->atttypmod);
+		rte->colcollations = lappend_oid(rte->colcollations, att->attcollation);
+		rte->eref->colnames = lappend(rte->eref->colnames,
+									  makeString(pstrdup(NameStr(att->attname))));
+	}
+	ref->rtindex = 1;
+	query->commandType = CMD_SELECT;
+	query->canSetTag = true;
+	query->rtable = list_make1(rte);
+	query->jointree = makeFromExpr(list_make1(ref), NULL);
+	return query;
+}
+
+static void
+run_state_query(WeirDefinition *def, Query *query, AggSplit split,
+				WeirStateSource *source, DestReceiver *dest)
+{
+	PlannedStmt *plan = pg_plan_query(query, "continuous aggregate", 0, NULL);
+
+	plan->planTree = fix_state_plan(def, plan->planTree, split, source);
+	run_plan(plan, dest);
+}
+
+void
+weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
+					 DestReceiver *dest)
+{
+	Query	   *query = state_query(def, source->rows);
+	ListCell   *lc;
+	int			column = 0;
+
+	for (; column < def->nwindow; column++)
+		add_group_column(query, state_var(def, column), "window", NULL);
+	foreach(lc, def->keys)
+		add_group_column(query, state_var(def, column++), "key", lfirst(lc));
+	foreach(lc, def->aggs)
+		add_output(query, state_aggref(def, lfirst(lc),
+									   foreach_current_index(lc)), "state");
+	query->hasAggs = true;
+	run_state_query(def, query, AGGSPLIT_COMBINE_SERIAL, source, dest);
+}
+
+/* Put state columns in the place of keys and aggregate functions. */
+static Node *
+over_state(Node *node, WeirDefinition *def)
+{
+	int			number;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
+	{
+		number = weir_definition_find_agg(def, (Aggref *) node);
+		Assert(number >= 0);
+		return (Node *) state_aggref(def, (Aggref *) node, number);
+	}
+	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
+		((Var *) node)->varno == def->window_rti && def->window_rti != 0)
+		return (Node *) state_var(def, ((Var *) node)->varattno == 2 ? 0 : 1);
+	number = weir_definition_find_key(def, node);
+	if (number >= 0)
+		return (Node *) state_var(def, def->nwindow + number);
+	return expression_tree_mutator(node, over_state, def);
+}
+
+/* Columns that only depend on what is grouped by are grouped by, too. */
+static void
+group_by_implied(WeirDefinition *def, Query *query)
+{
+	Index		ref = 0;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+		ref = Max(ref, lfirst_node(TargetEntry, lc)->ressortgroupref);
+	foreach(lc, def->keys)
+	{
+		WeirKey    *key = lfirst(lc);
+		SortGroupClause *clause;
+		TargetEntry *tle;
+
+		if (!key->is_implied)
+			continue;
+		tle = makeTargetEntry(state_var(def, def->nwindow +
+										foreach_current_index(lc)),
+							  list_length(query->targetList) + 1, NULL, true);
+		tle->ressortgroupref = ++ref;
+		query->targetList = lappend(query->targetList, tle);
+		clause = makeNode(SortGroupClause);
+		clause->tleSortGroupRef = ref;
+		clause->eqop = key->eqop;
+		clause->sortop = key->sortop;
+		clause->hashable = key->hashable;
+		query->groupClause = lappend(query->groupClause, clause);
+	}
+}
+
+Expr *
+weir_partial_key_equals(const WeirDefinition *def, int number, Datum value)
+{
+	WeirKey    *key = list_nth(def->keys, number);
+	int16		len;
+	bool		byval;
+
+	get_typlenbyval(key->type, &len, &byval);
+	return make_opclause(key->eqop, BOOLOID, false,
+						 state_var(def, def->nwindow + number),
+						 (Expr *) makeConst(key->type, key->typmod,
+											key->collation, len, value, false,
+											byval),
+						 InvalidOid, key->collation);
+}
+
+void
+weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
+					List *conditions, DestReceiver *dest)
+{
+	Query	   *query = state_query(def, source->rows);
+
+
+	query->jointree->quals = conditions == NIL ? NULL :
+		(Node *) make_ands_explicit(conditions);
+	query->targetList = (List *) over_state((Node *) def->query->targetList, def);
+	query->havingQual = over_state(def->query->havingQual, def);
+	query->groupClause = copyObject(def->query->groupClause);
+	query->groupingSets = copyObject(def->query->groupingSets);
+	query->groupDistinct = def->query->groupDistinct;
+	query->hasAggs = def->query->hasAggs;
+	group_by_implied(def, query);
+	run_state_query(def, query, AGGSPLIT_FINAL_DESERIAL, source, dest);
+}
+
+TupleDesc
+weir_partial_result_desc(const WeirDefinition *def)
+{
+	return ExecCleanTypeFromTL(def->query->targetList);
+}

@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * partial.h
+ *	  Aggregation in steps: rows to states, states to states, states to the
+ *	  final result.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_PARTIAL_H
+#define WEIR_PARTIAL_H
+
+#include "executor/tuptable.h"
+#include "tcop/dest.h"
+
+#include "aggregate/definition.h"
+#include "stream/newrows.h"
+
+/*
+ * Where state rows come from.  next() fills in the slot, which is virtual
+ * and empty, of the definition's state_desc, and stores it; or returns false
+ * at the end.  What the values point to lives until the next call.
+ */
+typedef struct WeirStateSource WeirStateSource;
+struct WeirStateSource
+{
+	bool		(*next) (WeirStateSource *source, TupleTableSlot *slot);
+	double		rows;			/* estimate */
+};
+
+/* A row whose windows have all closed. */
+typedef struct WeirLateRow
+{
+	Timestamp	event_time;
+	Timestamp	window_end;		/* of its last window */
+	Datum		row;			/* jsonb */
+} WeirLateRow;
+
+/*
+ * State rows of a batch, for windows that end after the bound.  Returns how
+ * many rows (or, where state is not kept by pane, windows of rows) were left
+ * out; some of them may not have been wanted by the query anyway.
+ */
+extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
+									 Timestamp bound, DestReceiver *dest);
+
+/* The rows among them that the query wanted: a list of WeirLateRow. */
+extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
+									Timestamp bound);
+
+/* State rows that are equal in window and keys, made one. */
+extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
+								 DestReceiver *dest);
+
+/*
+ * The result of the query.  State by pane has to be spread to windows before.
+ * State rows that don't fulfil the conditions (a list of expressions, such as
+ * the following function makes) are left out.
+ */
+extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
+								List *conditions, DestReceiver *dest);
+extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
+									 Datum value);
+
+/* the row type of the result; the slot's names are those of the query */
+extern TupleDesc weir_partial_result_desc(const WeirDefinition *def);
+
+/* least event time whose last window ends after the bound; by pane only */
+extern Timestamp weir_partial_threshold(WeirDefinition *def, Timestamp bound);
+
+#endif							/* WEIR_PARTIAL_H */

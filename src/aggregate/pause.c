@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * pause.c
+ *	  Pausing and resuming consumption.
+ *
+ * A paused aggregate stands on a cursor of its own that takes no ticks; what
+ * it has missed stays in the log until it is resumed or dropped.  The live
+ * view stays exact meanwhile.
+ *
+ * Pausing a stream pauses the cursors of all its aggregates, but leaves it to
+ * each aggregate whether it was paused, or has failed, before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+#include "weir.h"
+#include "aggregate/aggregate.h"
+#include "stream/cursor.h"
+#include "stream/stream.h"
+
+PG_FUNCTION_INFO_V1(weir_pause);
+PG_FUNCTION_INFO_V1(weir_resume);
+
+/* Lock in the order of a tick, and read what is true then. */
+static void
+lock_aggregate(WeirAggregate *agg)
+{
+	(void) weir_cursor_lock_stream(agg->stream_id, true);
+	if (!weir_aggregate_lock(agg->open, true) ||
+		!weir_aggregate_read(agg->id, NULL, agg))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the continuous aggregate was dropped concurrently")));
+}
+
+/* Give the aggregate a cursor that nobody else uses. */
+static void
+make_cursor_own(WeirAggregate *agg)
+{
+	WeirCursor	cursor;
+
+	if (!weir_cursor_read(agg->cursor_id, NULL, &cursor))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" has not been started since it was restored",
+						get_rel_name(agg->view))));
+	if (cursor.is_main ||
+		list_length(weir_aggregate_ids_of_cursor(agg->cursor_id)) > 1)
+		agg->cursor_id = weir_cursor_fork(&cursor);
+}
+
+static void
+set_aggregate_paused(WeirAggregate *agg, bool paused)
+{
+	lock_aggregate(agg);
+	if (paused)
+		make_cursor_own(agg);
+	weir_cursor_set_paused(agg->cursor_id, paused);
+	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
+	agg->failures = 0;
+	weir_aggregate_set_progress(agg, NULL);
+}
+
+/* Does anybody on the cursor want ticks? */
+static bool
+cursor_is_wanted(const WeirCursor *cursor)
+{
+	ListCell   *lc;
+
+	if (cursor->is_main)
+		return true;
+	foreach(lc, weir_aggregate_ids_of_cursor(cursor->cursor_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			(agg.status == WEIR_AGGREGATE_ACTIVE ||
+			 agg.status == WEIR_AGGREGATE_RETRYING))
+			return true;
+	}
+	return false;
+}
+
+static void
+set_stream_paused(Oid relid, bool paused)
+{
+	WeirStream	stream;
+	ListCell   *lc;
+
+	weir_stream_get_owned(relid, &stream);
+	(void) weir_cursor_lock_stream(stream.stream_id, true);
+	foreach(lc, weir_cursor_list(stream.stream_id))
+	{
+		WeirCursor *cursor = lfirst(lc);
+
+		if (paused || cursor_is_wanted(cursor))
+			weir_cursor_set_paused(cursor->cursor_id, paused);
+	}
+}
+
+static void
+set_paused(Oid relid, bool paused)
+{
+	WeirAggregate agg;
+
+	if (weir_aggregate_find(relid, NULL, &agg))
+	{
+		weir_aggregate_get_owned(relid, &agg);
+		set_aggregate_paused(&agg, paused);
+	}
+	else
+		set_stream_paused(relid, paused);
+}
+
+Datum
+weir_pause(PG_FUNCTION_ARGS)
+{
+	set_paused(PG_GETARG_OID(0), true);
+	PG_RETURN_VOID();
+}
+
+Datum
+weir_resume(PG_FUNCTION_ARGS)
+{
+	set_paused(PG_GETARG_OID(0), false);
+	PG_RETURN_VOID();
+}

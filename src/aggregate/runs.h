@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * runs.h
+ *	  Stored state: state rows packed into runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_RUNS_H
+#define WEIR_RUNS_H
+
+#include "aggregate/partial.h"
+#include "utils/snapshot.h"
+
+/* Runs of this many of a level are merged into one of the next. */
+#define WEIR_RUN_FANOUT		8
+
+/* What state to read; zeroed, everything. */
+typedef struct WeirRunRange
+{
+	bool		has_after;		/* windows that end after this */
+	Timestamp	after;
+	bool		has_until;		/* and not after this */
+	Timestamp	until;
+	bool		has_start;		/* and start exactly here */
+	Timestamp	start;
+	bool		has_max_level;	/* of runs up to this level */
+	int32		max_level;
+	bool		has_hash;		/* only what may hold keys of this hash */
+	uint32		hash;
+} WeirRunRange;
+
+/* Stretch of windows with the runs they have. */
+typedef struct WeirRunStats
+{
+	int64		rows;			/* state rows */
+	int64		bytes;
+	int64		windows;
+	bool		needs_merge;	/* the first window that has too many runs: */
+	Timestamp	window_end;
+	Timestamp	window_start;
+	int32		max_level;		/* merge its runs up to this level */
+} WeirRunStats;
+
+typedef struct WeirRunWriter WeirRunWriter;
+typedef struct WeirRunReader WeirRunReader;
+
+/* The state table of an aggregate; creating it needs no rights. */
+extern void weir_runs_create(int32 aggregate_id);
+extern void weir_runs_drop(int32 aggregate_id);
+extern Oid	weir_runs_relid(int32 aggregate_id);	/* InvalidOid if none */
+
+/*
+ * Write state rows.  What the receiver is sent is kept back and packed; all
+ * is written when end_write returns, which tells how many rows it was.
+ */
+extern WeirRunWriter *weir_runs_begin_write(WeirDefinition *def, Oid relid,
+											int32 level);
+extern DestReceiver *weir_runs_receiver(WeirRunWriter *writer);
+extern int64 weir_runs_end_write(WeirRunWriter *writer);
+
+/*
+ * Read state rows as the snapshot sees them, in no order.  Raises XX001 for
+ * bytes that are no state, 55000 for state of another layout.
+ */
+extern WeirRunReader *weir_runs_begin_read(WeirDefinition *def, Oid relid,
+										   const WeirRunRange *range,
+										   Snapshot snapshot);
+extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
+extern void weir_runs_end_read(WeirRunReader *reader);
+
+/*
+ * Delete of what has been read the windows that end by then; returns how many
+ * chunks that was.  Nobody else may delete meanwhile: hold
+ * weir_aggregate_lock_state.
+ */
+extern int64 weir_runs_delete_read(WeirRunReader *reader, Timestamp until);
+
+/* the hash by which state rows of equal keys are kept together */
+extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
+							 const bool *isnull);
+
+/* earliest end of a window with state; false if there is none */
+extern bool weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end);
+
+extern void weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats);
+
+#endif							/* WEIR_RUNS_H */

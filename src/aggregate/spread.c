@@ -1,0 +1,137 @@
+/*-------------------------------------------------------------------------
+ *
+ * spread.c
+ *	  From panes to the windows that hold them.
+ *
+ * Where state is kept by pane, a state row counts in every window that holds
+ * its pane: it is handed on once for each.  The values are not copied.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "utils/timestamp.h"
+
+#include "aggregate/spread.h"
+
+typedef struct SpreadSource
+{
+	WeirStateSource pub;
+	WeirDefinition *def;
+	WeirStateSource *inner;
+	TupleTableSlot *row;		/* the row that is being spread */
+	Timestamp	after;
+	Timestamp	until;
+	WeirWindowIter windows;
+	bool		in_row;
+} SpreadSource;
+
+typedef struct ConcatSource
+{
+	WeirStateSource pub;
+	WeirStateSource *current;
+	WeirStateSource *following;
+} ConcatSource;
+
+/* Windows are state rows already: let through those in the range. */
+static bool
+next_in_range(WeirStateSource *source, TupleTableSlot *slot)
+{
+	SpreadSource *spread = (SpreadSource *) source;
+
+	while (spread->inner->next(spread->inner, slot))
+	{
+		Timestamp	end = DatumGetTimestamp(slot->tts_values[0]);
+
+		if (end > spread->after && end <= spread->until)
+			return true;
+		ExecClearTuple(slot);
+	}
+	return false;
+}
+
+static bool
+next_of_panes(WeirStateSource *source, TupleTableSlot *slot)
+{
+	SpreadSource *spread = (SpreadSource *) source;
+	TupleTableSlot *row = spread->row;
+	WeirWindow	window;
+
+	for (;;)
+	{
+		while (spread->in_row &&
+			   weir_window_iter_next(&spread->windows, &window) &&
+			   window.end <= spread->until)
+		{
+			int			natts = slot->tts_tupleDescriptor->natts;
+
+			if (window.end <= spread->after)
+				continue;
+			memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * natts);
+			memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * natts);
+			slot->tts_values[0] = TimestampGetDatum(window.end);
+			slot->tts_values[1] = TimestampGetDatum(window.start);
+			ExecStoreVirtualTuple(slot);
+			return true;
+		}
+		ExecClearTuple(row);
+		spread->in_row = false;
+		if (!spread->inner->next(spread->inner, row))
+			return false;
+		weir_window_iter_init(&spread->windows, &spread->def->window,
+							  weir_window_pane(&spread->def->window,
+											   DatumGetTimestamp(row->tts_values[1])));
+		spread->in_row = true;
+	}
+}
+
+WeirStateSource *
+weir_spread_source(WeirDefinition *def, WeirStateSource *source,
+				   Timestamp after, Timestamp until)
+{
+	SpreadSource *spread = palloc0(sizeof(SpreadSource));
+	bool		by_row = !def->by_pane ||
+		def->window.kind == WEIR_WINDOW_TUMBLE;
+
+	if (def->nwindow == 0)
+		return source;
+	spread->pub.next = by_row ? next_in_range : next_of_panes;
+	spread->pub.rows = source->rows *
+		(by_row ? 1 : Min(def->window.npanes, 1000));
+	spread->def = def;
+	spread->inner = source;
+	spread->after = after;
+	spread->until = until;
+	if (!by_row)
+		spread->row = MakeSingleTupleTableSlot(def->state_desc,
+											   &TTSOpsVirtual);
+	return &spread->pub;
+}
+
+static bool
+next_of_both(WeirStateSource *source, TupleTableSlot *slot)
+{
+	ConcatSource *concat = (ConcatSource *) source;
+
+	while (concat->current != NULL)
+	{
+		if (concat->current->next(concat->current, slot))
+			return true;
+		concat->current = concat->following;
+		concat->following = NULL;
+	}
+	return false;
+}
+
+WeirStateSource *
+weir_spread_concat(WeirStateSource *first, WeirStateSource *second)
+{
+	ConcatSource *concat = palloc0(sizeof(ConcatSource));
+
+	concat->pub.next = next_of_both;
+	concat->pub.rows = first->rows + second->rows;
+	concat->current = first;
+	concat->following = second;
+	return &concat->pub;
+}

@@ -1,0 +1,47 @@
+/* src/aggregate/stat.sql */
+
+CREATE VIEW weir.continuous_aggregates AS
+SELECT a.view AS aggregate, s.relation AS stream, a.closed,
+    pg_catalog.pg_get_viewdef(a.query) AS query,
+    a.allowed_lateness, a.retention, a.realtime
+FROM weir._aggregate a
+LEFT JOIN weir._stream s ON s.id OPERATOR(pg_catalog.=) a.stream_id;
+COMMENT ON VIEW weir.continuous_aggregates IS 'continuous aggregates and their definitions';
+GRANT SELECT ON weir.continuous_aggregates TO PUBLIC;
+
+CREATE FUNCTION weir._aggregate_stats(aggregate_id integer, OUT groups bigint,
+    OUT bytes bigint, OUT open_windows bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'weir__aggregate_stats'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION weir._aggregate_stats(integer) IS 'size of the state of a continuous aggregate';
+
+CREATE VIEW weir.stat_aggregates AS
+SELECT a.view AS aggregate,
+    CASE p.status WHEN 0 THEN 'active' WHEN 1 THEN 'retrying' WHEN 2 THEN 'failed'
+        WHEN 3 THEN 'paused' ELSE 'not started' END AS status,
+    st.groups, st.bytes, st.open_windows,
+    CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END AS watermark,
+    a.closed_until,
+    p.late_rows, p.failures,
+    CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE') THEN p.last_error END AS last_error,
+    p.last_error_at, p.next_retry
+FROM weir._aggregate a
+LEFT JOIN weir._aggregate_progress p USING (aggregate_id)
+JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) a.view
+LEFT JOIN weir._cursor c ON c.id OPERATOR(pg_catalog.=) p.cursor_id
+CROSS JOIN LATERAL weir._aggregate_stats(a.aggregate_id) st;
+COMMENT ON VIEW weir.stat_aggregates IS 'how each continuous aggregate fares';
+GRANT SELECT ON weir.stat_aggregates TO PUBLIC;
+
+-- Late rows are shown to those who own the aggregate, as its closed rows are.
+CREATE VIEW weir.late_rows WITH (security_barrier) AS
+SELECT s.relation AS stream, a.view AS aggregate, l.arrived_at, l.event_time,
+    l.watermark, l.window_end, l.reason, l."row"
+FROM weir._late_row l
+JOIN weir._aggregate a USING (aggregate_id)
+JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) a.view
+LEFT JOIN weir._stream s ON s.id OPERATOR(pg_catalog.=) a.stream_id
+WHERE pg_catalog.pg_has_role(v.relowner, 'USAGE');
+COMMENT ON VIEW weir.late_rows IS 'rows that came after their windows had closed';
+GRANT SELECT ON weir.late_rows TO PUBLIC;
