@@ -19,6 +19,7 @@ OBJS_TYPES = \
 	src/types/cell.o \
 	src/types/bytestext.o \
 	src/types/widerow.o \
+	src/types/widerow_build.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
