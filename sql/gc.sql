@@ -153,6 +153,58 @@ SELECT check_seg();
 SELECT weir.mutate_row('seg', 'k', weir.delete_from_row());
 SELECT check_seg();
 
+-- A long row of which only what changes is folded, next to one that is never compacted.
+SELECT weir.create_wide_table('long'), weir.create_wide_table('flat');
+SELECT weir.add_family(t, 'a'), weir.add_family(t, 'v', weir.max_versions(2)), weir.add_family(t, 'z', NULL, 'sum')
+FROM unnest(ARRAY['long', 'flat']::regclass[]) t;
+SELECT setseed(0.5);
+CREATE FUNCTION change() RETURNS weir.mutation[] LANGUAGE plpgsql AS $$
+DECLARE
+	fam text := (ARRAY['a', 'v'])[1 + floor(random() * 2)];
+	q text := 'q' || floor(random() * 2000);
+	ts timestamptz := timestamptz '2024-01-01' + floor(random() * 5) * interval '1 s';
+BEGIN
+	RETURN CASE floor(random() * 20)
+		WHEN 0 THEN ARRAY[weir.delete_from_column(fam, q)]
+		WHEN 1 THEN ARRAY[weir.delete_from_column('z', q), weir.add_to_cell('z', q, ts, 3)]
+		WHEN 2 THEN ARRAY[weir.set_cell(fam, q, repeat('x', floor(random() * 3000)::int), ts)]
+		WHEN 3 THEN CASE WHEN random() < 0.1 THEN ARRAY[weir.delete_from_family(fam)] ELSE ARRAY[weir.add_to_cell('z', q, ts, 5)] END
+		WHEN 4 THEN CASE WHEN random() < 0.03 THEN ARRAY[weir.delete_from_row()] ELSE ARRAY[weir.add_to_cell('z', q, ts, 5)] END
+		WHEN 5 THEN (SELECT array_agg(weir.delete_from_column(fam, 'q' || i)) FROM generate_series(floor(random() * 2000)::int, floor(random() * 2000)::int) i)
+		ELSE ARRAY[weir.set_cell(fam, q, md5(random()::text), ts), weir.set_cell(fam, q || 'x', 'y', ts)] END;
+END $$;
+DO $$
+DECLARE
+	m weir.mutation[];
+	partial int := 0;
+BEGIN
+	FOR t IN 0 .. 1 LOOP
+		PERFORM weir.mutate_row((ARRAY['long', 'flat'])[t + 1]::regclass, 'k', VARIADIC
+			(SELECT array_agg(weir.set_cell('a', 'q' || i, md5(i::text), '2024-01-01')) ||
+			        array_agg(weir.set_cell('v', 'q' || i, md5(i::text), '2024-01-01')) FROM generate_series(1, 2000) i));
+	END LOOP;
+	FOR i IN 1 .. 150 LOOP
+		FOR j IN 0 .. floor(random() * 3) LOOP
+			m := change();
+			CONTINUE WHEN m IS NULL;
+			PERFORM weir.mutate_row('long', 'k', VARIADIC m);
+			PERFORM weir.mutate_row('flat', 'k', VARIADIC m);
+		END LOOP;
+		IF i = 75 THEN
+			PERFORM weir.alter_family('long', 'v', weir.max_versions(1)), weir.alter_family('flat', 'v', weir.max_versions(1));
+		END IF;
+		PERFORM weir.compact('long', whole_rows => i % 25 = 0);
+		IF weir.read_row('long', 'k')::text IS DISTINCT FROM weir.read_row('flat', 'k')::text THEN
+			RAISE 'different after %', i;
+		END IF;
+		IF (SELECT count(*) FROM long_base) > 8 THEN partial := partial + 1; END IF;
+	END LOOP;
+	IF partial < 50 THEN RAISE 'the row was long only % times', partial; END IF;
+END $$;
+SELECT count(*) FROM long_delta;
+SELECT weir.drop_wide_table('long'), weir.drop_wide_table('flat');
+DROP FUNCTION change;
+
 DROP VIEW cells;
 DROP FUNCTION check_seg;
 SELECT weir.drop_wide_table('g'), weir.drop_wide_table('seg');
