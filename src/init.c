@@ -16,6 +16,7 @@
 #include "aggregate/consume.h"
 #include "storage/catalog.h"
 #include "storage/hll.h"
+#include "storage/rowscan.h"
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 {
 	weir_hll_init();
 	weir_catalog_init();
+	weir_rowscan_init();
 	weir_capture_init();
 	weir_newrows_init();
 	weir_consume_init();
