@@ -389,14 +389,19 @@ typedef struct StoreSource
 	WeirStateSource pub;
 	Tuplestorestate *rows;
 	TupleTableSlot *slot;
+	MemoryContext context;		/* of the tuple in the slot */
 } StoreSource;
 
 static bool
 next_stored(WeirStateSource *source, TupleTableSlot *slot)
 {
 	StoreSource *store = (StoreSource *) source;
+	MemoryContext old = MemoryContextSwitchTo(store->context);
+	bool		found = tuplestore_gettupleslot(store->rows, true, false,
+												store->slot);
 
-	if (!tuplestore_gettupleslot(store->rows, true, false, store->slot))
+	MemoryContextSwitchTo(old);
+	if (!found)
 		return false;
 	slot_getallattrs(store->slot);
 	memcpy(slot->tts_values, store->slot->tts_values,
@@ -416,6 +421,7 @@ pending_source(WeirDefinition *def, int32 cursor_id, Timestamp bound,
 	WeirBatch  *batch = weir_batch_pending(cursor_id, snapshot);
 
 	source->pub.next = next_stored;
+	source->context = CurrentMemoryContext;
 	source->rows = tuplestore_begin_heap(false, false, work_mem);
 	source->slot = MakeSingleTupleTableSlot(def->state_desc,
 											&TTSOpsMinimalTuple);
@@ -537,9 +543,14 @@ live_iterate(ForeignScanState *node)
 {
 	LiveScan   *scan = (LiveScan *) node->fdw_state;
 
+	MemoryContext old;
+
 	if (scan->rows == NULL)
 		compute_rows(node);
+	/* the slot may come to own a tuple that was on disk */
+	old = MemoryContextSwitchTo(scan->context);
 	(void) tuplestore_gettupleslot(scan->rows, true, false, scan->slot);
+	MemoryContextSwitchTo(old);
 	return scan->slot;
 }
 

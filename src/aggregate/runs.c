@@ -24,7 +24,8 @@
  *		data						the state rows
  *
  * A chunk takes about a page; within a run the chunks of a window follow each
- * other by hash, so that a reader of one group opens one chunk of each run.
+ * other by hash, so that a reader of one group opens one chunk of each run:
+ * the index finds it without a look at the others.
  * A state row too large for a page is a chunk of its own, and TOASTed.
  *
  * Bytes of data, after the varlena header, in the server's byte order:
@@ -111,6 +112,9 @@ enum
 	Anum_data,
 	Natts_run = Anum_data
 };
+
+/* columns of the index: window_end, window_start, hash_lo, hash_hi */
+#define Natts_index			4
 
 /* A state row that waits to be packed. */
 typedef struct PendingRow
@@ -213,7 +217,7 @@ weir_runs_create(int32 aggregate_id)
 				 "WITH (toast_tuple_target = 8160)", WEIR_SCHEMA, name);
 	weir_execute("ALTER TABLE %s.%s ALTER COLUMN data SET STORAGE EXTERNAL",
 				 WEIR_SCHEMA, name);
-	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start)",
+	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, hash_lo, hash_hi)",
 				 WEIR_SCHEMA, name);
 	weir_restore_identity(&identity);
 	weir_join_extension(weir_runs_relid(aggregate_id));
@@ -346,11 +350,13 @@ insert_chunks(WeirRunWriter *writer)
 	for (i = 0; i < writer->nslots; i++)
 	{
 		TupleTableSlot *slot = writer->slots[i];
-		Datum		values[2];
-		bool		isnull[2] = {false, false};
+		Datum		values[Natts_index];
+		bool		isnull[Natts_index];
 
 		values[0] = slot_getattr(slot, Anum_window_end, &isnull[0]);
 		values[1] = slot_getattr(slot, Anum_window_start, &isnull[1]);
+		values[2] = slot_getattr(slot, Anum_hash_lo, &isnull[2]);
+		values[3] = slot_getattr(slot, Anum_hash_hi, &isnull[3]);
 		index_insert(writer->index, values, isnull, &slot->tts_tid,
 					 writer->rel, UNIQUE_CHECK_NO, false, writer->index_info);
 		ExecClearTuple(slot);
@@ -646,20 +652,9 @@ load_data(WeirRunReader *reader, Datum datum)
 static bool
 chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 {
-	if (reader->range.has_start &&
-		reader->window_start != reader->range.start)
-		return false;
 	if (reader->range.has_max_level &&
 		DatumGetInt32(values[Anum_level - 1]) > reader->range.max_level)
 		return false;
-	if (reader->range.has_hash)
-	{
-		int32		position = hash_position(reader->range.hash);
-
-		if (position < DatumGetInt32(values[Anum_hash_lo - 1]) ||
-			position > DatumGetInt32(values[Anum_hash_hi - 1]))
-			return false;
-	}
 	return true;
 }
 
@@ -731,7 +726,7 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 					 const WeirRunRange *range, Snapshot snapshot)
 {
 	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
-	ScanKeyData keys[2];
+	ScanKeyData keys[5];
 	int			nkeys = 0;
 
 	reader->source.next = read_state;
@@ -749,6 +744,18 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 	if (range->has_until)
 		ScanKeyInit(&keys[nkeys++], Anum_window_end, BTLessEqualStrategyNumber,
 					F_TIMESTAMP_LE, TimestampGetDatum(range->until));
+	if (range->has_start)
+		ScanKeyInit(&keys[nkeys++], Anum_window_start, BTEqualStrategyNumber,
+					F_TIMESTAMP_EQ, TimestampGetDatum(range->start));
+	if (range->has_hash)
+	{
+		Datum		position = Int32GetDatum(hash_position(range->hash));
+
+		ScanKeyInit(&keys[nkeys++], Anum_hash_lo, BTLessEqualStrategyNumber,
+					F_INT4LE, position);
+		ScanKeyInit(&keys[nkeys++], Anum_hash_hi, BTGreaterEqualStrategyNumber,
+					F_INT4GE, position);
+	}
 	reader->rel = table_open(relid, AccessShareLock);
 	reader->source.rows = Max(reader->rel->rd_rel->reltuples, 10) * 100;
 	reader->scan = systable_beginscan(reader->rel, state_index(reader->rel),
