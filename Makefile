@@ -53,6 +53,7 @@ OBJS_STREAM = \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/distinct.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
 	src/aggregate/spread.o \
@@ -101,6 +102,7 @@ SQL_STREAM = \
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
 	src/aggregate/partial.sql \
+	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \

@@ -42,6 +42,7 @@
 
 #include "weir.h"
 #include "aggregate/definition.h"
+#include "aggregate/distinct.h"
 
 /* A refusal: what is not supported, and what to do instead. */
 static void
@@ -532,20 +533,29 @@ agg_state_type(Aggref *aggref)
 	return type;
 }
 
-static void
-check_aggref(Aggref *aggref)
+/* What is kept for a call; with DISTINCT, the set of its values. */
+static Aggref *
+kept_aggref(Aggref *aggref)
 {
 	if (aggref->aggkind != AGGKIND_NORMAL)
 		refuse(psprintf("The aggregate function %s needs all values at once (WITHIN GROUP).",
 						agg_name(aggref)),
 			   "Use a sketch, such as tdigest, for percentiles.");
-	if (aggref->aggdistinct != NIL)
-		refuse("DISTINCT in an aggregate function is not supported.",
-			   "Use a sketch, such as hll, or group by the value and count in a view.");
 	if (aggref->aggorder != NIL)
 		refuse("ORDER BY in an aggregate function is not supported.",
 			   "Use weir.first or weir.last.");
+	if (aggref->aggdistinct != NIL)
+	{
+		if (list_length(aggref->args) != 1 || aggref->aggvariadic)
+			refuse("DISTINCT in an aggregate function is supported for a single argument only.",
+				   NULL);
+		if (linitial_oid(aggref->aggargtypes) == RECORDOID)
+			refuse("DISTINCT in an aggregate function is not supported for anonymous rows.",
+				   "Use a row of a named composite type.");
+		aggref = weir_distinct_set(aggref);
+	}
 	(void) agg_state_type(aggref);
+	return aggref;
 }
 
 int
@@ -572,9 +582,10 @@ collect_outputs(Node *node, WeirDefinition *def)
 		return false;
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
 	{
-		check_aggref((Aggref *) node);
-		if (weir_definition_find_agg(def, (Aggref *) node) < 0)
-			def->aggs = lappend(def->aggs, node);
+		Aggref	   *kept = kept_aggref((Aggref *) node);
+
+		if (weir_definition_find_agg(def, kept) < 0)
+			def->aggs = lappend(def->aggs, kept);
 		return false;
 	}
 	if (IsA(node, GroupingFunc))

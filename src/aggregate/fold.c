@@ -125,7 +125,8 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	rejected = weir_partial_from_batch(def, tick->batch, bound,
 									   weir_runs_receiver(writer));
 	(void) weir_runs_end_write(writer);
-	if (rejected > 0)
+	/* history of a restored aggregate: its closed rows are there already */
+	if (rejected > 0 && !tick->cursor.in_history)
 	{
 		List	   *late = weir_partial_late_rows(def, tick->batch, bound);
 

@@ -62,6 +62,7 @@
 #include "utils/timestamp.h"
 
 #include "weir.h"
+#include "aggregate/distinct.h"
 #include "aggregate/partial.h"
 
 PG_FUNCTION_INFO_V1(weir__window_is_open);
@@ -780,9 +781,17 @@ over_state(Node *node, WeirDefinition *def)
 		return NULL;
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
 	{
-		number = weir_definition_find_agg(def, (Aggref *) node);
+		Aggref	   *aggref = (Aggref *) node;
+		Aggref	   *kept = aggref->aggdistinct != NIL ?
+			weir_distinct_set(aggref) : aggref;
+		Expr	   *result;
+
+		number = weir_definition_find_agg(def, kept);
 		Assert(number >= 0);
-		return (Node *) state_aggref(def, (Aggref *) node, number);
+		result = state_aggref(def, kept, number);
+		if (aggref->aggdistinct != NIL)
+			result = weir_distinct_apply(aggref, result);
+		return (Node *) result;
 	}
 	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0)
