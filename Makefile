@@ -56,11 +56,12 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
-	src/aggregate/spread.o \
+	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
 	src/aggregate/sink.o \
+	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/fold.o \
@@ -140,6 +141,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	session \
 	aggregate_errors \
 	state
 

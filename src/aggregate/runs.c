@@ -41,7 +41,8 @@
  *						of MAXIMUM_ALIGNOF; first their t_len, see htup_details.h
  *
  * The columns of a state row are the keys and the states; those of the window
- * are in the chunk.
+ * are in the chunk.  Sessions differ from key to key: there a state row has
+ * all columns, and the chunk the least window_end and window_start in it.
  *
  * Invariants:
  *	1. Chunks are inserted and deleted, never updated.
@@ -119,7 +120,7 @@ enum
 /* A state row that waits to be packed. */
 typedef struct PendingRow
 {
-	Timestamp	window_end;
+	Timestamp	window_end;		/* for sessions, none */
 	Timestamp	window_start;
 	uint32		hash;
 	MinimalTuple tuple;
@@ -248,16 +249,24 @@ state_index(Relation rel)
 	return linitial_oid(indexes);
 }
 
+/* columns in front of a state row that are not packed with it */
+static inline int
+chunk_columns(const WeirDefinition *def)
+{
+	return def->is_session ? 0 : def->nwindow;
+}
+
 /* the columns of state rows that are packed */
 static TupleDesc
 packed_desc(const WeirDefinition *def)
 {
-	int			natts = def->state_desc->natts - def->nwindow;
+	int			skipped = chunk_columns(def);
+	int			natts = def->state_desc->natts - skipped;
 	TupleDesc	desc = CreateTemplateTupleDesc(natts);
 	int			i;
 
 	for (i = 1; i <= natts; i++)
-		TupleDescCopyEntry(desc, i, def->state_desc, i + def->nwindow);
+		TupleDescCopyEntry(desc, i, def->state_desc, i + skipped);
 	return desc;
 }
 
@@ -365,6 +374,30 @@ insert_chunks(WeirRunWriter *writer)
 	MemoryContextReset(writer->chunk_context);
 }
 
+/* The least end and the least start of the sessions from first to before end. */
+static void
+least_session(WeirRunWriter *writer, const PendingRow *first,
+			  const PendingRow *end, Timestamp *window_end,
+			  Timestamp *window_start)
+{
+	const PendingRow *row;
+
+	*window_end = *window_start = DT_NOEND;
+	for (row = first; row < end; row++)
+	{
+		HeapTupleData tuple;
+		bool		isnull;
+		Timestamp	value;
+
+		tuple.t_len = row->tuple->t_len + MINIMAL_TUPLE_OFFSET;
+		tuple.t_data = (HeapTupleHeader) ((char *) row->tuple - MINIMAL_TUPLE_OFFSET);
+		value = DatumGetTimestamp(heap_getattr(&tuple, 1, writer->row_desc, &isnull));
+		*window_end = Min(*window_end, value);
+		value = DatumGetTimestamp(heap_getattr(&tuple, 2, writer->row_desc, &isnull));
+		*window_start = Min(*window_start, value);
+	}
+}
+
 /* Pack the rows from first to before end into a chunk. */
 static void
 add_chunk(WeirRunWriter *writer, const PendingRow *first,
@@ -376,6 +409,8 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	char	   *to = VARDATA(data) + RUN_HEADER_SIZE;
 	const PendingRow *row;
 	RunHeader	header;
+	Timestamp	window_end;
+	Timestamp	window_start;
 
 	SET_VARSIZE(data, VARHDRSZ + size);
 	memset(&header, 0, sizeof(header));
@@ -392,10 +427,14 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	}
 	Assert(to == VARDATA(data) + size);
 
+	window_end = first->window_end;
+	window_start = first->window_start;
+	if (writer->def->is_session)
+		least_session(writer, first, end, &window_end, &window_start);
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, false, Natts_run);
-	slot->tts_values[Anum_window_end - 1] = TimestampGetDatum(first->window_end);
-	slot->tts_values[Anum_window_start - 1] = TimestampGetDatum(first->window_start);
+	slot->tts_values[Anum_window_end - 1] = TimestampGetDatum(window_end);
+	slot->tts_values[Anum_window_start - 1] = TimestampGetDatum(window_start);
 	slot->tts_values[Anum_level - 1] = Int32GetDatum(writer->level);
 	slot->tts_values[Anum_run - 1] =
 		Int64GetDatum((int64) U64FromFullTransactionId(GetCurrentFullTransactionId()));
@@ -469,6 +508,7 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 {
 	WeirRunWriter *writer = (WeirRunWriter *) self;
 	int			nwindow = writer->def->nwindow;
+	int			skipped = chunk_columns(writer->def);
 	MemoryContext old;
 	PendingRow *row;
 
@@ -480,20 +520,20 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 									 sizeof(PendingRow) * writer->max_rows);
 	}
 	row = &writer->rows[writer->nrows++];
-	row->window_end = nwindow > 0 ?
+	row->window_end = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[0]) : DT_NOEND;
-	row->window_start = nwindow > 0 ?
+	row->window_start = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[1]) : DT_NOEND;
 
 	old = MemoryContextSwitchTo(writer->tmp_context);
 	row->hash = hash_keys(&writer->hasher, slot->tts_values + nwindow,
 						  slot->tts_isnull + nwindow);
-	fetch_external_values(writer, slot->tts_values + nwindow,
-						  slot->tts_isnull + nwindow);
+	fetch_external_values(writer, slot->tts_values + skipped,
+						  slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(writer->row_context);
 	row->tuple = WeirFormMinimalTuple(writer->row_desc,
-									  slot->tts_values + nwindow,
-									  slot->tts_isnull + nwindow);
+									  slot->tts_values + skipped,
+									  slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(writer->tmp_context);
 
@@ -652,6 +692,9 @@ load_data(WeirRunReader *reader, Datum datum)
 static bool
 chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 {
+	if (reader->range.has_starts_until &&
+		reader->window_start > reader->range.starts_until)
+		return false;
 	if (reader->range.has_max_level &&
 		DatumGetInt32(values[Anum_level - 1]) > reader->range.max_level)
 		return false;
@@ -686,7 +729,7 @@ static bool
 read_state(WeirStateSource *source, TupleTableSlot *slot)
 {
 	WeirRunReader *reader = (WeirRunReader *) source;
-	int			nwindow = reader->def->nwindow;
+	int			skipped = chunk_columns(reader->def);
 	HeapTupleData tuple;
 	MinimalTuple packed;
 	Size		left;
@@ -709,9 +752,9 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 
 	tuple.t_len = packed->t_len + MINIMAL_TUPLE_OFFSET;
 	tuple.t_data = (HeapTupleHeader) ((char *) packed - MINIMAL_TUPLE_OFFSET);
-	heap_deform_tuple(&tuple, reader->row_desc, slot->tts_values + nwindow,
-					  slot->tts_isnull + nwindow);
-	if (nwindow > 0)
+	heap_deform_tuple(&tuple, reader->row_desc, slot->tts_values + skipped,
+					  slot->tts_isnull + skipped);
+	if (skipped > 0)
 	{
 		slot->tts_values[0] = TimestampGetDatum(reader->window_end);
 		slot->tts_values[1] = TimestampGetDatum(reader->window_start);
@@ -875,7 +918,8 @@ add_to_window(WindowRuns *window, const Datum *values)
 }
 
 void
-weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats)
+weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
+				WeirRunStats *stats)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	Relation	index = index_open(state_index(rel), AccessShareLock);
@@ -892,8 +936,9 @@ weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats)
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
 		if (!window.valid ||
-			window.window_end != DatumGetTimestamp(values[Anum_window_end - 1]) ||
-			window.window_start != DatumGetTimestamp(values[Anum_window_start - 1]))
+			(!is_session &&
+			 (window.window_end != DatumGetTimestamp(values[Anum_window_end - 1]) ||
+			  window.window_start != DatumGetTimestamp(values[Anum_window_start - 1]))))
 		{
 			judge_window(stats, &window);
 			memset(&window, 0, sizeof(window));
