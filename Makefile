@@ -6,6 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
+#   make fuzz                       src/types outside of a server (test/fuzz/run)
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -32,11 +33,42 @@ OBJS_TYPES = \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
 	src/types/regex.o \
-	src/types/row_key.o
+	src/types/row_key.o \
+	src/types/filter_tree.o \
+	src/types/filter_io.o \
+	src/types/filter_needs.o \
+	src/types/filter.o \
+	src/types/filter_make.o \
+	src/types/stored.o \
+	src/types/delta.o \
+	src/types/gc_rule.o \
+	src/types/fold.o \
+	src/types/segment.o \
+	src/types/json_list.o \
+	src/types/mutation.o \
+	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
-	src/storage/sequence.o
+	src/storage/sequence.o \
+	src/storage/catalog.o \
+	src/storage/rowlock.o \
+	src/storage/hll.o \
+	src/storage/heapscan.o \
+	src/storage/rowscan.o \
+	src/storage/rowstore.o \
+	src/storage/wide_table.o \
+	src/storage/filtered.o \
+	src/storage/rowread.o \
+	src/storage/face.o \
+	src/storage/face_columns.o \
+	src/storage/face_plan.o \
+	src/storage/face_scan.o \
+	src/storage/face_modify.o \
+	src/storage/algebra.o \
+	src/storage/compact.o \
+	src/storage/rowmodify.o \
+	src/storage/tableops.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -64,7 +96,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
-	src/aggregate/fold.o \
+	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/pause.o \
@@ -73,6 +105,7 @@ OBJS_AGGREGATE = \
 
 OBJS_WORKER = \
 	src/worker/worker.o \
+	src/worker/housekeeping.o \
 	src/worker/launcher.o \
 	src/worker/wakeup.o
 
@@ -91,9 +124,23 @@ SQL_TYPES = \
 	src/types/window.sql \
 	src/types/first_last.sql \
 	src/types/regex.sql \
-	src/types/row_key.sql
+	src/types/row_key.sql \
+	src/types/filter.sql \
+	src/types/gc_rule.sql \
+	src/types/delta.sql \
+	src/types/mutation.sql \
+	src/types/rmw_rule.sql
 
-SQL_STORAGE =
+SQL_STORAGE = \
+	src/storage/catalog.sql \
+	src/storage/face.sql \
+	src/storage/wide_table.sql \
+	src/storage/rowstore.sql \
+	src/storage/rowread.sql \
+	src/storage/rowmodify.sql \
+	src/storage/tableops.sql \
+	src/storage/algebra.sql \
+	src/storage/compact.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
@@ -113,7 +160,8 @@ SQL_AGGREGATE = \
 	src/aggregate/stat.sql
 
 SQL_WORKER = \
-	src/worker/worker.sql
+	src/worker/worker.sql \
+	src/worker/stats.sql
 
 SQL_FILES = \
 	src/init.sql \
@@ -127,15 +175,23 @@ DATA_built = weir--$(EXTVERSION).sql
 
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
+	widerow_io \
+	widerow_ops \
+	widerow_corrupt \
+	widerow_limits \
+	row_key \
 	window \
 	first_last \
-	regex
+	regex \
+	filter
 
-REGRESS_STORAGE =
+REGRESS_STORAGE = \
+	delta_algebra
 
 REGRESS_STREAM = \
 	stream \
-	stream_errors
+	stream_errors \
+	stream_rewrite
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -149,8 +205,13 @@ REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_A
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
 
 ISOLATION = \
+	tick_vs_insert \
+	long_writer \
+	old_snapshot \
+	queue_delete \
+	writer_isolation \
 	live_view
-ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
@@ -162,7 +223,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress
+SELF_CONTAINED = test demo bench stress fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -172,6 +233,9 @@ test:
 
 stress:
 	@$(CURDIR)/test/run stress
+
+fuzz:
+	@$(CURDIR)/test/fuzz/run
 
 demo:
 	@$(CURDIR)/demo/run

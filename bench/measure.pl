@@ -42,14 +42,19 @@ sub sql
 	return run_psql(join ";\n", @_, '');
 }
 
-# Milliseconds that the server took for the last of the statements.
+# How long the last of the statements took, in milliseconds: [elapsed, processor
+# time of its session]. The latter hardly minds what else the machine does; it is
+# counted in steps of 10 ms.
 sub timed
 {
 	my $last = pop;
-	my $answer = run_psql(join(";\n", @_, '') . "\\timing on\n$last;\n");
+	my $cpu = "SELECT 'cpu', 10 * (split_part(stat, ' ', 14)::int + split_part(stat, ' ', 15)::int)"
+	  . " FROM pg_read_file('/proc/self/stat') stat;\n";
+	my $answer = run_psql(join(";\n", @_, '') . "$cpu\\timing on\n$last;\n\\timing off\n$cpu");
 
-	$answer =~ /Time: ([0-9.]+) ms[^\n]*\z/ or die "no time in: $answer\n";
-	return $1;
+	my ($before, $elapsed, $after) = $answer =~ m{^cpu\|(\d+)\n.*?Time: ([0-9.]+) ms.*?cpu\|(\d+)}ms
+	  or die "no time in: $answer\n";
+	return [ $elapsed, $after - $before ];
 }
 
 sub restart
@@ -85,7 +90,8 @@ sub percentile
 	return $sorted[ int($p / 100 * $#sorted) ];
 }
 
-# side_by_side(RUNS, A, B): medians of both, run in turns; the order changes.
+# side_by_side(RUNS, A, B): runs both in turns, changing the order; returns the
+# medians of both and, where the runs tell it, the ratio of their processor times.
 sub side_by_side
 {
 	my ($runs, $this, $that) = @_;
@@ -104,16 +110,23 @@ sub side_by_side
 			push @this, $this->();
 		}
 	}
-	return (median(@this), median(@that));
+	return (median(@this), median(@that), undef) unless ref $this[0];
+	return (
+		median(map { $_->[0] } @this),
+		median(map { $_->[0] } @that),
+		median(map { $_->[1] } @that)
+		? median(map { $_->[1] } @this) / median(map { $_->[1] } @that) : undef);
 }
 
 # One line of the table; also printed at once.
 sub row
 {
-	my ($measure, $beside, $this, $that, $ratio, $goal) = @_;
+	my ($measure, $beside, $this, $that, $ratio, $goal, $cpu) = @_;
 
-	push @table, [@_];
-	printf "# %s: %s, beside %s: %s, ratio %s (goal %s)\n", $measure, $this, $beside, $that, $ratio, $goal;
+	$cpu = defined $cpu ? sprintf('%.3f', $cpu) : '-';
+	push @table, [ $measure, $beside, $this, $that, $ratio, $cpu, $goal ];
+	printf "# %s: %s, beside %s: %s, ratio %s, of processor time %s (goal %s)\n", $measure, $this,
+	  $beside, $that, $ratio, $cpu, $goal;
 	return;
 }
 
@@ -209,10 +222,10 @@ $measure{capture} = sub {
 		checkpoint();
 		return timed("COPY $table FROM '$data'");
 	};
-	my ($this, $that) = side_by_side($n_runs, sub { $copy->('stream') }, sub { $copy->('plain') });
+	my ($this, $that, $cpu) = side_by_side($n_runs, sub { $copy->('stream') }, sub { $copy->('plain') });
 
 	row("COPY $n_rows rows into a stream, no worker", 'the same plain table',
-		ms($this), ms($that), ratio($that, $this), '>= 0.97 of its speed');
+		ms($this), ms($that), ratio($that, $this), '>= 0.97 of its speed', 1 / $cpu);
 };
 
 # The same with everything at work: 30 COPYs, so that the worker has its share.
@@ -315,7 +328,7 @@ $measure{drain} = sub {
 			create_aggregate('per_window_sensor'));
 		sql("COPY stream FROM '$data'", 'SELECT count(*) FROM stream', 'CHECKPOINT');
 	};
-	my ($this, $that) = side_by_side(
+	my ($this, $that, $cpu) = side_by_side(
 		$n_runs,
 		sub { $run->(); timed("CALL weir.drain('stream')") },
 		sub {
@@ -324,7 +337,7 @@ $measure{drain} = sub {
 		});
 
 	row("draining $n_rows rows, 10,000 groups a window", 'the plain GROUP BY of the same rows',
-		ms($this), ms($that), ratio($this, $that), '<= 1.15 x its time');
+		ms($this), ms($that), ratio($this, $that), '<= 1.15 x its time', $cpu);
 };
 
 # A thousand new rows on a small and on a large table.
@@ -344,7 +357,7 @@ $measure{tick_size} = sub {
 		my ($table) = @_;
 		sql("INSERT INTO $table " . rows($next, $next + 999));
 		$next += 1000;
-		return timed("CALL weir.drain('$table')");
+		return timed("CALL weir.drain('$table')")->[0];
 	};
 	my ($this, $that) = side_by_side(4 * $n_runs, sub { $tick->('large') }, sub { $tick->('small') });
 
@@ -368,7 +381,7 @@ $measure{tick_snapshot} = sub {
 		{
 			sql('INSERT INTO stream ' . rows($next, $next + 2999));
 			$next += 3000;
-			push @times, timed("CALL weir.drain('stream')");
+			push @times, timed("CALL weir.drain('stream')")->[0];
 			my $left = $start + 0.1 - time;
 			usleep(1_000_000 * $left) if $left > 0;
 		}
@@ -562,5 +575,5 @@ foreach my $name (@wanted)
 	$measure{$name}->();
 }
 
-print "\n| measure | beside | weir | that | ratio | goal |\n|---|---|---|---|---|---|\n";
+print "\n| measure | beside | weir | that | ratio | of processor time | goal |\n|---|---|---|---|---|---|---|\n";
 print '| ' . join(' | ', @$_) . " |\n" foreach @table;

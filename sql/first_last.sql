@@ -58,6 +58,10 @@ SELECT weir.first(v, 'epoch'::timestamptz ORDER BY v), weir.last(v, 'epoch'::tim
 FROM (VALUES ('b'), ('ab'), ('a'), ('ba')) v(v);
 SELECT weir.first(v, 'epoch'::timestamptz ORDER BY v), weir.last(v, 'epoch'::timestamptz ORDER BY v)
 FROM (VALUES ('b'), (NULL), ('a')) v(v);
+SELECT weir.first(v, 'epoch'::timestamptz ORDER BY o), weir.last(v, 'epoch'::timestamptz ORDER BY o), weir.first(v::float4, 'epoch'::timestamptz ORDER BY o DESC) AS first4, weir.last(v::float4, 'epoch'::timestamptz ORDER BY o DESC) AS last4
+FROM (VALUES (-1.5::float8, 1), (-2.5, 3), (-0.5, 2), (2.5, 5), (1.5, 4)) v(v, o);
+SELECT weir.last(v, 'epoch'::timestamptz ORDER BY o), weir.last(v::float4, 'epoch'::timestamptz ORDER BY o DESC) AS last4, weir.first(v, 'epoch'::timestamptz)
+FROM (VALUES (-1.5::float8, 1), (-2.5, 3), (-0.5, 2)) v(v, o);
 -- values out of line
 SELECT length(weir.last(v, at)) FROM (SELECT string_agg(md5(i::text), '') AS v, now() AS at FROM generate_series(1, 10000) i) x;
 -- as a moving window

@@ -13,7 +13,9 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "aggregate/fold.h"
+#include "aggregate/consume.h"
+#include "storage/catalog.h"
+#include "storage/hll.h"
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
@@ -26,9 +28,11 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	weir_hll_init();
+	weir_catalog_init();
 	weir_capture_init();
 	weir_newrows_init();
-	weir_fold_init();
+	weir_consume_init();
 	weir_worker_init();
 	weir_launcher_init();
 	weir_wakeup_init();

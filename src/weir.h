@@ -15,6 +15,18 @@
 #error "weir needs PostgreSQL 15 or later"
 #endif
 
+/* VARDATA and its like have a header of their own since 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* "This function does not return", before its declaration. */
+#if PG_VERSION_NUM >= 180000
+#define WEIR_NORETURN pg_noreturn
+#else
+#define WEIR_NORETURN pg_attribute_noreturn()
+#endif
+
 /* The schema that holds everything of weir's. */
 #define WEIR_SCHEMA "weir"
 
@@ -159,6 +171,97 @@
 #else
 #define weir_json_lexer(json, len) \
 	makeJsonLexContextCstringLen(json, len, GetDatabaseEncoding(), true)
+#endif
+
+/* Index scans count for EXPLAIN since 18. */
+#if PG_VERSION_NUM >= 180000
+#define WeirIndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define WeirIndexBeginScan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* Index insertion can leave out all but summarizing indexes since 16. */
+#if PG_VERSION_NUM >= 160000
+#define WeirExecInsertIndexTuples(rri, slot, estate, update) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL, false)
+#else
+#define WeirExecInsertIndexTuples(rri, slot, estate, update) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL)
+#endif
+
+/* An input function in C got a context for soft errors in 16. */
+#if PG_VERSION_NUM >= 160000
+#define WEIR_NO_ESCONTEXT , NULL
+#else
+#define WEIR_NO_ESCONTEXT
+#endif
+
+/* Path keys know of outer joins by themselves since 16. */
+#if PG_VERSION_NUM >= 160000
+#define weir_build_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, opno, relids, false)
+#else
+#define weir_build_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, NULL, opno, relids, false)
+#endif
+
+/*
+ * A path of a foreign scan: it got restrictions in 17, and the number of
+ * disabled nodes in 18.
+ */
+#if PG_VERSION_NUM >= 180000
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, keys, outer, NULL, NIL, private)
+#elif PG_VERSION_NUM >= 170000
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, keys, outer, NULL, NIL, private)
+#else
+#define weir_create_foreignscan_path(root, rel, rows, startup, total, keys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, keys, outer, NULL, private)
+#endif
+
+/* TRUNCATE can run as the owner since 16. */
+#if PG_VERSION_NUM >= 160000
+#define weir_truncate(rels, relids) \
+	ExecuteTruncateGuts(rels, relids, NIL, DROP_RESTRICT, false, false)
+#else
+#define weir_truncate(rels, relids) \
+	ExecuteTruncateGuts(rels, relids, NIL, DROP_RESTRICT, false)
+#endif
+
+/* Estimating the length of an array looks at statistics since 17. */
+#if PG_VERSION_NUM >= 170000
+#define WeirArrayLength(root, expr) estimate_array_length(root, expr)
+#else
+#define WeirArrayLength(root, expr) estimate_array_length(expr)
+#endif
+
+/* The delay of VACUUM and ANALYZE knows which of them it is since 18. */
+#if PG_VERSION_NUM >= 180000
+#define weir_analyze_delay_point() vacuum_delay_point(true)
+#else
+#define weir_analyze_delay_point() vacuum_delay_point()
+#endif
+
+/* Outer-join clauses are wrapped since 16; needs nodes/pathnodes.h. */
+#if PG_VERSION_NUM >= 160000
+#define weir_outer_join_clause(node) \
+	((Node *) ((OuterJoinClauseInfo *) (node))->rinfo)
+#else
+#define weir_outer_join_clause(node) ((Node *) (node))
+#endif
+
+/* An update tells which indexes need a new entry since 16; the tuple too. */
+#if PG_VERSION_NUM >= 160000
+#define WeirHeapUpdate(rel, tid, tuple) \
+	do { \
+		TU_UpdateIndexes update_indexes_; \
+		simple_heap_update(rel, tid, tuple, &update_indexes_); \
+	} while (0)
+#else
+#define WeirHeapUpdate(rel, tid, tuple) simple_heap_update(rel, tid, tuple)
 #endif
 
 #endif							/* WEIR_H */

@@ -56,7 +56,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
-#include "aggregate/fold.h"
+#include "aggregate/consume.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -419,7 +419,7 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 				 errmsg("the state of aggregate \"%s\" has not been made again since it was restored",
 						get_rel_name(agg->view)),
 				 errhint("Wait for the worker, or call weir.drain.")));
-	if (weir_fold_is_in_tick(agg->cursor_id))
+	if (weir_consume_is_in_tick(agg->cursor_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("open windows of aggregate \"%s\" cannot be read in a sink on the same stream",

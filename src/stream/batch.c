@@ -353,6 +353,8 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			batch->max_rows += entry->rows;
 			blocks += entry->blocks;
 		}
+		else
+			batch->has_skipped = true;
 		if (last)
 			*last = entry->position;
 	}

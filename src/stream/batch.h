@@ -46,6 +46,7 @@ struct WeirBatch
 
 	WeirLogEntry *entries;		/* entries whose rows are read */
 	int			nentries;
+	bool		has_skipped;	/* there were entries whose rows are gone */
 
 	/* Set for ticks: how the cursor stands after this batch. */
 	WeirCursor	after;

@@ -260,20 +260,73 @@ capture_xact_callback(XactEvent event, void *arg)
 }
 
 bool
-weir_capture_pending(Oid relid, Oid filenode)
+weir_capture_take(Oid relid, Oid filenode, WeirTidRun **runs, int *nruns,
+				  TransactionId **xids, int *nxids)
+{
+	BufferKey	key = {relid, filenode};
+	CaptureBuffer *buffer;
+
+	if (buffers == NULL ||
+		(buffer = hash_search(buffers, &key, HASH_FIND, NULL)) == NULL ||
+		buffer->nruns == 0)
+		return false;
+	buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+	buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+	buffer->last_xid = InvalidTransactionId;
+
+	/*
+	 * It stays where it is: if the rewrite is rolled back to a savepoint, the
+	 * old file is the table's again.
+	 */
+	*runs = buffer->runs;
+	*nruns = buffer->nruns;
+	*xids = buffer->xids;
+	*nxids = buffer->nxids;
+	return true;
+}
+
+void
+weir_capture_replace(Oid relid, Oid filenode,
+					 const WeirTidRun *runs, int nruns,
+					 const TransactionId *xids, int nxids)
+{
+	CaptureBuffer *buffer = buffer_for(relid, filenode);
+
+	for (int i = 0; i < nxids; i++)
+		note_xid(buffer, xids[i]);
+	for (int i = 0; i < nruns; i++)
+	{
+		start_run(buffer, runs[i].block, runs[i].first);
+		buffer->runs[buffer->nruns - 1].last = runs[i].last;
+	}
+	last_buffer = NULL;
+}
+
+void
+weir_capture_move(Oid relid, Oid filenode)
 {
 	HASH_SEQ_STATUS status;
 	CaptureBuffer *buffer;
-	bool		result = false;
+	List	   *others = NIL;
+	ListCell   *lc;
 
 	if (buffers == NULL)
-		return false;
+		return;
 	hash_seq_init(&status, buffers);
 	while ((buffer = hash_seq_search(&status)) != NULL)
 		if (buffer->key.relid == relid && buffer->key.filenode != filenode &&
 			buffer->nruns > 0)
-			result = true;
-	return result;
+			others = lappend_oid(others, buffer->key.filenode);
+	foreach(lc, others)
+	{
+		WeirTidRun *runs;
+		TransactionId *xids;
+		int			nruns;
+		int			nxids;
+
+		if (weir_capture_take(relid, lfirst_oid(lc), &runs, &nruns, &xids, &nxids))
+			weir_capture_replace(relid, filenode, runs, nruns, xids, nxids);
+	}
 }
 
 /*

@@ -27,7 +27,19 @@ typedef struct WeirCaptureHooks
 extern void weir_capture_set_hooks(const WeirCaptureHooks *hooks);
 extern void weir_capture_init(void);
 
-/* Has this transaction inserted rows into another file of the table? */
-extern bool weir_capture_pending(Oid relid, Oid filenode);
+/*
+ * For rewrites: take what this transaction has inserted into a file and not
+ * logged yet (normalised; false if there is nothing), and put what takes its
+ * place in another file.
+ */
+extern bool weir_capture_take(Oid relid, Oid filenode,
+							  WeirTidRun **runs, int *nruns,
+							  TransactionId **xids, int *nxids);
+extern void weir_capture_replace(Oid relid, Oid filenode,
+								 const WeirTidRun *runs, int nruns,
+								 const TransactionId *xids, int nxids);
+
+/* What was inserted into other files of the table is in this one now. */
+extern void weir_capture_move(Oid relid, Oid filenode);
 
 #endif							/* WEIR_CAPTURE_H */

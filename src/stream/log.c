@@ -375,6 +375,12 @@ weir_log_drop(int32 stream_id)
 	table_close(catalog, RowExclusiveLock);
 }
 
+bool
+weir_log_exists(int32 stream_id)
+{
+	return OidIsValid(internal_relid("log", stream_id, "slot", true));
+}
+
 /* ----------------------------------------------------------------
  *		Writing
  * ----------------------------------------------------------------

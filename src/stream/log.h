@@ -41,6 +41,12 @@ typedef struct WeirLogEntry
 extern void weir_log_create(int32 stream_id);
 extern void weir_log_drop(int32 stream_id);
 
+/*
+ * Is there a log?  A stream that has just been restored from a dump has none
+ * until it is consumed for the first time.
+ */
+extern bool weir_log_exists(int32 stream_id);
+
 /* The sequence that holds the number of the slot to write to. */
 extern Oid	weir_log_sequence(int32 stream_id);
 

@@ -2,28 +2,44 @@
  *
  * rewrite.c
  *	  A stream's table gets a new file: TRUNCATE, VACUUM FULL, CLUSTER,
- *	  ALTER TABLE that rewrites.
+ *	  ALTER TABLE that rewrites, ALTER TABLE SET TABLESPACE.
  *
  * Log entries name rows by file and TID.  When PostgreSQL builds the capture
  * index anew, the table may have another file than the entries say:
  *
  * - It is empty: TRUNCATE.  Rows that were not consumed are gone, as if
  *	 deleted; their entries are superseded.
- * - It is not: rows have moved.  If all entries are consumed, there is
- *	 nothing to do.  Otherwise the command is refused, with the advice to
- *	 drain the stream first.
+ * - Rows have moved.  The old file is still there, as that of the server's
+ *	 transient table pg_temp_<oid>.  For every transaction with entries that
+ *	 are not consumed, its rows are counted in the old file (by TID and raw
+ *	 xmin) and in the new one (by raw xmin, which survives freezing).  Equal
+ *	 counts say that xmin identifies them: an entry for the new file, with the
+ *	 old transaction id, takes the place of the old ones.  Other counts refuse
+ *	 the command.  So it is when xmin has been used for other rows in the
+ *	 meantime, and for ALTER TABLE, which gives every row a new xmin.
+ * - What this transaction itself has inserted and not logged yet is treated
+ *	 the same way.
+ *
+ * SET TABLESPACE copies the file as it is and builds no index; an event
+ * trigger tells us (weir_rewrite_moved).
  *
  * Whoever gives a table a new file holds its ACCESS EXCLUSIVE lock, so that
- * no other transaction has rows in it that are not committed: what the latest
- * snapshot sees of the log, and this transaction's own buffers, is all there
- * is.
+ * no other transaction has rows in it that are not committed, and no tick is
+ * consuming any: what the latest snapshot sees of the log, and this
+ * transaction's own buffers, is all there is.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -33,6 +49,35 @@
 #include "stream/rewrite.h"
 #include "stream/stream.h"
 #include "weir.h"
+
+/* The rows of one transaction that have to be found again. */
+typedef struct Moved
+{
+	FullTransactionId xid;		/* invalid: this transaction, not logged yet */
+	TransactionId *xids;
+	int			nxids;
+	int64		old_rows;
+	int64		new_rows;
+	WeirTidRun *runs;			/* in the new file */
+	int			nruns;
+	int			maxruns;
+} Moved;
+
+typedef struct XidEntry
+{
+	TransactionId xid;			/* hash key */
+	int			moved;			/* index */
+} XidEntry;
+
+typedef struct Translation
+{
+	Relation	heap;			/* with its new file */
+	Relation	old;			/* the transient table, with the old file */
+	Moved	   *moved;
+	int			nmoved;
+	int			maxmoved;
+	HTAB	   *by_xid;
+} Translation;
 
 static void
 refuse(Relation heap, const char *detail)
@@ -46,28 +91,267 @@ refuse(Relation heap, const char *detail)
 					 RelationGetRelationName(heap))));
 }
 
+/* ----------------------------------------------------------------
+ *		Finding rows again
+ * ----------------------------------------------------------------
+ */
+
+/* The record for a transaction, made if it is new. */
+static Moved *
+moved_by(Translation *t, FullTransactionId xid,
+		 const TransactionId *xids, int nxids)
+{
+	Moved	   *moved;
+
+	for (int i = t->nmoved - 1; i >= 0; i--)
+		if (FullTransactionIdEquals(t->moved[i].xid, xid))
+			return &t->moved[i];
+	if (t->nmoved == t->maxmoved)
+	{
+		t->maxmoved = Max(16, t->maxmoved * 2);
+		t->moved = t->moved ?
+			repalloc_huge(t->moved, sizeof(Moved) * t->maxmoved) :
+			palloc(sizeof(Moved) * t->maxmoved);
+	}
+	moved = &t->moved[t->nmoved];
+	memset(moved, 0, sizeof(Moved));
+	moved->xid = xid;
+	moved->nxids = nxids;
+	moved->xids = palloc(sizeof(TransactionId) * nxids);
+	memcpy(moved->xids, xids, sizeof(TransactionId) * nxids);
+	for (int i = 0; i < nxids; i++)
+	{
+		bool		found;
+		XidEntry   *entry = hash_search(t->by_xid, &xids[i], HASH_ENTER, &found);
+
+		if (found)
+			refuse(t->heap, "A transaction id stands for two transactions.");
+		entry->moved = t->nmoved;
+	}
+	t->nmoved++;
+	return moved;
+}
+
+/* Count the rows that the runs name in the old file. */
+static void
+count_old(Translation *t, Moved *moved, const WeirTidRun *runs, int nruns)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(t->old);
+
+	for (int i = 0; i < nruns; i++)
+	{
+		Buffer		buffer;
+		Page		page;
+		OffsetNumber last;
+
+		CHECK_FOR_INTERRUPTS();
+		if (runs[i].block >= nblocks)
+			continue;
+		buffer = ReadBuffer(t->old, runs[i].block);
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		page = BufferGetPage(buffer);
+		last = Min(runs[i].last, PageGetMaxOffsetNumber(page));
+		for (OffsetNumber offset = runs[i].first; offset <= last; offset++)
+		{
+			ItemId		item = PageGetItemId(page, offset);
+			HeapTupleData tuple;
+
+			if (!ItemIdIsNormal(item))
+				continue;
+			tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+			tuple.t_len = ItemIdGetLength(item);
+			tuple.t_tableOid = RelationGetRelid(t->old);
+			ItemPointerSet(&tuple.t_self, runs[i].block, offset);
+			if (weir_xids_contain(moved->xids, moved->nxids,
+								  HeapTupleHeaderGetRawXmin(tuple.t_data)) &&
+				HeapTupleSatisfiesVisibility(&tuple, SnapshotSelf, buffer))
+				moved->old_rows++;
+		}
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+static void
+add_new_row(Moved *moved, const ItemPointerData *tid)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
+	WeirTidRun *run;
+
+	moved->new_rows++;
+	if (moved->nruns > 0)
+	{
+		run = &moved->runs[moved->nruns - 1];
+		if (run->block == block && run->last + 1 == offset)
+		{
+			run->last = offset;
+			return;
+		}
+	}
+	if (moved->nruns == moved->maxruns)
+	{
+		moved->maxruns = Max(16, moved->maxruns * 2);
+		moved->runs = moved->runs ?
+			repalloc_huge(moved->runs, sizeof(WeirTidRun) * moved->maxruns) :
+			palloc(sizeof(WeirTidRun) * moved->maxruns);
+	}
+	run = &moved->runs[moved->nruns++];
+	run->block = block;
+	run->first = run->last = offset;
+}
+
+/* Find in the new file the rows of all those transactions. */
+static void
+find_new(Translation *t)
+{
+	TableScanDesc scan = table_beginscan(t->heap, SnapshotSelf, 0, NULL);
+	HeapTuple	tuple;
+
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		TransactionId xid = HeapTupleHeaderGetRawXmin(tuple->t_data);
+		XidEntry   *entry = hash_search(t->by_xid, &xid, HASH_FIND, NULL);
+
+		if (entry)
+			add_new_row(&t->moved[entry->moved], &tuple->t_self);
+	}
+	table_endscan(scan);
+}
+
+static void
+begin_translation(Translation *t, Relation heap, Oid old)
+{
+	HASHCTL		ctl = {0};
+
+	memset(t, 0, sizeof(Translation));
+	t->heap = heap;
+	t->old = table_open(old, AccessShareLock);
+	ctl.keysize = sizeof(TransactionId);
+	ctl.entrysize = sizeof(XidEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	t->by_xid = hash_create("weir moved rows", 256, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * The old entries have been collected: find the rows in the new file and log
+ * them there.
+ */
+static void
+finish_translation(Translation *t, int32 stream_id)
+{
+	Oid			relid = RelationGetRelid(t->heap);
+	Oid			filenode = WeirRelFileNumber(t->heap);
+
+	if (t->nmoved > 0)
+		find_new(t);
+	for (int i = 0; i < t->nmoved; i++)
+	{
+		Moved	   *moved = &t->moved[i];
+
+		if (moved->old_rows != moved->new_rows)
+			refuse(t->heap, "Rows of it that have not been consumed cannot be followed to their new places.");
+		if (moved->nruns == 0)
+			continue;
+		if (FullTransactionIdIsValid(moved->xid))
+			weir_log_write(stream_id, relid, filenode, moved->xid,
+						   moved->runs, moved->nruns,
+						   moved->xids, moved->nxids);
+		else
+			weir_capture_replace(relid, filenode, moved->runs, moved->nruns,
+								 moved->xids, moved->nxids);
+	}
+	table_close(t->old, NoLock);
+}
+
+/* ----------------------------------------------------------------
+ *		What is to be followed
+ * ----------------------------------------------------------------
+ */
+
 /*
  * While a table is rewritten its old file belongs to a transient table, under
  * a name that the server makes up.
  */
-static bool
-is_rewrite(Relation heap)
+static Oid
+transient_table(Relation heap)
 {
 	char		name[NAMEDATALEN];
 
 	snprintf(name, sizeof(name), "pg_temp_%u", RelationGetRelid(heap));
-	return OidIsValid(get_relname_relid(name, RelationGetNamespace(heap)));
+	return get_relname_relid(name, RelationGetNamespace(heap));
 }
 
+/*
+ * Does some cursor still need the entry?  A cursor that is half through an
+ * interval would meet the entry's successor behind its position and count the
+ * rows twice: then the rewrite has to wait.
+ */
 static bool
-is_consumed_by_all(List *cursors, const WeirLogEntry *entry)
+is_needed(Relation heap, List *cursors, const WeirLogEntry *entry)
 {
+	bool		needed = false;
+	bool		half_way = false;
 	ListCell   *lc;
 
 	foreach(lc, cursors)
-		if (!weir_cursor_has_consumed((WeirCursor *) lfirst(lc), entry))
-			return false;
-	return true;
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (!weir_cursor_has_consumed(cursor, entry))
+			needed = true;
+		else if (cursor->low != 0 &&
+				 !weir_snapshot_sees(cursor->low, entry->xid))
+			half_way = true;
+	}
+	if (needed && half_way)
+		refuse(heap, "A large transaction is being consumed.");
+	return needed;
+}
+
+/*
+ * All transactions with entries for that file that somebody needs must be
+ * needed as a whole: rows of one that are consumed cannot be told from those
+ * that are not.
+ */
+static void
+collect_entries(Translation *t, int32 stream_id, List *cursors)
+{
+	Oid			relid = RelationGetRelid(t->heap);
+	Oid			filenode = WeirRelFileNumber(t->heap);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, false);
+	WeirLogEntry *entry;
+
+	while ((entry = weir_log_next(scan)) != NULL)
+	{
+		Moved	   *moved;
+
+		if (entry->leaf != relid || entry->filenode == filenode ||
+			weir_log_is_superseded(stream_id, relid, entry->filenode, NULL) ||
+			!is_needed(t->heap, cursors, entry))
+			continue;
+		moved = moved_by(t, entry->xid, entry->xids, entry->nxids);
+		count_old(t, moved, entry->runs, entry->nruns);
+	}
+	weir_log_end(scan);
+	UnregisterSnapshot(snapshot);
+}
+
+static void
+collect_own(Translation *t)
+{
+	WeirTidRun *runs;
+	TransactionId *xids;
+	int			nruns;
+	int			nxids;
+
+	if (!weir_capture_take(RelationGetRelid(t->heap),
+						   WeirRelFileNumber(t->old),
+						   &runs, &nruns, &xids, &nxids))
+		return;
+	count_old(t, moved_by(t, InvalidFullTransactionId, xids, nxids),
+			  runs, nruns);
 }
 
 /* Is history being read, block by block? */
@@ -86,47 +370,103 @@ history_is_under_way(List *cursors)
 	return false;
 }
 
-void
-weir_rewrite_follow(Relation heap)
+/*
+ * Entries for other files than the present one lead nowhere any more.
+ */
+static void
+supersede_others(int32 stream_id, Relation heap)
 {
 	Oid			relid = RelationGetRelid(heap);
 	Oid			filenode = WeirRelFileNumber(heap);
-	int32		stream_id = weir_stream_of_leaf(relid);
-	bool		is_empty;
-	List	   *cursors;
-	WeirLogScan *scan;
+	Oid			last = InvalidOid;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, true);
 	WeirLogEntry *entry;
-	Snapshot	snapshot;
 
-	if (stream_id == 0)
-		return;
-
-	/*
-	 * A tick consumes entries only with the table locked, to the end of its
-	 * transaction, so what the cursors say of this table is final.
-	 */
-	is_empty = RelationGetNumberOfBlocks(heap) == 0;
-	cursors = weir_cursor_list(stream_id);
-
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = weir_log_begin(stream_id, snapshot, NULL, true);
 	while ((entry = weir_log_next(scan)) != NULL)
 	{
-		if (entry->leaf != relid || entry->filenode == filenode)
+		if (entry->leaf != relid || entry->filenode == filenode ||
+			entry->filenode == last)
 			continue;
-		if (is_consumed_by_all(cursors, entry))
-			continue;
-		if (!is_empty)
-			refuse(heap, "Rows of it have not been consumed yet.");
-		weir_log_supersede(stream_id, relid, entry->filenode);
+		last = entry->filenode;
+		weir_log_supersede(stream_id, relid, last);
 	}
 	weir_log_end(scan);
 	UnregisterSnapshot(snapshot);
+}
 
-	if (is_empty)
+void
+weir_rewrite_follow(Relation heap)
+{
+	int32		stream_id = weir_stream_of_leaf(RelationGetRelid(heap));
+	Oid			old = transient_table(heap);
+	List	   *cursors;
+	Translation translation;
+	MemoryContext context;
+	MemoryContext outer;
+
+	/* what is not a stream yet has nothing to lose */
+	if (stream_id == 0 || !weir_log_exists(stream_id))
 		return;
-	if (weir_capture_pending(relid, filenode))
-		refuse(heap, "This transaction has inserted rows into it.");
-	if (is_rewrite(heap) && history_is_under_way(cursors))
-		refuse(heap, "Its first rows are being read.");
+	context = AllocSetContextCreate(CurrentMemoryContext, "weir rewrite",
+									ALLOCSET_DEFAULT_SIZES);
+	outer = MemoryContextSwitchTo(context);
+	if (OidIsValid(old))
+	{
+		cursors = weir_cursor_list(stream_id);
+		if (history_is_under_way(cursors))
+			refuse(heap, "Its first rows are being read.");
+		begin_translation(&translation, heap, old);
+		collect_entries(&translation, stream_id, cursors);
+		collect_own(&translation);
+		supersede_others(stream_id, heap);
+		finish_translation(&translation, stream_id);
+	}
+	else if (RelationGetNumberOfBlocks(heap) == 0)
+		supersede_others(stream_id, heap);
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Log once more, for the present file, what somebody needs of the entries for
+ * another one; the places of the rows are the same.
+ */
+static void
+copy_entries(int32 stream_id, Relation heap)
+{
+	Oid			relid = RelationGetRelid(heap);
+	Oid			filenode = WeirRelFileNumber(heap);
+	List	   *cursors = weir_cursor_list(stream_id);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, false);
+	WeirLogEntry *entry;
+
+	while ((entry = weir_log_next(scan)) != NULL)
+	{
+		if (entry->leaf != relid || entry->filenode == filenode ||
+			weir_log_is_superseded(stream_id, relid, entry->filenode, NULL) ||
+			!is_needed(heap, cursors, entry))
+			continue;
+		weir_log_write(stream_id, relid, filenode, entry->xid,
+					   entry->runs, entry->nruns, entry->xids, entry->nxids);
+	}
+	weir_log_end(scan);
+	UnregisterSnapshot(snapshot);
+}
+
+void
+weir_rewrite_moved(Oid relid)
+{
+	int32		stream_id = weir_stream_of_leaf(relid);
+	Relation	heap;
+
+	if (stream_id == 0 || !weir_log_exists(stream_id) ||
+		get_rel_relkind(relid) != RELKIND_RELATION)
+		return;
+	heap = table_open(relid, AccessShareLock);
+	copy_entries(stream_id, heap);
+	weir_capture_move(relid, WeirRelFileNumber(heap));
+	supersede_others(stream_id, heap);
+	table_close(heap, NoLock);
 }

@@ -17,4 +17,7 @@
  */
 extern void weir_rewrite_follow(Relation heap);
 
+/* The table's file has become a copy of the one before (SET TABLESPACE). */
+extern void weir_rewrite_moved(Oid relid);
+
 #endif							/* WEIR_REWRITE_H */

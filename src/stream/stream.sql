@@ -90,3 +90,9 @@ CREATE FUNCTION weir._stream_dropped() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_dropped';
 COMMENT ON FUNCTION weir._stream_dropped() IS 'cleans up behind dropped streams';
 CREATE EVENT TRIGGER weir_stream_drop ON sql_drop EXECUTE FUNCTION weir._stream_dropped();
+
+CREATE FUNCTION weir._stream_altered() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altered';
+COMMENT ON FUNCTION weir._stream_altered() IS 'follows streams into other tablespaces';
+CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION weir._stream_altered();

@@ -39,11 +39,13 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "tcop/deparse_utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -54,6 +56,7 @@
 #include "stream/capture.h"
 #include "stream/cursor.h"
 #include "stream/log.h"
+#include "stream/rewrite.h"
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
 #include "stream/tick.h"
@@ -70,6 +73,7 @@ PG_FUNCTION_INFO_V1(weir_alter_stream);
 PG_FUNCTION_INFO_V1(weir_drop_stream);
 PG_FUNCTION_INFO_V1(weir_refuse_update);
 PG_FUNCTION_INFO_V1(weir_stream_dropped);
+PG_FUNCTION_INFO_V1(weir_stream_altered);
 
 /* set while weir itself drops a stream's parts */
 static bool is_dropping = false;
@@ -678,5 +682,74 @@ weir_stream_dropped(PG_FUNCTION_ARGS)
 					 errhint("Use weir.drop_stream to make it a plain table again.")));
 		RelationClose(rel);
 	}
+	PG_RETURN_NULL();
+}
+
+static bool
+sets_tablespace(CollectedCommand *command)
+{
+	ListCell   *lc;
+
+	if (command->type != SCT_AlterTable)
+		return false;
+	foreach(lc, command->d.alterTable.subcmds)
+	{
+		AlterTableCmd *subcommand =
+			(AlterTableCmd *) ((CollectedATSubcmd *) lfirst(lc))->parsetree;
+
+		if (IsA(subcommand, AlterTableCmd) &&
+			subcommand->subtype == AT_SetTableSpace)
+			return true;
+	}
+	return false;
+}
+
+/* The tables that the command has put into another tablespace. */
+static List *
+moved_tables(void)
+{
+	List	   *result = NIL;
+	MemoryContext outer = CurrentMemoryContext;
+
+	SPI_connect();
+	if (SPI_execute("SELECT objid, command FROM pg_catalog.pg_event_trigger_ddl_commands() "
+					"WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the objects altered");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		is_null;
+		Oid			relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+														   SPI_tuptable->tupdesc,
+														   1, &is_null));
+		Datum		command = SPI_getbinval(SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc, 2, &is_null);
+		MemoryContext old;
+
+		if (is_null || !sets_tablespace((CollectedCommand *) DatumGetPointer(command)))
+			continue;
+		old = MemoryContextSwitchTo(outer);
+		result = list_append_unique_oid(result, relid);
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	return result;
+}
+
+/*
+ * After ALTER TABLE ... SET TABLESPACE: the bytes are the same, the file is
+ * another.
+ */
+Datum
+weir_stream_altered(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	foreach(lc, moved_tables())
+		weir_rewrite_moved(lfirst_oid(lc));
 	PG_RETURN_NULL();
 }

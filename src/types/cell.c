@@ -170,7 +170,7 @@ weir_cell_ts_from_timestamptz(TimestampTz t)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp of a cell out of range"),
-				 errdetail("It must be finite and before the year 294247.")));
+				 errdetail("It must be finite and not after 294247-01-10.")));
 	weir_check_cell_ts(t + EPOCH_DIFF_USECS);
 	return t + EPOCH_DIFF_USECS;
 }

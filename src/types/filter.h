@@ -38,11 +38,11 @@ typedef struct WeirColumnRange
 	bool		end_open;
 } WeirColumnRange;
 
-/* Detoasts; raises DATA_CORRUPTED if the bytes are not a valid filter. */
+/* Detoasts only: what is done with a filter raises DATA_CORRUPTED if it is none. */
 extern WeirFilter *weir_filter_from_datum(Datum d);
 
 /*
- * Prepare a filter for use.  The state lives in the memory context that is
+ * Prepare a filter for use; NULL passes all.  The state lives in the memory context that is
  * current, points into the filter, and goes away with the context.
  */
 extern WeirFilterState *weir_filter_compile(const WeirFilter *filter);

@@ -13,7 +13,8 @@
  *	4		8		time, microseconds since 2000-01-01, machine order
  *	12		4		OID of the value's type
  *	16		1		0: NULL, 1: a value follows
- *	17		-		passed by value: 8 bytes, big-endian, sign bit flipped;
+ *	17		-		passed by value: 8 bytes, big-endian, sign bit flipped,
+ *					of negative floating-point numbers all bits;
  *					fixed length or cstring: the bytes;
  *					varlena: the bytes after the header, never compressed
  *
@@ -41,6 +42,8 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "weir.h"
+
 typedef struct TimedValue
 {
 	int32		vl_len_;
@@ -59,6 +62,7 @@ typedef struct ValueType
 	Oid			type;
 	int16		len;
 	bool		byval;
+	bool		is_float;
 } ValueType;
 
 PG_FUNCTION_INFO_V1(weir__timed_value_in);
@@ -145,6 +149,7 @@ get_value_type(FunctionCallInfo fcinfo, int argno)
 									sizeof(ValueType));
 		result->type = type;
 		get_typlenbyval(type, &result->len, &result->byval);
+		result->is_float = (type == FLOAT4OID || type == FLOAT8OID);
 		fcinfo->flinfo->fn_extra = result;
 	}
 	return result;
@@ -168,6 +173,16 @@ wins(const TimedValue *v, int sign, Timestamp at, const char *image,
 	if (cmp == 0)
 		cmp = (image_len > IMAGE_LEN(v)) - (image_len < IMAGE_LEN(v));
 	return (sign > 0) ? cmp > 0 : cmp < 0;
+}
+
+/*
+ * Negative floating-point numbers, as integers, sort backwards: turn them
+ * round, or back again.
+ */
+static inline uint64
+flip_if_negative_float(const ValueType *vt, uint64 bits)
+{
+	return (vt->is_float && (bits & SIGN_BIT) != 0) ? bits ^ ~SIGN_BIT : bits;
 }
 
 /*
@@ -199,7 +214,7 @@ make_image(const ValueType *vt, Datum value, bool isnull, char *fixed,
 			value = Int16GetDatum(DatumGetInt16(value));
 		else if (vt->len == sizeof(char))
 			value = CharGetDatum(DatumGetChar(value));
-		be = pg_hton64((uint64) value ^ SIGN_BIT);
+		be = pg_hton64(flip_if_negative_float(vt, (uint64) value) ^ SIGN_BIT);
 		fixed[0] = 1;
 		memcpy(fixed + 1, &be, sizeof(be));
 		*len = 1 + sizeof(be);
@@ -355,7 +370,7 @@ weir__timed_value_final(PG_FUNCTION_ARGS)
 		if (nbytes != sizeof(be))
 			elog(ERROR, "value in state has the wrong length");
 		memcpy(&be, bytes, sizeof(be));
-		PG_RETURN_DATUM((Datum) (pg_ntoh64(be) ^ SIGN_BIT));
+		PG_RETURN_DATUM((Datum) flip_if_negative_float(vt, pg_ntoh64(be) ^ SIGN_BIT));
 	}
 	if (vt->len == -1)
 	{

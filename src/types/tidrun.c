@@ -31,7 +31,10 @@
  */
 #include "postgres.h"
 
+#include "storage/shmem.h"
+
 #include "types/tidrun.h"
+#include "weir.h"
 
 #define TIDRUN_FORMAT_VERSION	1
 #define MAX_VARINT_LEN			5

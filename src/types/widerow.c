@@ -166,7 +166,7 @@ check_families(const char *data, const WeirRowLayout *layout)
 			weir_row_corrupted("The end of a family name is out of range", at);
 		if (end - begin > WEIR_MAX_FAMILY_LEN ||
 			!weir_family_is_name(names + begin, end - begin))
-			weir_row_corrupted("A family name is not one",
+			weir_row_corrupted("A family name is not valid",
 							   layout->names + begin);
 		if (last != NULL &&
 			weir_bytes_cmp(last, last_len, names + begin, end - begin) >= 0)
@@ -225,7 +225,7 @@ check_columns(const char *data, const WeirRowLayout *layout)
 	if (first_cell != layout->cell_count)
 		weir_row_corrupted("A cell has no column", 12);
 	if (begin != layout->names_len)
-		weir_row_corrupted("The names are longer than their sum", 16);
+		weir_row_corrupted("A byte of the names is not used", 16);
 }
 
 /* Invariants 3 and 4 of the table of cells; the columns are right */
@@ -262,7 +262,7 @@ check_cells(const char *data, const WeirRowLayout *layout)
 		begin = end;
 	}
 	if (begin != values_len)
-		weir_row_corrupted("The values are longer than their sum",
+		weir_row_corrupted("A byte of the values is not used",
 						   layout->values + begin);
 }
 

@@ -43,37 +43,43 @@ COMMENT ON TYPE weir.widerow IS
 
 -- look-ups
 
-CREATE FUNCTION weir.value(cells weir.widerow, family text, qualifier text) RETURNS bytea
+CREATE FUNCTION weir.value(cells weir.widerow, family text, qualifier text)
+	RETURNS bytea
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_value_text';
 COMMENT ON FUNCTION weir.value(weir.widerow, text, text) IS
 	'newest value of a column, NULL if there is none';
 
-CREATE FUNCTION weir.value(cells weir.widerow, family text, qualifier bytea) RETURNS bytea
+CREATE FUNCTION weir.value(cells weir.widerow, family text, qualifier bytea)
+	RETURNS bytea
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_value_bytea';
 COMMENT ON FUNCTION weir.value(weir.widerow, text, bytea) IS
 	'newest value of a column, NULL if there is none';
 
-CREATE FUNCTION weir.text_value(cells weir.widerow, family text, qualifier text) RETURNS text
+CREATE FUNCTION weir.text_value(cells weir.widerow, family text, qualifier text)
+	RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_text_value_text';
 COMMENT ON FUNCTION weir.text_value(weir.widerow, text, text) IS
 	'newest value of a column as text, NULL if there is none';
 
-CREATE FUNCTION weir.text_value(cells weir.widerow, family text, qualifier bytea) RETURNS text
+CREATE FUNCTION weir.text_value(cells weir.widerow, family text, qualifier bytea)
+	RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_text_value_bytea';
 COMMENT ON FUNCTION weir.text_value(weir.widerow, text, bytea) IS
 	'newest value of a column as text, NULL if there is none';
 
-CREATE FUNCTION weir._text_value_of_column(cells weir.widerow, "column" text) RETURNS text
+CREATE FUNCTION weir._text_value_of_column(cells weir.widerow, "column" text)
+	RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir__text_value_of_column';
 COMMENT ON FUNCTION weir._text_value_of_column(weir.widerow, text) IS
 	'implementation of ->> operator';
 
-CREATE FUNCTION weir.has_family(cells weir.widerow, family text) RETURNS boolean
+CREATE FUNCTION weir.has_family(cells weir.widerow, family text)
+	RETURNS boolean
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_has_family';
 COMMENT ON FUNCTION weir.has_family(weir.widerow, text) IS
@@ -93,37 +99,43 @@ COMMENT ON FUNCTION weir.int8_value(bytea) IS
 
 -- making rows
 
-CREATE FUNCTION weir.widerow(family text, qualifier text, value text, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier text, value text, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_text_text';
 COMMENT ON FUNCTION weir.widerow(text, text, text, timestamptz) IS
 	'row of one cell';
 
-CREATE FUNCTION weir.widerow(family text, qualifier text, value bytea, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier text, value bytea, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_text_bytea';
 COMMENT ON FUNCTION weir.widerow(text, text, bytea, timestamptz) IS
 	'row of one cell';
 
-CREATE FUNCTION weir.widerow(family text, qualifier text, value bigint, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier text, value bigint, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_text_int8';
 COMMENT ON FUNCTION weir.widerow(text, text, bigint, timestamptz) IS
 	'row of one cell, the value as eight bytes, big-endian';
 
-CREATE FUNCTION weir.widerow(family text, qualifier bytea, value text, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier bytea, value text, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_bytea_text';
 COMMENT ON FUNCTION weir.widerow(text, bytea, text, timestamptz) IS
 	'row of one cell';
 
-CREATE FUNCTION weir.widerow(family text, qualifier bytea, value bytea, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier bytea, value bytea, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_bytea_bytea';
 COMMENT ON FUNCTION weir.widerow(text, bytea, bytea, timestamptz) IS
 	'row of one cell';
 
-CREATE FUNCTION weir.widerow(family text, qualifier bytea, value bigint, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.widerow(family text, qualifier bytea, value bigint, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_widerow_bytea_int8';
 COMMENT ON FUNCTION weir.widerow(text, bytea, bigint, timestamptz) IS
@@ -135,25 +147,29 @@ CREATE FUNCTION weir.merge(weir.widerow, weir.widerow) RETURNS weir.widerow
 COMMENT ON FUNCTION weir.merge(weir.widerow, weir.widerow) IS
 	'cells of both rows; where both have one, that of the second';
 
-CREATE FUNCTION weir.without_family(cells weir.widerow, family text) RETURNS weir.widerow
+CREATE FUNCTION weir.without_family(cells weir.widerow, family text)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_without_family';
 COMMENT ON FUNCTION weir.without_family(weir.widerow, text) IS
 	'the row without the cells of a family';
 
-CREATE FUNCTION weir.latest(cells weir.widerow, versions integer) RETURNS weir.widerow
+CREATE FUNCTION weir.latest(cells weir.widerow, versions integer)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_latest';
 COMMENT ON FUNCTION weir.latest(weir.widerow, integer) IS
 	'the newest versions of each column, so many at most';
 
-CREATE FUNCTION weir.as_of(cells weir.widerow, ts timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.as_of(cells weir.widerow, ts timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_as_of';
 COMMENT ON FUNCTION weir.as_of(weir.widerow, timestamptz) IS
 	'the newest version of each column that is not after a time';
 
-CREATE FUNCTION weir.between(cells weir.widerow, ts_from timestamptz, ts_to timestamptz) RETURNS weir.widerow
+CREATE FUNCTION weir.between(cells weir.widerow, ts_from timestamptz, ts_to timestamptz)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir_between';
 COMMENT ON FUNCTION weir.between(weir.widerow, timestamptz, timestamptz) IS
@@ -178,7 +194,8 @@ COMMENT ON FUNCTION weir.unpack(weir.widerow) IS
 
 -- merging many rows
 
-CREATE FUNCTION weir._merge_transition(weir.widerow, weir.widerow) RETURNS weir.widerow
+CREATE FUNCTION weir._merge_transition(weir.widerow, weir.widerow)
+	RETURNS weir.widerow
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'weir__merge_transition';
 COMMENT ON FUNCTION weir._merge_transition(weir.widerow, weir.widerow) IS
@@ -214,15 +231,15 @@ COMMENT ON FUNCTION weir._widerow_from_jsonb(jsonb) IS
 	'implementation of cast from jsonb';
 
 CREATE CAST (weir.widerow AS json)
-	WITH FUNCTION weir._widerow_to_json(weir.widerow);
+	WITH FUNCTION weir._widerow_to_json(weir.widerow) AS ASSIGNMENT;
 COMMENT ON CAST (weir.widerow AS json) IS 'the text form of a wide row is JSON';
 
 CREATE CAST (weir.widerow AS jsonb)
-	WITH FUNCTION weir._widerow_to_jsonb(weir.widerow);
+	WITH FUNCTION weir._widerow_to_jsonb(weir.widerow) AS ASSIGNMENT;
 COMMENT ON CAST (weir.widerow AS jsonb) IS 'the text form of a wide row is JSON';
 
 CREATE CAST (jsonb AS weir.widerow)
-	WITH FUNCTION weir._widerow_from_jsonb(jsonb);
+	WITH FUNCTION weir._widerow_from_jsonb(jsonb) AS ASSIGNMENT;
 COMMENT ON CAST (jsonb AS weir.widerow) IS 'the text form of a wide row is JSON';
 
 -- comparison

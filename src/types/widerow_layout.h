@@ -14,6 +14,7 @@
 #define WEIR_WIDEROW_LAYOUT_H
 
 #include "types/cell.h"
+#include "weir.h"
 
 #define WEIR_ROW_VERSION	1
 
@@ -63,6 +64,7 @@ weir_get_int64(const char *p)
 extern void weir_row_read_layout(WeirRowLayout *layout, const char *head,
 								 Size available, Size end);
 
-extern void weir_row_corrupted(const char *what, Size position) pg_attribute_noreturn();
+/* Raises XX001; the position counts as all positions here. */
+WEIR_NORETURN extern void weir_row_corrupted(const char *what, Size position);
 
 #endif							/* WEIR_WIDEROW_LAYOUT_H */

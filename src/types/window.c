@@ -240,6 +240,16 @@ set_origin(WeirWindowSpec *spec, const Timestamp *origin)
 }
 
 static void
+refuse_null_length(const WindowFunction *func, int lengthno)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s of %s window must not be null",
+					lengthno == 0 ? func->step_name : func->size_name,
+					func->name)));
+}
+
+static void
 spec_init(WeirWindowSpec *spec, WeirWindowKind kind,
 		  const Interval *step, const Interval *size,
 		  const Timestamp *origin, const char *zone)
@@ -250,12 +260,10 @@ spec_init(WeirWindowSpec *spec, WeirWindowKind kind,
 	spec->kind = kind;
 	spec->npanes = 1;
 
-	if (step == NULL || (func->size_name != NULL && size == NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s of %s window must not be null",
-						step == NULL ? func->step_name : func->size_name,
-						func->name)));
+	if (step == NULL)
+		refuse_null_length(func, 0);
+	if (func->size_name != NULL && size == NULL)
+		refuse_null_length(func, 1);
 
 	check_length(func, func->step_name, step,
 				 &spec->step_months, &spec->step_usec);
@@ -592,11 +600,7 @@ spec_for_call(FunctionCallInfo fcinfo, WeirWindowKind kind)
 	for (int i = 0; i < nlengths; i++)
 	{
 		if (PG_ARGISNULL(i + 1))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s of %s window must not be null",
-							i == 0 ? func->step_name : func->size_name,
-							func->name)));
+			refuse_null_length(func, i);
 		lengths[i] = PG_GETARG_INTERVAL_P(i + 1);
 	}
 	if (!PG_ARGISNULL(nlengths + 2))

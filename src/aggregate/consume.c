@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * fold.c
+ * consume.c
  *	  What a tick means to continuous aggregates: each of those that share
  *	  the cursor folds the new rows into its state, closes what the watermark
  *	  allows, and keeps the rows that came too late.
@@ -45,7 +45,7 @@
 #include "aggregate/closing.h"
 #include "aggregate/definition.h"
 #include "aggregate/drop.h"
-#include "aggregate/fold.h"
+#include "aggregate/consume.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -63,7 +63,7 @@ static int	max_failures;
 static int32 ticking_cursor = 0;
 
 bool
-weir_fold_is_in_tick(int32 cursor_id)
+weir_consume_is_in_tick(int32 cursor_id)
 {
 	return ticking_cursor != 0 && ticking_cursor == cursor_id;
 }
@@ -422,7 +422,7 @@ static const WeirConsumer consumer = {
 };
 
 void
-weir_fold_init(void)
+weir_consume_init(void)
 {
 	DefineCustomIntVariable("weir.max_failures",
 							"Failures in a row after which a continuous aggregate is paused.",

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * fold.h
+ * consume.h
  *	  What a tick means to continuous aggregates.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WEIR_FOLD_H
-#define WEIR_FOLD_H
+#ifndef WEIR_CONSUME_H
+#define WEIR_CONSUME_H
 
 /* Is a tick of the cursor under way in this session (so, are we in a sink)? */
-extern bool weir_fold_is_in_tick(int32 cursor_id);
+extern bool weir_consume_is_in_tick(int32 cursor_id);
 
-extern void weir_fold_init(void);
+extern void weir_consume_init(void);
 
-#endif							/* WEIR_FOLD_H */
+#endif							/* WEIR_CONSUME_H */

@@ -1,0 +1,575 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  What is known of a wide table: its relations and its families.
+ *
+ * Three tables of the extension describe wide tables:
+ *
+ *	_wide_tables	face, its two heaps and its sequence, granularity, the
+ *					highest family number ever given
+ *	_families		a family: its number, name, kind of aggregate, rule
+ *	_family_rules	rules that were in force earlier (see fold.c)
+ *
+ * They are written by wide_table.c only.  Here they are read into one
+ * descriptor a table, cached for the life of the process.  A descriptor is
+ * thrown away when a relcache invalidation arrives for the face or one of
+ * its relations; who writes the tables sends one for the face.  Whoever holds
+ * a descriptor may keep using it until the end of the transaction.
+ *
+ * Locks, in this order: the face, the heap of deltas, the base, their
+ * indexes, the sequence, then those of rowlock.c.  Readers take
+ * AccessShareLock and writers RowExclusiveLock, to the end of the
+ * transaction.  A change of a family that must not meet half a write takes
+ * ShareRowExclusiveLock on the face.
+ *
+ * Rights are checked on the face alone; its relations are reached by file
+ * access with the rights of the code, never by SQL.  So a writer needs
+ * nothing but INSERT on the face.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "storage/catalog.h"
+#include "storage/catalog_tables.h"
+#include "types/json_list.h"
+#include "weir.h"
+
+typedef struct CacheEntry
+{
+	Oid			face;			/* hash key */
+	bool		is_valid;
+	WeirWideTable *table;		/* NULL: not a wide table */
+} CacheEntry;
+
+/* The cache, in TopMemoryContext: it lives as long as the process. */
+static HTAB *cache = NULL;
+
+/* Descriptors that were replaced, freed at the end of the transaction. */
+static List *outdated = NIL;
+
+/* ---- the cache ---- */
+
+static void
+invalidate(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	CacheEntry *entry;
+
+	if (cache == NULL)
+		return;
+	hash_seq_init(&status, cache);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		const WeirWideTable *table = entry->table;
+
+		if (!OidIsValid(relid) || entry->face == relid ||
+			(table != NULL &&
+			 (table->delta == relid || table->base == relid ||
+			  table->seq == relid)))
+			entry->is_valid = false;
+	}
+}
+
+static void
+free_outdated(XactEvent event, void *arg)
+{
+	ListCell   *lc;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	foreach(lc, outdated)
+		MemoryContextDelete(((WeirWideTable *) lfirst(lc))->context);
+	list_free(outdated);
+	outdated = NIL;
+}
+
+static void
+set_outdated(WeirWideTable *table)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+	outdated = lappend(outdated, table);
+	MemoryContextSwitchTo(old_context);
+}
+
+void
+weir_catalog_init(void)
+{
+	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	RegisterXactCallback(free_outdated, NULL);
+}
+
+static CacheEntry *
+cache_entry(Oid face)
+{
+	CacheEntry *entry;
+	bool		found;
+
+	if (cache == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(CacheEntry);
+		cache = hash_create("weir wide tables", 32, &ctl,
+							HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(cache, &face, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->is_valid = false;
+		entry->table = NULL;
+	}
+	return entry;
+}
+
+/* ---- reading the catalog ---- */
+
+Oid
+weir_catalog_relid(const char *name)
+{
+	Oid			nspid = get_namespace_oid(WEIR_SCHEMA, false);
+	Oid			relid = get_relname_relid(name, nspid);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" does not exist",
+						WEIR_SCHEMA, name),
+				 errhint("Is the extension weir installed completely?")));
+	return relid;
+}
+
+SysScanDesc
+weir_catalog_scan(Relation rel, const char *index, Oid face)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(face));
+	return systable_beginscan(rel, weir_catalog_relid(index), true, NULL,
+							  1, &key);
+}
+
+static const WeirGcRule *
+rule_of_attribute(HeapTuple tuple, int attnum, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		d = heap_getattr(tuple, attnum, desc, &isnull);
+
+	return isnull ? NULL : weir_gc_rule_from_datum(d);
+}
+
+static WeirCellOp
+op_of_aggregate(const char *aggregate)
+{
+	if (strcmp(aggregate, "sum") == 0)
+		return WEIR_OP_SUM;
+	if (strcmp(aggregate, "min") == 0)
+		return WEIR_OP_MIN;
+	if (strcmp(aggregate, "max") == 0)
+		return WEIR_OP_MAX;
+	if (strcmp(aggregate, "hll") == 0)
+		return WEIR_OP_HLL;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized aggregate \"%s\"", aggregate),
+			 errhint("Valid aggregates are \"sum\", \"min\", \"max\" and \"hll\".")));
+	return WEIR_OP_SET;
+}
+
+WeirCellOp
+weir_op_of_aggregate(const char *aggregate)
+{
+	return aggregate == NULL ? WEIR_OP_SET : op_of_aggregate(aggregate);
+}
+
+static int
+family_name_cmp(const void *x, const void *y)
+{
+	const WeirFamily *a = x;
+	const WeirFamily *b = y;
+
+	return weir_bytes_cmp(a->name, a->name_len, b->name, b->name_len);
+}
+
+static void
+load_families(WeirWideTable *table)
+{
+	Relation	rel = table_open(weir_catalog_relid("_families"),
+								 AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan = weir_catalog_scan(rel, "_families_pkey", table->face);
+	HeapTuple	tuple;
+	int			allocated = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		WeirFamily *family;
+		bool		isnull;
+		Datum		d;
+
+		if (table->nfamilies == allocated)
+		{
+			allocated = Max(8, allocated * 2);
+			table->families = table->families == NULL ?
+				palloc(sizeof(WeirFamily) * allocated) :
+				repalloc(table->families, sizeof(WeirFamily) * allocated);
+		}
+		family = &table->families[table->nfamilies++];
+		family->number = DatumGetInt32(heap_getattr(tuple,
+													Anum_families_number,
+													desc, &isnull));
+		d = heap_getattr(tuple, Anum_families_name, desc, &isnull);
+		family->name = TextDatumGetCString(d);
+		family->name_len = strlen(family->name);
+		d = heap_getattr(tuple, Anum_families_aggregate, desc, &isnull);
+		family->op = isnull ? WEIR_OP_SET :
+			op_of_aggregate(TextDatumGetCString(d));
+		family->gc = rule_of_attribute(tuple, Anum_families_gc, desc);
+		table->nnumbers = Max(table->nnumbers, (uint32) family->number + 1);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (table->nfamilies > 1)
+		qsort(table->families, table->nfamilies, sizeof(WeirFamily),
+			  family_name_cmp);
+	table->is_in_name_order = true;
+	for (int i = 1; i < table->nfamilies; i++)
+		if (table->families[i - 1].number > table->families[i].number)
+			table->is_in_name_order = false;
+}
+
+/* Appends a rule to those of a family that is being loaded. */
+static void
+append_rule(WeirFoldFamily *family, int64 until_seq, int64 until_time,
+			const WeirGcRule *rule)
+{
+	WeirFoldRule *rules;
+
+	rules = palloc(sizeof(WeirFoldRule) * (family->nrules + 1));
+	if (family->nrules > 0)
+		memcpy(rules, family->rules, sizeof(WeirFoldRule) * family->nrules);
+	rules[family->nrules].until_seq = until_seq;
+	rules[family->nrules].until_time = until_time;
+	rules[family->nrules].rule = rule;
+	family->rules = rules;
+	family->nrules++;
+	if (rule != NULL)
+		family->has_rules = true;
+}
+
+/* The rules in the order in which they were in force; the index gives it. */
+static void
+load_earlier_rules(WeirWideTable *table)
+{
+	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+								 AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey",
+										 table->face);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		uint32		number;
+		int64		seq;
+		TimestampTz time;
+
+		number = DatumGetInt32(heap_getattr(tuple, Anum_family_rules_number,
+											desc, &isnull));
+		seq = DatumGetInt64(heap_getattr(tuple, Anum_family_rules_until_seq,
+										 desc, &isnull));
+		time = DatumGetTimestampTz(heap_getattr(tuple,
+												Anum_family_rules_until_time,
+												desc, &isnull));
+		if (number < table->nnumbers && table->by_number[number].exists)
+			append_rule(&table->by_number[number], seq,
+						weir_cell_ts_from_timestamptz(time),
+						rule_of_attribute(tuple, Anum_family_rules_gc, desc));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+load_rules(WeirWideTable *table)
+{
+	table->by_number = palloc0(sizeof(WeirFoldFamily) * (table->nnumbers + 1));
+	table->family_by_number = palloc0(sizeof(WeirFamily *) *
+									  (table->nnumbers + 1));
+	for (int i = 0; i < table->nfamilies; i++)
+	{
+		table->by_number[table->families[i].number].exists = true;
+		table->family_by_number[table->families[i].number] =
+			&table->families[i];
+	}
+	load_earlier_rules(table);
+	for (int i = 0; i < table->nfamilies; i++)
+	{
+		const WeirFamily *family = &table->families[i];
+		WeirFoldFamily *fold_family = &table->by_number[family->number];
+
+		append_rule(fold_family, PG_INT64_MAX, PG_INT64_MAX, family->gc);
+		if (fold_family->has_rules)
+			table->has_rules = true;
+	}
+}
+
+/* The index of a heap whose keys are its first two columns. */
+static Oid
+index_of_heap(Oid heap)
+{
+	Relation	rel = table_open(heap, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+	Oid			found = InvalidOid;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		if (form->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
+			form->indnkeyatts == 2 && form->indkey.values[0] == 1 &&
+			form->indkey.values[1] == 2 &&
+			RelationGetIndexPredicate(index) == NIL)
+			found = lfirst_oid(lc);
+		index_close(index, AccessShareLock);
+	}
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has lost its index",
+						RelationGetRelationName(rel)),
+				 errhint("Create a btree index on its first two columns.")));
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Reads the description, in a memory context of its own; NULL if none. */
+static WeirWideTable *
+load_table(Oid face)
+{
+	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+								 AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
+	HeapTuple	tuple = systable_getnext(scan);
+	WeirWideTable *table = NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+													  "weir wide table",
+													  ALLOCSET_SMALL_SIZES);
+		MemoryContext old_context = MemoryContextSwitchTo(context);
+		bool		isnull;
+		char	   *granularity;
+
+		table = palloc0(sizeof(WeirWideTable));
+		table->context = context;
+		table->face = face;
+		table->delta = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_delta,
+													 desc, &isnull));
+		table->base = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_base,
+													desc, &isnull));
+		table->seq = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_seq,
+												   desc, &isnull));
+		granularity = TextDatumGetCString(heap_getattr(tuple,
+													   Anum_wide_tables_granularity,
+													   desc, &isnull));
+		table->is_millis = strcmp(granularity, "millis") == 0;
+		MemoryContextSwitchTo(old_context);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return table;
+}
+
+/* The rest of the description; frees all of it on error. */
+static void
+load_details(WeirWideTable *table)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(table->context);
+
+	PG_TRY();
+	{
+		table->delta_index = index_of_heap(table->delta);
+		table->base_index = index_of_heap(table->base);
+		load_families(table);
+		load_rules(table);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old_context);
+		MemoryContextDelete(table->context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old_context);
+}
+
+static WeirWideTable *
+wide_table_lookup(Oid face)
+{
+	CacheEntry *entry = cache_entry(face);
+	WeirWideTable *table;
+
+	if (entry->is_valid && entry->table != NULL)
+		return entry->table;
+
+	table = load_table(face);
+	if (table != NULL)
+		load_details(table);
+
+	/* Loading took locks, so the hash table may have changed. */
+	entry = cache_entry(face);
+	if (entry->table != NULL)
+		set_outdated(entry->table);
+	entry->table = table;
+	entry->is_valid = true;
+	return table;
+}
+
+void
+weir_wide_table_check_acl(Oid face, AclMode required)
+{
+	AclResult	result = ACLCHECK_OK;
+
+	if (required != 0)
+		result = pg_class_aclcheck(face, GetUserId(), required);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(face));
+}
+
+WeirWideTable *
+weir_wide_table_require(Oid face)
+{
+	WeirWideTable *table = NULL;
+
+	if (get_rel_relkind(face) == RELKIND_FOREIGN_TABLE)
+		table = wide_table_lookup(face);
+	if (table == NULL)
+	{
+		char	   *name = get_rel_name(face);
+
+		if (name == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("wide table with OID %u does not exist", face)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("\"%s\" is not a wide table", name),
+				 errhint("Wide tables are created with weir.create_wide_table.")));
+	}
+	return table;
+}
+
+WeirWideTable *
+weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
+{
+	WeirWideTable *table;
+
+	LockRelationOid(face, lockmode);
+	table = weir_wide_table_require(face);
+	weir_wide_table_check_acl(face, required);
+	return table;
+}
+
+/* ---- families ---- */
+
+const WeirFamily *
+weir_family_find(const WeirWideTable *table, const char *name, Size len)
+{
+	int			low = 0;
+	int			high = table->nfamilies;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		const WeirFamily *family = &table->families[middle];
+		int			c = weir_bytes_cmp(family->name, family->name_len,
+									   name, len);
+
+		if (c == 0)
+			return family;
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const WeirFamily *
+weir_family_get(const WeirWideTable *table, const char *name, Size len)
+{
+	const WeirFamily *family = weir_family_find(table, name, len);
+
+	if (family == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("family \"%s\" of wide table \"%s\" does not exist",
+						pnstrdup(name, len), get_rel_name(table->face))));
+	return family;
+}
+
+Oid
+weir_table_argument(FunctionCallInfo fcinfo, int n)
+{
+	if (PG_ARGISNULL(n))
+		weir_argument_is_null("wide table");
+	return PG_GETARG_OID(n);
+}
+
+int64
+weir_clock_usec(void)
+{
+	return GetCurrentTimestamp() +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+List *
+weir_wide_table_list(void)
+{
+	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	List	   *faces = NIL;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		faces = lappend_oid(faces,
+							DatumGetObjectId(heap_getattr(tuple,
+														  Anum_wide_tables_face,
+														  RelationGetDescr(rel),
+														  &isnull)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return faces;
+}

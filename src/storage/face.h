@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * face.h
+ *	  The foreign table that users see of a wide table; only for face*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_FACE_H
+#define WEIR_FACE_H
+
+#include "foreign/fdwapi.h"
+
+/* columns of the face */
+#define Anum_face_row_key	1
+#define Anum_face_cells		2
+
+/*
+ * fdw_private of a ForeignScan, one list each.  Beside it fdw_exprs has the
+ * argument of each key condition.
+ */
+enum
+{
+	WEIR_PLAN_STRATEGIES,		/* list of int, one a key condition */
+	WEIR_PLAN_BACKWARD,			/* integer: in descending order of keys? */
+	WEIR_PLAN_NEEDS_CELLS,		/* integer: is the column "cells" needed? */
+	WEIR_PLAN_COLUMNS			/* list of WeirPlanColumn; NIL: all */
+};
+
+/* A btree strategy number, or this: the key is in an array. */
+#define WEIR_KEY_IN_ARRAY	100
+
+/* An item of WEIR_PLAN_COLUMNS is a list of one or two constants. */
+
+/* planning: face_plan.c */
+extern void weir_face_plan_init(FdwRoutine *routine);
+
+/* what is used of the column "cells" of a relation: face_columns.c */
+extern bool weir_face_needs_cells(RelOptInfo *rel);
+extern List *weir_face_columns(PlannerInfo *root, RelOptInfo *rel);
+
+/* scanning, EXPLAIN, ANALYZE: face_scan.c */
+extern void weir_face_scan_init(FdwRoutine *routine);
+
+/* INSERT, COPY, DELETE, TRUNCATE: face_modify.c */
+extern void weir_face_modify_init(FdwRoutine *routine);
+
+#endif							/* WEIR_FACE_H */

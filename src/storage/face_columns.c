@@ -1,0 +1,182 @@
+/*-------------------------------------------------------------------------
+ *
+ * face_columns.c
+ *	  What a query uses of the column "cells" of a wide table.
+ *
+ * If a query uses it only below subscripts with constants, cells['f'] or
+ * cells['f']['q'], then no other cells need to be read.  The planner has no
+ * list of expressions by relation, so all places of the query are looked at
+ * where a reference may be; where that gets too difficult the answer is
+ * "all", which is always right.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "nodes/primnodes.h"
+#include "optimizer/optimizer.h"
+
+#include "storage/face.h"
+#include "weir.h"
+
+/* Remembering more columns than this is not worth while. */
+#define MAX_COLUMNS		32
+
+typedef struct Search
+{
+	Index		relid;
+	List	   *columns;		/* of lists of one or two Consts */
+	bool		found_other;	/* cells is used as a whole */
+} Search;
+
+static bool
+is_cells(const Node *node, Index relid)
+{
+	const Var  *var = (const Var *) node;
+
+	return IsA(node, Var) && var->varno == relid && var->varlevelsup == 0 &&
+		var->varattno == Anum_face_cells;
+}
+
+/* The subscripts as constants, or NIL if they are something else. */
+static List *
+constant_subscripts(const SubscriptingRef *ref)
+{
+	ListCell   *lc;
+
+	foreach(lc, ref->refupperindexpr)
+	{
+		const Const *subscript = lfirst(lc);
+
+		if (!IsA(subscript, Const) || subscript->constisnull)
+			return NIL;
+	}
+	return ref->refupperindexpr;
+}
+
+static bool
+search_walker(Node *node, Search *search)
+{
+	if (node == NULL || search->found_other)
+		return search->found_other;
+	if (IsA(node, SubscriptingRef) &&
+		is_cells((Node *) ((SubscriptingRef *) node)->refexpr, search->relid))
+	{
+		List	   *subscripts = constant_subscripts((SubscriptingRef *) node);
+
+		search->columns = list_append_unique(search->columns, subscripts);
+		search->found_other = subscripts == NIL ||
+			list_length(search->columns) > MAX_COLUMNS;
+		return search->found_other;
+	}
+	if (IsA(node, Var))
+	{
+		const Var  *var = (const Var *) node;
+
+		/* A whole row has its attribute number, zero. */
+		if (var->varno == search->relid && var->varlevelsup == 0 &&
+			(var->varattno == Anum_face_cells || var->varattno == 0))
+			search->found_other = true;
+		return search->found_other;
+	}
+	if (IsA(node, RestrictInfo))
+		return search_walker((Node *) ((RestrictInfo *) node)->clause, search);
+	if (IsA(node, PlaceHolderVar))
+		return search_walker((Node *) ((PlaceHolderVar *) node)->phexpr,
+							 search);
+	/* A query in a query could refer to the relation from inside. */
+	if (IsA(node, Query) || IsA(node, SubPlan))
+	{
+		search->found_other = true;
+		return true;
+	}
+	return expression_tree_walker(node, search_walker, search);
+}
+
+static void
+search_clauses(Search *search, List *clauses)
+{
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+		search_walker((Node *) lfirst(lc), search);
+}
+
+static void
+search_outer_join_clauses(Search *search, List *clauses)
+{
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+		search_walker(weir_outer_join_clause(lfirst(lc)), search);
+}
+
+static void
+search_equivalences(Search *search, PlannerInfo *root)
+{
+	ListCell   *lc;
+
+	foreach(lc, root->eq_classes)
+	{
+		EquivalenceClass *ec = lfirst(lc);
+		ListCell   *lm;
+
+		search_clauses(search, ec->ec_sources);
+		foreach(lm, ec->ec_members)
+			search_walker((Node *) ((EquivalenceMember *) lfirst(lm))->em_expr,
+						  search);
+	}
+}
+
+static void
+search_placeholders(Search *search, PlannerInfo *root)
+{
+	ListCell   *lc;
+
+	foreach(lc, root->placeholder_list)
+		search_walker((Node *) ((PlaceHolderInfo *) lfirst(lc))->ph_var, search);
+}
+
+bool
+weir_face_needs_cells(RelOptInfo *rel)
+{
+	Bitmapset  *attrs = NULL;
+	ListCell   *lc;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
+	foreach(lc, rel->baserestrictinfo)
+		pull_varattnos((Node *) ((RestrictInfo *) lfirst(lc))->clause,
+					   rel->relid, &attrs);
+	foreach(lc, rel->joininfo)
+		pull_varattnos((Node *) ((RestrictInfo *) lfirst(lc))->clause,
+					   rel->relid, &attrs);
+	return bms_is_member(Anum_face_cells - FirstLowInvalidHeapAttributeNumber,
+						 attrs) ||
+		bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
+}
+
+List *
+weir_face_columns(PlannerInfo *root, RelOptInfo *rel)
+{
+	Search		search = {0};
+
+	if (rel->reloptkind != RELOPT_BASEREL || root->hasLateralRTEs ||
+		root->parse->commandType != CMD_SELECT ||
+		root->parse->rowMarks != NIL || root->append_rel_list != NIL)
+		return NIL;
+	search.relid = rel->relid;
+	search_walker((Node *) root->processed_tlist, &search);
+	search_walker((Node *) root->parse->havingQual, &search);
+	search_walker((Node *) root->parse->jointree->quals, &search);
+	search_clauses(&search, rel->baserestrictinfo);
+	search_clauses(&search, rel->joininfo);
+	search_outer_join_clauses(&search, root->left_join_clauses);
+	search_outer_join_clauses(&search, root->right_join_clauses);
+	search_outer_join_clauses(&search, root->full_join_clauses);
+	search_equivalences(&search, root);
+	search_placeholders(&search, root);
+	return search.found_other ? NIL : search.columns;
+}

@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * face_modify.c
+ *	  INSERT, COPY, DELETE and TRUNCATE on the face of a wide table.
+ *
+ * A row inserted adds its cells to those that are there, as set_cell does;
+ * rows of one key that follow each other in one statement become one delta.
+ * A row deleted is one delta with a row tombstone.
+ *
+ * Rows are collected until the next key comes or the statement ends, so the
+ * last delta is written when the executor shuts down.  UPDATE has no
+ * callback here, so that the executor refuses it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/tablecmds.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/appendinfo.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "storage/face.h"
+#include "storage/hll.h"
+#include "storage/rowstore.h"
+#include "types/widerow.h"
+#include "weir.h"
+
+/* Write a delta when this many bytes have been collected for one key. */
+#define MAX_PENDING_BYTES	(8 * 1024 * 1024)
+
+/* names of the junk columns that DELETE needs */
+#define JUNK_ROW_KEY		"weir_row_key"
+#define JUNK_CELLS			"weir_cells"
+
+typedef struct FaceModify
+{
+	MemoryContext context;
+	MemoryContext row_context;	/* reset for each delta written */
+	WeirWideTable *table;
+	WeirWriter *writer;
+	AttrNumber	row_key_junk;	/* for DELETE */
+	AttrNumber	cells_junk;		/* or InvalidAttrNumber */
+
+	WeirFold   *pending;		/* the cells for pending_key */
+	WeirRowKey	pending_key;	/* bytes NULL: nothing is pending */
+	Size		pending_bytes;
+	int64		server_ts;
+} FaceModify;
+
+/* ---- begin and end ---- */
+
+static FaceModify *
+begin(Relation rel)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "weir face modify",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	FaceModify *state = palloc0(sizeof(FaceModify));
+
+	state->context = context;
+	state->row_context = AllocSetContextCreate(context, "weir face delta",
+											   ALLOCSET_DEFAULT_SIZES);
+	state->table = weir_wide_table_require(RelationGetRelid(rel));
+	state->writer = weir_writer_open(state->table);
+	state->pending = weir_fold_create(weir_hll_combine);
+	MemoryContextSwitchTo(old_context);
+	return state;
+}
+
+static void
+put(FaceModify *state, WeirRowKey key, WeirFold *fold)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
+
+	weir_writer_put(state->writer, key, weir_fold_delta(fold, 0));
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(state->row_context);
+}
+
+/* Writes what is pending, if anything. */
+static void
+flush(FaceModify *state)
+{
+	if (state->pending_key.bytes == NULL)
+		return;
+	put(state, state->pending_key, state->pending);
+	weir_fold_reset(state->pending, NULL, 0);
+	state->pending_key.bytes = NULL;
+	state->pending_bytes = 0;
+}
+
+static void
+end_modify(EState *estate, ResultRelInfo *rri)
+{
+	FaceModify *state = rri->ri_FdwState;
+
+	if (state == NULL)
+		return;
+	flush(state);
+	weir_writer_close(state->writer);
+	MemoryContextDelete(state->context);
+	rri->ri_FdwState = NULL;
+}
+
+static void
+begin_modify(ModifyTableState *mtstate, ResultRelInfo *rri,
+			 List *fdw_private, int subplan_index, int eflags)
+{
+	FaceModify *state;
+	List	   *tlist;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	state = begin(rri->ri_RelationDesc);
+	if (mtstate->operation == CMD_DELETE)
+	{
+		tlist = outerPlanState(mtstate)->plan->targetlist;
+		state->row_key_junk = ExecFindJunkAttributeInTlist(tlist, JUNK_ROW_KEY);
+		state->cells_junk = ExecFindJunkAttributeInTlist(tlist, JUNK_CELLS);
+		if (!AttributeNumberIsValid(state->row_key_junk))
+			elog(ERROR, "could not find junk column \"%s\"", JUNK_ROW_KEY);
+	}
+	rri->ri_FdwState = state;
+}
+
+/* COPY, and rows routed to a partition */
+static void
+begin_insert(ModifyTableState *mtstate, ResultRelInfo *rri)
+{
+	if (mtstate->ps.plan != NULL &&
+		((ModifyTable *) mtstate->ps.plan)->onConflictAction != ONCONFLICT_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ON CONFLICT is not supported on wide tables"),
+				 errhint("INSERT adds cells to the row; use weir.check_and_mutate_row for a condition.")));
+	rri->ri_FdwState = begin(rri->ri_RelationDesc);
+}
+
+static List *
+plan_modify(PlannerInfo *root, ModifyTable *plan, Index relation,
+			int subplan_index)
+{
+	if (plan->onConflictAction != ONCONFLICT_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ON CONFLICT is not supported on wide tables"),
+				 errhint("INSERT adds cells to the row; use weir.check_and_mutate_row for a condition.")));
+	return NIL;
+}
+
+static int
+is_updatable(Relation rel)
+{
+	return (1 << CMD_INSERT) | (1 << CMD_DELETE);
+}
+
+/* ---- INSERT ---- */
+
+static void
+add_cells(FaceModify *state, Datum cells)
+{
+	MemoryContext old_context;
+	WeirRow    *row;
+
+	old_context = MemoryContextSwitchTo(weir_fold_context(state->pending));
+	row = weir_row_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(cells)));
+	MemoryContextSwitchTo(old_context);
+	for (uint32 i = 0; i < weir_row_cell_count(row); i++)
+	{
+		WeirCell	cell;
+
+		weir_row_get_cell(row, i, &cell);
+		weir_builder_set_cell(state->pending, state->table, &cell);
+	}
+	state->pending_bytes += VARSIZE(row);
+}
+
+static TupleTableSlot *
+exec_insert(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
+			TupleTableSlot *plan_slot)
+{
+	FaceModify *state = rri->ri_FdwState;
+	struct varlena *v;
+	WeirRowKey	key;
+
+	slot_getallattrs(slot);
+	if (slot->tts_isnull[Anum_face_row_key - 1] ||
+		slot->tts_isnull[Anum_face_cells - 1])
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("null value in a row of wide table \"%s\"",
+						RelationGetRelationName(rri->ri_RelationDesc))));
+	v = PG_DETOAST_DATUM_PACKED(slot->tts_values[Anum_face_row_key - 1]);
+	key.bytes = VARDATA_ANY(v);
+	key.len = VARSIZE_ANY_EXHDR(v);
+	weir_check_row_key(key.bytes, key.len);
+
+	if (state->pending_key.bytes != NULL &&
+		(state->pending_bytes > MAX_PENDING_BYTES ||
+		 weir_bytes_cmp(state->pending_key.bytes, state->pending_key.len,
+						key.bytes, key.len) != 0))
+		flush(state);
+	add_cells(state, slot->tts_values[Anum_face_cells - 1]);
+	if (state->pending_key.bytes == NULL && state->pending_bytes > 0 &&
+		!weir_fold_is_empty(state->pending))
+	{
+		char	   *copy = MemoryContextAlloc(weir_fold_context(state->pending),
+											  key.len);
+
+		memcpy(copy, key.bytes, key.len);
+		state->pending_key.bytes = copy;
+		state->pending_key.len = key.len;
+	}
+	return slot;
+}
+
+/* ---- DELETE ---- */
+
+static void
+add_delete_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
+				   Relation target_relation)
+{
+	TupleDesc	desc = RelationGetDescr(target_relation);
+	Form_pg_attribute cells = TupleDescAttr(desc, Anum_face_cells - 1);
+	Var		   *var;
+
+	var = makeVar(rtindex, Anum_face_row_key, BYTEAOID, -1, InvalidOid, 0);
+	add_row_identity_var(root, var, rtindex, JUNK_ROW_KEY);
+	if (root->parse->returningList != NIL)
+	{
+		var = makeVar(rtindex, Anum_face_cells, cells->atttypid, -1,
+					  InvalidOid, 0);
+		add_row_identity_var(root, var, rtindex, JUNK_CELLS);
+	}
+}
+
+static TupleTableSlot *
+exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
+			TupleTableSlot *plan_slot)
+{
+	FaceModify *state = rri->ri_FdwState;
+	bool		isnull;
+	Datum		d = ExecGetJunkAttribute(plan_slot, state->row_key_junk, &isnull);
+	struct varlena *v;
+	WeirRowKey	key;
+
+	if (isnull)
+		elog(ERROR, "row key is null");
+	v = PG_DETOAST_DATUM_PACKED(d);
+	key.bytes = VARDATA_ANY(v);
+	key.len = VARSIZE_ANY_EXHDR(v);
+	weir_fold_begin_step(state->pending, 0, 0);
+	weir_fold_delete_row(state->pending);
+	put(state, key, state->pending);
+	weir_fold_reset(state->pending, NULL, 0);
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true,
+		   slot->tts_tupleDescriptor->natts * sizeof(bool));
+	slot->tts_values[Anum_face_row_key - 1] = d;
+	slot->tts_isnull[Anum_face_row_key - 1] = false;
+	if (AttributeNumberIsValid(state->cells_junk))
+		slot->tts_values[Anum_face_cells - 1] =
+			ExecGetJunkAttribute(plan_slot, state->cells_junk,
+								 &slot->tts_isnull[Anum_face_cells - 1]);
+	return ExecStoreVirtualTuple(slot);
+}
+
+/* ---- TRUNCATE ---- */
+
+static Relation
+open_for_truncate(Oid heap)
+{
+	Relation	rel = table_open(heap, AccessExclusiveLock);
+
+	CheckTableNotInUse(rel, "TRUNCATE");
+	return rel;
+}
+
+static void
+exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
+{
+	List	   *rels = NIL;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	/* Numbers of writes go on: they must never be used twice. */
+	foreach(lc, faces)
+	{
+		WeirWideTable *table = weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc)));
+
+		rels = lappend(rels, open_for_truncate(table->delta));
+		relids = lappend_oid(relids, table->delta);
+		rels = lappend(rels, open_for_truncate(table->base));
+		relids = lappend_oid(relids, table->base);
+	}
+	weir_truncate(rels, relids);
+	foreach(lc, rels)
+		table_close((Relation) lfirst(lc), NoLock);
+}
+
+void
+weir_face_modify_init(FdwRoutine *routine)
+{
+	routine->AddForeignUpdateTargets = add_delete_targets;
+	routine->PlanForeignModify = plan_modify;
+	routine->BeginForeignModify = begin_modify;
+	routine->EndForeignModify = end_modify;
+	routine->BeginForeignInsert = begin_insert;
+	routine->EndForeignInsert = end_modify;
+	routine->ExecForeignInsert = exec_insert;
+	routine->ExecForeignDelete = exec_delete;
+	routine->IsForeignRelUpdatable = is_updatable;
+	routine->ExecForeignTruncate = exec_truncate;
+}

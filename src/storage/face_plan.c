@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * face_plan.c
+ *	  Planning of scans of a wide table.
+ *
+ * Conditions on the row key, row_key op expression with op one of = < <= > >=
+ * or row_key = ANY (array), are handed to the scan, which obeys them exactly.
+ * Rows come in key order, either way.  A join on the row key can be a nested
+ * loop with the wide table inside (a parameterized path).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/selfuncs.h"
+
+#include "storage/catalog.h"
+#include "storage/face.h"
+#include "weir.h"
+
+/* rel->fdw_private */
+typedef struct FaceRel
+{
+	double		pages;			/* of both heaps */
+	double		tuples;			/* in both heaps */
+	bool		needs_cells;
+} FaceRel;
+
+typedef struct KeyClause
+{
+	int			strategy;
+	Expr	   *argument;		/* does not refer to the relation */
+} KeyClause;
+
+/* ---- key conditions ---- */
+
+static bool
+is_row_key(const Node *node, Index relid)
+{
+	const Var  *var = (const Var *) node;
+
+	return IsA(node, Var) && var->varno == relid && var->varlevelsup == 0 &&
+		var->varattno == Anum_face_row_key;
+}
+
+static bool
+is_argument(Node *node, Index relid)
+{
+	return !contain_volatile_functions(node) &&
+		!bms_is_member(relid, pull_varnos(NULL, node));
+}
+
+static Node *
+strip(Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return node;
+}
+
+static bool
+match_operator(OpExpr *op, Index relid, KeyClause *result)
+{
+	Oid			opno = op->opno;
+	Node	   *left;
+	Node	   *right;
+
+	if (list_length(op->args) != 2)
+		return false;
+	left = strip(linitial(op->args));
+	right = strip(lsecond(op->args));
+	if (!is_row_key(left, relid))
+	{
+		Node	   *swap = left;
+
+		left = right;
+		right = swap;
+		opno = get_commutator(opno);
+	}
+	if (!is_row_key(left, relid) || !OidIsValid(opno) ||
+		!is_argument(right, relid))
+		return false;
+	result->strategy = get_op_opfamily_strategy(opno, BYTEA_BTREE_FAM_OID);
+	result->argument = (Expr *) right;
+	return result->strategy != InvalidStrategy;
+}
+
+static bool
+match_array(ScalarArrayOpExpr *op, Index relid, KeyClause *result)
+{
+	Node	   *left = strip(linitial(op->args));
+	Node	   *right = lsecond(op->args);
+
+	if (!op->useOr || !is_row_key(left, relid) || !is_argument(right, relid) ||
+		get_op_opfamily_strategy(op->opno, BYTEA_BTREE_FAM_OID) !=
+		BTEqualStrategyNumber ||
+		exprType(right) != BYTEAARRAYOID)
+		return false;
+	result->strategy = WEIR_KEY_IN_ARRAY;
+	result->argument = (Expr *) right;
+	return true;
+}
+
+static bool
+match_clause(Expr *clause, Index relid, KeyClause *result)
+{
+	if (IsA(clause, OpExpr))
+		return match_operator((OpExpr *) clause, relid, result);
+	if (IsA(clause, ScalarArrayOpExpr))
+		return match_array((ScalarArrayOpExpr *) clause, relid, result);
+	return false;
+}
+
+/* Those of the RestrictInfos that are key conditions. */
+static List *
+key_clauses(List *restrictinfos, Index relid)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, restrictinfos)
+	{
+		RestrictInfo *rinfo = lfirst(lc);
+		KeyClause	ignored;
+
+		if (!rinfo->pseudoconstant &&
+			match_clause(rinfo->clause, relid, &ignored))
+			result = lappend(result, rinfo);
+	}
+	return result;
+}
+
+/* ---- size and cost ---- */
+
+static void
+add_heap_size(Oid heap, FaceRel *face)
+{
+	Relation	rel = table_open(heap, AccessShareLock);
+	BlockNumber pages;
+	double		tuples;
+	double		allvisfrac;
+
+	estimate_rel_size(rel, NULL, &pages, &tuples, &allvisfrac);
+	face->pages += pages;
+	face->tuples += tuples;
+	table_close(rel, NoLock);
+}
+
+static void
+get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	WeirWideTable *table = weir_wide_table_require(relid);
+	FaceRel    *face = palloc0(sizeof(FaceRel));
+
+	add_heap_size(table->base, face);
+	add_heap_size(table->delta, face);
+	face->needs_cells = weir_face_needs_cells(rel);
+	rel->fdw_private = face;
+
+	/* Without ANALYZE each tuple may be a row. */
+	if (rel->tuples <= 0)
+		rel->tuples = Max(face->tuples, 1);
+	set_baserel_size_estimates(root, rel);
+}
+
+/*
+ * Per row read: its share of the tuples and pages of the two heaps, which
+ * are in key order more or less.  The descents come before the first row,
+ * once for each key that is asked for.
+ */
+static void
+estimate_cost(RelOptInfo *rel, double rows_read, double descents,
+			  Cost *startup, Cost *total)
+{
+	FaceRel    *face = rel->fdw_private;
+	double		fraction = Min(rows_read / Max(rel->tuples, 1), 1);
+	Cost		descent = 2 * (random_page_cost + 50 * cpu_operator_cost);
+
+	*startup = rel->baserestrictcost.startup + descent;
+	*total = *startup + descent * Max(descents - 1, 0) +
+		fraction * (face->pages * seq_page_cost +
+					face->tuples * (cpu_index_tuple_cost + cpu_tuple_cost)) +
+		rows_read * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+	if (face->needs_cells)
+		*total += rows_read * cpu_tuple_cost;
+}
+
+/* How often the scan descends to a key, given its conditions. */
+static double
+estimate_descents(PlannerInfo *root, List *clauses, Index relid)
+{
+	double		descents = 1;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		KeyClause	clause;
+
+		if (match_clause(((RestrictInfo *) lfirst(lc))->clause, relid,
+						 &clause) && clause.strategy == WEIR_KEY_IN_ARRAY)
+			descents = Max(descents,
+						   WeirArrayLength(root, (Node *) clause.argument));
+	}
+	return descents;
+}
+
+/* ---- paths ---- */
+
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
+			  List *pathkeys, bool backward, Relids outer)
+{
+	Selectivity selectivity = clauselist_selectivity(root, clauses, rel->relid,
+													 JOIN_INNER, NULL);
+	double		rows_read = clamp_row_est(rel->tuples * selectivity);
+	Cost		startup;
+	Cost		total;
+
+	estimate_cost(rel, rows_read,
+				  estimate_descents(root, clauses, rel->relid),
+				  &startup, &total);
+	add_path(rel, (Path *)
+			 weir_create_foreignscan_path(root, rel, rows, startup, total,
+										  pathkeys, outer,
+										  list_make1_int(backward)));
+}
+
+/* Paths without parameters: in either order, as far as it is of use. */
+static void
+add_ordered_paths(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *clauses = key_clauses(rel->baserestrictinfo, rel->relid);
+	Expr	   *row_key = (Expr *) makeVar(rel->relid, Anum_face_row_key,
+										   BYTEAOID, -1, InvalidOid, 0);
+	Oid			less = get_opfamily_member(BYTEA_BTREE_FAM_OID, BYTEAOID,
+										   BYTEAOID, BTLessStrategyNumber);
+	Oid			greater = get_opfamily_member(BYTEA_BTREE_FAM_OID, BYTEAOID,
+											  BYTEAOID,
+											  BTGreaterStrategyNumber);
+	List	   *ascending;
+	List	   *descending;
+
+	ascending = weir_build_expression_pathkey(root, row_key, less,
+											  rel->relids);
+	descending = weir_build_expression_pathkey(root, row_key, greater,
+											   rel->relids);
+	add_scan_path(root, rel, clauses, rel->rows,
+				  has_useful_pathkeys(root, rel) ? ascending : NIL,
+				  false, rel->lateral_relids);
+	if (descending != NIL && has_useful_pathkeys(root, rel))
+		add_scan_path(root, rel, clauses, rel->rows, descending, true,
+					  rel->lateral_relids);
+}
+
+static bool
+member_is_row_key(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
+				  EquivalenceMember *em, void *arg)
+{
+	return is_row_key(strip((Node *) em->em_expr), rel->relid);
+}
+
+/* The join clauses that could be key conditions of an inner scan. */
+static List *
+join_key_clauses(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *movable = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->joininfo)
+	{
+		RestrictInfo *rinfo = lfirst(lc);
+
+		if (join_clause_is_movable_to(rinfo, rel))
+			movable = lappend(movable, rinfo);
+	}
+	if (rel->has_eclass_joins)
+		movable = list_concat(movable,
+							  generate_implied_equalities_for_column(root, rel,
+																	 member_is_row_key,
+																	 NULL,
+																	 rel->lateral_referencers));
+	return key_clauses(movable, rel->relid);
+}
+
+/* One path for each set of outer relations that gives key conditions. */
+static void
+add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *tried = NIL;
+	ListCell   *lc;
+
+	foreach(lc, join_key_clauses(root, rel))
+	{
+		RestrictInfo *rinfo = lfirst(lc);
+		Relids		outer = bms_union(rinfo->clause_relids,
+									  rel->lateral_relids);
+		ParamPathInfo *info;
+		List	   *clauses;
+
+		outer = bms_del_member(outer, rel->relid);
+		if (bms_is_empty(outer) || list_member(tried, outer))
+			continue;
+		tried = lappend(tried, outer);
+		info = get_baserel_parampathinfo(root, rel, outer);
+		clauses = list_concat(key_clauses(rel->baserestrictinfo, rel->relid),
+							  key_clauses(info->ppi_clauses, rel->relid));
+		add_scan_path(root, rel, clauses, info->ppi_rows, NIL, false, outer);
+	}
+}
+
+static void
+get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	add_ordered_paths(root, rel);
+	add_parameterized_paths(root, rel);
+}
+
+/* ---- the plan ---- */
+
+static ForeignScan *
+get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+		 List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	FaceRel    *face = rel->fdw_private;
+	List	   *strategies = NIL;
+	List	   *arguments = NIL;
+	List	   *key_conditions = NIL;
+	List	   *others = NIL;
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, scan_clauses)
+	{
+		RestrictInfo *rinfo = lfirst(lc);
+		KeyClause	clause;
+
+		if (rinfo->pseudoconstant)
+			continue;
+		if (match_clause(rinfo->clause, rel->relid, &clause))
+		{
+			strategies = lappend_int(strategies, clause.strategy);
+			arguments = lappend(arguments, clause.argument);
+			key_conditions = lappend(key_conditions, rinfo->clause);
+		}
+		else
+			others = lappend(others, rinfo->clause);
+	}
+	if (face->needs_cells)
+		columns = weir_face_columns(root, rel);
+	return make_foreignscan(tlist, others, rel->relid, arguments,
+							list_make4(strategies,
+									   makeInteger(linitial_int(path->fdw_private)),
+									   makeInteger(face->needs_cells),
+									   columns),
+							NIL, key_conditions, outer_plan);
+}
+
+void
+weir_face_plan_init(FdwRoutine *routine)
+{
+	routine->GetForeignRelSize = get_rel_size;
+	routine->GetForeignPaths = get_paths;
+	routine->GetForeignPlan = get_plan;
+}

@@ -1,0 +1,542 @@
+/*-------------------------------------------------------------------------
+ *
+ * face_scan.c
+ *	  Scanning the face of a wide table; EXPLAIN and ANALYZE of it.
+ *
+ * A scan under equality conditions fetches row by row; any other walks one
+ * range of keys.  The conditions are evaluated when the scan begins, and
+ * again at each rescan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/explain.h"
+#include "commands/vacuum.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteManip.h"
+#include "storage/bufmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "utils/sampling.h"
+#include "utils/snapmgr.h"
+
+#include "storage/face.h"
+#include "storage/rowscan.h"
+#include "types/mutation.h"
+#include "weir.h"
+
+typedef struct FaceScan
+{
+	WeirWideTable *table;
+	WeirRowScan *scan;			/* NULL before the first row is asked for */
+	WeirColumnSet *columns;
+	List	   *strategies;
+	List	   *arguments;		/* of ExprStates, beside the strategies */
+	bool		needs_cells;
+	ScanDirection direction;
+
+	bool		is_started;
+	MemoryContext keys_context; /* holds the following; reset by rescans */
+	WeirKeyRange range;
+	bool		has_keys;		/* there is an equality condition */
+	WeirRowKey *keys;			/* then: the rows to fetch, in order */
+	int			nkeys;
+	int			next_key;
+} FaceScan;
+
+/* ---- columns ---- */
+
+/* A subscript, a constant of type text or bytea, as UTF-8 or plain bytes. */
+static const char *
+subscript_bytes(const Const *subscript, uint32 *len)
+{
+	FmgrInfo	flinfo;
+
+	LOCAL_FCINFO(fcinfo, 1);
+
+	memset(&flinfo, 0, sizeof(flinfo));
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = subscript->constvalue;
+	fcinfo->args[0].isnull = false;
+	return weir_bytes_argument(fcinfo, 0, subscript->consttype == TEXTOID,
+							   "subscript", len);
+}
+
+static WeirColumnSet *
+columns_of_plan(const WeirWideTable *table, List *plan_columns)
+{
+	WeirColumnSet *set;
+	ListCell   *lc;
+
+	if (plan_columns == NIL)
+		return NULL;
+	set = palloc0(offsetof(WeirColumnSet, ranges) +
+				  sizeof(WeirColumns) * list_length(plan_columns));
+	foreach(lc, plan_columns)
+	{
+		List	   *subscripts = lfirst(lc);
+		WeirColumns *columns = &set->ranges[set->nranges];
+		const WeirFamily *family;
+		const char *name;
+		uint32		len;
+
+		name = subscript_bytes(linitial(subscripts), &len);
+		family = weir_family_find(table, name, len);
+		if (family == NULL)
+			continue;			/* reads as an empty family */
+		columns->family = family->number;
+		if (list_length(subscripts) > 1)
+		{
+			columns->start = subscript_bytes(lsecond(subscripts), &len);
+			columns->start_len = len;
+			columns->end = columns->start;
+			columns->end_len = len;
+		}
+		set->nranges++;
+	}
+	return set;
+}
+
+/* ---- begin and end ---- */
+
+static void
+begin_scan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	FaceScan   *state;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	state = palloc0(sizeof(FaceScan));
+	state->table = weir_wide_table_require(RelationGetRelid(node->ss.ss_currentRelation));
+	state->strategies = list_nth(plan->fdw_private, WEIR_PLAN_STRATEGIES);
+	state->arguments = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
+	state->needs_cells = intVal(list_nth(plan->fdw_private,
+										 WEIR_PLAN_NEEDS_CELLS));
+	state->columns = columns_of_plan(state->table,
+									 list_nth(plan->fdw_private,
+											  WEIR_PLAN_COLUMNS));
+	state->direction = intVal(list_nth(plan->fdw_private,
+									   WEIR_PLAN_BACKWARD)) ?
+		BackwardScanDirection : ForwardScanDirection;
+	state->keys_context = AllocSetContextCreate(CurrentMemoryContext,
+												"weir face keys",
+												ALLOCSET_SMALL_SIZES);
+	node->fdw_state = state;
+}
+
+static void
+rescan(ForeignScanState *node)
+{
+	FaceScan   *state = node->fdw_state;
+
+	state->is_started = false;
+}
+
+static void
+end_scan(ForeignScanState *node)
+{
+	FaceScan   *state = node->fdw_state;
+
+	if (state != NULL && state->scan != NULL)
+		weir_row_scan_end(state->scan);
+}
+
+/* ---- key conditions ---- */
+
+static WeirRowKey
+key_of_datum(Datum d)
+{
+	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
+	WeirRowKey	key = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
+
+	return key;
+}
+
+static int
+key_cmp(const void *x, const void *y)
+{
+	const WeirRowKey *a = x;
+	const WeirRowKey *b = y;
+
+	return weir_bytes_cmp(a->bytes, a->len, b->bytes, b->len);
+}
+
+static void
+tighten_lower(WeirKeyRange *range, WeirRowKey key, bool open)
+{
+	int			c = range->lower.bytes == NULL ? -1 :
+		key_cmp(&range->lower, &key);
+
+	if (c < 0 || (c == 0 && open))
+	{
+		range->lower = key;
+		range->lower_open = open;
+	}
+}
+
+static void
+tighten_upper(WeirKeyRange *range, WeirRowKey key, bool open)
+{
+	int			c = range->upper.bytes == NULL ? 1 :
+		key_cmp(&range->upper, &key);
+
+	if (c > 0 || (c == 0 && open))
+	{
+		range->upper = key;
+		range->upper_open = open;
+	}
+}
+
+static bool
+key_is_in_range(const WeirKeyRange *range, const WeirRowKey *key)
+{
+	int			c;
+
+	if (range->lower.bytes != NULL)
+	{
+		c = key_cmp(key, &range->lower);
+		if (c < 0 || (c == 0 && range->lower_open))
+			return false;
+	}
+	if (range->upper.bytes != NULL)
+	{
+		c = key_cmp(key, &range->upper);
+		if (c > 0 || (c == 0 && range->upper_open))
+			return false;
+	}
+	return true;
+}
+
+/* Keeps of the keys so far those that are among these, sorted, unique. */
+static void
+intersect_keys(FaceScan *state, WeirRowKey *keys, int nkeys)
+{
+	int			n = 0;
+
+	qsort(keys, nkeys, sizeof(WeirRowKey), key_cmp);
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (n > 0 && key_cmp(&keys[n - 1], &keys[i]) == 0)
+			continue;
+		if (state->has_keys &&
+			bsearch(&keys[i], state->keys, state->nkeys, sizeof(WeirRowKey),
+					key_cmp) == NULL)
+			continue;
+		keys[n++] = keys[i];
+	}
+	state->keys = keys;
+	state->nkeys = n;
+	state->has_keys = true;
+}
+
+static void
+apply_array(FaceScan *state, Datum d)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	int			nkeys = 0;
+	WeirRowKey *keys;
+
+	deconstruct_array(DatumGetArrayTypeP(d), BYTEAOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &n);
+	keys = palloc(sizeof(WeirRowKey) * (n + 1));
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			keys[nkeys++] = key_of_datum(elements[i]);
+	intersect_keys(state, keys, nkeys);
+}
+
+static void
+apply_condition(FaceScan *state, int strategy, Datum d)
+{
+	WeirRowKey *key;
+
+	if (strategy == WEIR_KEY_IN_ARRAY)
+	{
+		apply_array(state, d);
+		return;
+	}
+	key = palloc(sizeof(WeirRowKey));
+	*key = key_of_datum(d);
+	switch (strategy)
+	{
+		case BTEqualStrategyNumber:
+			intersect_keys(state, key, 1);
+			break;
+		case BTLessStrategyNumber:
+		case BTLessEqualStrategyNumber:
+			tighten_upper(&state->range, *key,
+						  strategy == BTLessStrategyNumber);
+			break;
+		case BTGreaterStrategyNumber:
+		case BTGreaterEqualStrategyNumber:
+			tighten_lower(&state->range, *key,
+						  strategy == BTGreaterStrategyNumber);
+			break;
+		default:
+			elog(ERROR, "unrecognized strategy: %d", strategy);
+	}
+}
+
+/* Evaluates the conditions; false if no row can satisfy them. */
+static bool
+evaluate_conditions(FaceScan *state, ExprContext *econtext)
+{
+	MemoryContext old_context;
+	bool		satisfiable = true;
+
+	MemoryContextReset(state->keys_context);
+	memset(&state->range, 0, sizeof(state->range));
+	state->has_keys = false;
+	state->nkeys = state->next_key = 0;
+	old_context = MemoryContextSwitchTo(state->keys_context);
+	for (int i = 0; satisfiable && i < list_length(state->arguments); i++)
+	{
+		bool		isnull;
+		Datum		d = ExecEvalExprSwitchContext(list_nth(state->arguments, i),
+												  econtext, &isnull);
+
+		if (isnull)
+			satisfiable = false;
+		else
+			apply_condition(state, list_nth_int(state->strategies, i), d);
+	}
+	MemoryContextSwitchTo(old_context);
+	return satisfiable;
+}
+
+/* ---- rows ---- */
+
+static void
+start(ForeignScanState *node)
+{
+	FaceScan   *state = node->fdw_state;
+	EState	   *estate = node->ss.ps.state;
+
+	state->is_started = true;
+	if (!evaluate_conditions(state, node->ss.ps.ps_ExprContext))
+	{
+		state->has_keys = true; /* none */
+		state->nkeys = 0;
+		return;
+	}
+	if (state->scan == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+
+		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
+										  weir_clock_usec());
+		weir_row_scan_set_columns(state->scan, state->columns);
+		MemoryContextSwitchTo(old_context);
+	}
+	if (!state->has_keys)
+		weir_row_scan_start(state->scan, &state->range, state->direction);
+}
+
+static bool
+next_row(FaceScan *state)
+{
+	if (!state->has_keys)
+		return weir_row_scan_next(state->scan);
+	while (state->next_key < state->nkeys)
+	{
+		int			i = state->next_key++;
+		const WeirRowKey *key;
+
+		if (ScanDirectionIsBackward(state->direction))
+			i = state->nkeys - 1 - i;
+		key = &state->keys[i];
+		if (key_is_in_range(&state->range, key) &&
+			weir_row_scan_get(state->scan, *key))
+			return true;
+	}
+	return false;
+}
+
+/* The row as values of the face, in the current memory context. */
+static void
+store_row(WeirRowScan *scan, bool needs_cells, Datum *values, bool *nulls,
+		  int natts)
+{
+	WeirRowKey	key = weir_row_scan_key(scan);
+
+	memset(nulls, true, natts * sizeof(bool));
+	values[Anum_face_row_key - 1] =
+		PointerGetDatum(cstring_to_text_with_len(key.bytes, key.len));
+	nulls[Anum_face_row_key - 1] = false;
+	if (needs_cells)
+	{
+		values[Anum_face_cells - 1] = PointerGetDatum(weir_row_scan_row(scan));
+		nulls[Anum_face_cells - 1] = false;
+	}
+}
+
+static TupleTableSlot *
+iterate(ForeignScanState *node)
+{
+	FaceScan   *state = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+
+	if (!state->is_started)
+		start(node);
+	ExecClearTuple(slot);
+	if (!next_row(state))
+		return slot;
+	store_row(state->scan, state->needs_cells, slot->tts_values,
+			  slot->tts_isnull, slot->tts_tupleDescriptor->natts);
+	return ExecStoreVirtualTuple(slot);
+}
+
+/* ---- EXPLAIN ---- */
+
+static void
+explain_conditions(ForeignScanState *node, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	rel = node->ss.ss_currentRelation;
+	Expr	   *conditions;
+
+	if (plan->fdw_recheck_quals == NIL)
+		return;
+	conditions = make_ands_explicit(copyObject(plan->fdw_recheck_quals));
+	ChangeVarNodes((Node *) conditions, plan->scan.scanrelid, 1, 0);
+	ExplainPropertyText("Key Cond",
+						deparse_expression((Node *) conditions,
+										   deparse_context_for(RelationGetRelationName(rel),
+															   RelationGetRelid(rel)),
+										   false, false), es);
+}
+
+static char *
+column_name(List *subscripts)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, subscripts)
+	{
+		const Const *subscript = lfirst(lc);
+		Oid			output;
+		bool		is_varlena;
+
+		getTypeOutputInfo(subscript->consttype, &output, &is_varlena);
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ":" : "",
+						 OidOutputFunctionCall(output, subscript->constvalue));
+	}
+	return buf.data;
+}
+
+static void
+explain_columns(List *fdw_private, ExplainState *es)
+{
+	List	   *columns = list_nth(fdw_private, WEIR_PLAN_COLUMNS);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	if (!intVal(list_nth(fdw_private, WEIR_PLAN_NEEDS_CELLS)))
+	{
+		ExplainPropertyText("Columns", "none", es);
+		return;
+	}
+	foreach(lc, columns)
+		names = lappend(names, column_name(lfirst(lc)));
+	if (names != NIL)
+		ExplainPropertyList("Columns", names, es);
+}
+
+static void
+explain(ForeignScanState *node, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+
+	explain_conditions(node, es);
+	if (intVal(list_nth(plan->fdw_private, WEIR_PLAN_BACKWARD)))
+		ExplainPropertyText("Order", "descending", es);
+	explain_columns(plan->fdw_private, es);
+}
+
+/* ---- ANALYZE ---- */
+
+/* A random sample of the rows, by reading all of them once. */
+static int
+acquire_sample(Relation rel, int elevel, HeapTuple *rows, int targrows,
+			   double *totalrows, double *totaldeadrows)
+{
+	WeirWideTable *table = weir_wide_table_require(RelationGetRelid(rel));
+	TupleDesc	desc = RelationGetDescr(rel);
+	WeirKeyRange all = {{NULL, 0}, {NULL, 0}, false, false};
+	WeirRowScan *scan = weir_row_scan_begin(table, GetActiveSnapshot(),
+											weir_clock_usec());
+	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	ReservoirStateData reservoir;
+	double		skip = -1;		/* before the reservoir is full */
+	double		seen = 0;
+	int			n = 0;
+
+	reservoir_init_selection_state(&reservoir, targrows);
+	weir_row_scan_start(scan, &all, ForwardScanDirection);
+	while (weir_row_scan_next(scan))
+	{
+		int			place = n;
+
+		weir_analyze_delay_point();
+		seen++;
+		if (n == targrows)
+		{
+			if (skip < 0)
+				skip = reservoir_get_next_S(&reservoir, seen - 1, targrows);
+			if (skip-- > 0)
+				continue;
+			place = (int) (targrows * sampler_random_fract(&reservoir.randstate));
+			heap_freetuple(rows[place]);
+		}
+		else
+			n++;
+		store_row(scan, true, values, nulls, desc->natts);
+		rows[place] = heap_form_tuple(desc, values, nulls);
+	}
+	weir_row_scan_end(scan);
+	*totalrows = seen;
+	*totaldeadrows = 0;
+	return n;
+}
+
+static bool
+analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	WeirWideTable *table = weir_wide_table_require(RelationGetRelid(rel));
+	Relation	base = table_open(table->base, AccessShareLock);
+	Relation	delta = table_open(table->delta, AccessShareLock);
+
+	*totalpages = RelationGetNumberOfBlocks(base) +
+		RelationGetNumberOfBlocks(delta);
+	table_close(base, AccessShareLock);
+	table_close(delta, AccessShareLock);
+	*func = acquire_sample;
+	return true;
+}
+
+void
+weir_face_scan_init(FdwRoutine *routine)
+{
+	routine->BeginForeignScan = begin_scan;
+	routine->IterateForeignScan = iterate;
+	routine->ReScanForeignScan = rescan;
+	routine->EndForeignScan = end_scan;
+	routine->ExplainForeignScan = explain;
+	routine->AnalyzeForeignTable = analyze;
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * heapscan.c
+ *	  An index scan over one heap of a wide table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+
+#include "storage/heapscan.h"
+#include "weir.h"
+
+void
+weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
+{
+	memset(cursor, 0, sizeof(*cursor));
+	cursor->heap = table_open(heap, AccessShareLock);
+	cursor->index = index_open(index, AccessShareLock);
+	cursor->slot = table_slot_create(cursor->heap, NULL);
+}
+
+void
+weir_heap_scan_close(WeirHeapScan *cursor)
+{
+	weir_heap_scan_stop(cursor);
+	ExecDropSingleTupleTableSlot(cursor->slot);
+	index_close(cursor->index, NoLock);
+	table_close(cursor->heap, NoLock);
+}
+
+void
+weir_heap_scan_stop(WeirHeapScan *cursor)
+{
+	ExecClearTuple(cursor->slot);
+	if (cursor->scan != NULL)
+		index_endscan(cursor->scan);
+	cursor->scan = NULL;
+	cursor->has_tuple = false;
+}
+
+void
+weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
+				  int nkeys)
+{
+	if (cursor->scan != NULL &&
+		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
+		weir_heap_scan_stop(cursor);
+	if (cursor->scan == NULL)
+	{
+		cursor->scan = WeirIndexBeginScan(cursor->heap, cursor->index,
+										  snapshot, nkeys);
+		cursor->snapshot = snapshot;
+		cursor->nkeys = nkeys;
+	}
+	index_rescan(cursor->scan, keys, nkeys, NULL, 0);
+}
+
+bool
+weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
+{
+	CHECK_FOR_INTERRUPTS();
+	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,
+										   cursor->slot);
+	if (cursor->has_tuple)
+		slot_getallattrs(cursor->slot);
+	return cursor->has_tuple;
+}

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * heapscan.h
+ *	  An index scan over one heap of a wide table; for this layer only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_HEAPSCAN_H
+#define WEIR_HEAPSCAN_H
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+typedef struct WeirHeapScan
+{
+	Relation	heap;
+	Relation	index;
+	IndexScanDesc scan;			/* NULL before the first use */
+	Snapshot	snapshot;		/* it was begun with this */
+	int			nkeys;			/* and so many keys */
+	TupleTableSlot *slot;		/* all attributes are there */
+	bool		has_tuple;
+} WeirHeapScan;
+
+/* Locks are kept to the end of the transaction. */
+extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
+extern void weir_heap_scan_close(WeirHeapScan *cursor);
+
+/* The keys must live until the next start. */
+extern void weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot,
+							  ScanKey keys, int nkeys);
+extern bool weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction);
+
+/* Lets go of the snapshot, which may then be unregistered. */
+extern void weir_heap_scan_stop(WeirHeapScan *cursor);
+
+#endif							/* WEIR_HEAPSCAN_H */

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * hll.c
+ *	  Families that count distinct values, by way of the extension hll.
+ *
+ * The extension is looked up when it is needed, by its functions' names in
+ * its own schema; weir does not depend on it.  The OIDs are kept until any
+ * function of the database changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "storage/hll.h"
+
+static struct
+{
+	bool		is_valid;
+	Oid			empty;			/* hll_empty() */
+	Oid			hash;			/* hll_hash_bytea(bytea, integer) */
+	Oid			add;			/* hll_add(hll, hll_hashval) */
+	Oid			join;			/* hll_union(hll, hll) */
+}			functions;
+
+static void
+invalidate(Datum arg, int cacheid, uint32 hashvalue)
+{
+	functions.is_valid = false;
+}
+
+void
+weir_hll_init(void)
+{
+	CacheRegisterSyscacheCallback(PROCOID, invalidate, (Datum) 0);
+}
+
+/* The schema of the extension, InvalidOid if it is not installed. */
+static Oid
+schema_of_hll(void)
+{
+	Oid			extension = get_extension_oid("hll", true);
+	Oid			schema = InvalidOid;
+	Relation	rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(extension))
+		return InvalidOid;
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return schema;
+}
+
+static Oid
+find_type(Oid schema, char *name)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum(name), ObjectIdGetDatum(schema));
+}
+
+static Oid
+find_function(Oid schema, char *name, int nargs, Oid *args)
+{
+	return LookupFuncName(list_make2(makeString(get_namespace_name(schema)),
+									 makeString(name)),
+						  nargs, args, false);
+}
+
+void
+weir_hll_require(void)
+{
+	Oid			schema;
+	Oid			hll;
+	Oid			hashval;
+
+	if (functions.is_valid)
+		return;
+	schema = schema_of_hll();
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("families of kind \"hll\" need the extension \"hll\""),
+				 errhint("Install it and run CREATE EXTENSION hll.")));
+	hll = find_type(schema, "hll");
+	hashval = find_type(schema, "hll_hashval");
+	functions.empty = find_function(schema, "hll_empty", 0, NULL);
+	functions.hash = find_function(schema, "hll_hash_bytea", 2,
+								   (Oid[2]) {BYTEAOID, INT4OID});
+	functions.add = find_function(schema, "hll_add", 2,
+								  (Oid[2]) {hll, hashval});
+	functions.join = find_function(schema, "hll_union", 2,
+								   (Oid[2]) {hll, hll});
+	functions.is_valid = true;
+}
+
+static Datum
+bytes_to_datum(const char *bytes, uint32 len)
+{
+	return PointerGetDatum(cstring_to_text_with_len(bytes, (int) len));
+}
+
+static void
+datum_to_bytes(Datum d, const char **bytes, uint32 *len)
+{
+	struct varlena *v = PG_DETOAST_DATUM_PACKED(d);
+
+	*bytes = VARDATA_ANY(v);
+	*len = VARSIZE_ANY_EXHDR(v);
+}
+
+void
+weir_hll_of_bytes(const char *bytes, uint32 len,
+				  const char **state, uint32 *state_len)
+{
+	Datum		hash;
+
+	weir_hll_require();
+	hash = OidFunctionCall2(functions.hash, bytes_to_datum(bytes, len),
+							Int32GetDatum(0));
+	datum_to_bytes(OidFunctionCall2(functions.add,
+									OidFunctionCall0(functions.empty), hash),
+				   state, state_len);
+}
+
+void
+weir_hll_combine(const char *a, uint32 alen, const char *b, uint32 blen,
+				 const char **result, uint32 *result_len)
+{
+	weir_hll_require();
+	datum_to_bytes(OidFunctionCall2(functions.join, bytes_to_datum(a, alen),
+									bytes_to_datum(b, blen)),
+				   result, result_len);
+}
+
+void
+weir_hll_check(const char *state, uint32 len)
+{
+	const char *result;
+	uint32		result_len;
+
+	/* The extension checks a value when it works with it. */
+	weir_hll_combine(state, len, state, len, &result, &result_len);
+}

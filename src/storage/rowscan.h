@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowscan.h
+ *	  Reading wide tables: merging the base with the deltas.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_ROWSCAN_H
+#define WEIR_ROWSCAN_H
+
+#include "access/sdir.h"
+#include "utils/snapshot.h"
+
+#include "storage/catalog.h"
+#include "types/widerow.h"
+
+/* Row keys from lower to upper; bytes NULL: without a bound. */
+typedef struct WeirKeyRange
+{
+	WeirRowKey	lower;
+	WeirRowKey	upper;
+	bool		lower_open;		/* the bound itself is not included */
+	bool		upper_open;
+} WeirKeyRange;
+
+/* what [prefix, successor) is; points into prefix or the current context */
+extern WeirKeyRange weir_key_range_of_prefix(const char *prefix, uint32 len);
+
+/*
+ * An open wide table.  It lives in a child of the memory context that was
+ * current at begin, and so do its results, until the next row is asked for.
+ */
+typedef struct WeirRowScan WeirRowScan;
+
+/* "now": the time at which garbage collection is judged */
+extern WeirRowScan *weir_row_scan_begin(WeirWideTable *table,
+										Snapshot snapshot, int64 now);
+extern void weir_row_scan_end(WeirRowScan *scan);
+
+/*
+ * Restrict the cells, not the rows, to some columns (NULL: all).  The set
+ * must outlive the scan.
+ */
+extern void weir_row_scan_set_columns(WeirRowScan *scan,
+									  const WeirColumnSet *columns);
+
+/* See only writes with smaller numbers; for those who hold the row lock. */
+extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
+
+/* One row.  False if it does not exist. */
+extern bool weir_row_scan_get(WeirRowScan *scan, WeirRowKey key);
+
+/* The rows of a range, one after the other, in order of their keys. */
+extern void weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
+								ScanDirection direction);
+extern bool weir_row_scan_next(WeirRowScan *scan);
+
+/* The row just read. */
+extern WeirRowKey weir_row_scan_key(const WeirRowScan *scan);
+extern uint32 weir_row_scan_ncells(const WeirRowScan *scan);
+extern const WeirStoredCell *weir_row_scan_stored(const WeirRowScan *scan);
+
+/* its cells as users see them, in order of family names */
+extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);
+
+/* and as a value in the current memory context */
+extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
+
+/* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
+extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
+
+/* columns of the heaps */
+#define Anum_delta_row_key		1
+#define Anum_delta_seq			2
+#define Anum_delta_cells		3
+#define Natts_delta				3
+
+#define Anum_base_row_key		1
+#define Anum_base_part			2
+#define Anum_base_hi			3	/* these two: of the first segment */
+#define Anum_base_folded_at		4	/* of a row only, else NULL */
+#define Anum_base_gc_due		5
+#define Anum_base_cells			6
+#define Natts_base				6
+
+#endif							/* WEIR_ROWSCAN_H */

@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowstore.c
+ *	  Writing to wide tables: appending deltas.
+ *
+ * A write is one small tuple in the heap of deltas: row key, number, delta.
+ * A blind write reads nothing and waits for nobody.  It takes its number and
+ * puts its tuple into heap and index under the shared barrier of its row, see
+ * rowlock.c; the delta's time is taken there too.
+ *
+ * Under SERIALIZABLE a blind write first reads the deltas of its row, so that
+ * the server sees a conflict between two transactions that write to the same
+ * rows in different orders.
+ *
+ * The heap is written by file access, not by SQL.  If its owner has added
+ * indexes they are maintained; triggers on it are not fired.
+ *
+ * Deltas are built with a fold that is kept for the life of the process, in
+ * TopMemoryContext; it is made anew when it has grown large.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "storage/hll.h"
+#include "storage/rowlock.h"
+#include "storage/rowscan.h"
+#include "storage/rowstore.h"
+#include "types/json_list.h"
+#include "weir.h"
+
+/* The builder is freed after use when it holds more than this. */
+#define BUILDER_MAX_MEMORY	(1024 * 1024)
+
+struct WeirWriter
+{
+	WeirWideTable *table;
+	Relation	heap;
+	Relation	index;			/* the only index, or NULL if there are more */
+	EState	   *estate;			/* if there are more */
+	ResultRelInfo *result_rel;
+};
+
+/* ---- the heap of deltas ---- */
+
+/* For a heap with indexes that are not ours. */
+static void
+open_other_indexes(WeirWriter *writer)
+{
+	writer->estate = CreateExecutorState();
+	writer->result_rel = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
+	ExecOpenIndices(writer->result_rel, false);
+}
+
+WeirWriter *
+weir_writer_open(WeirWideTable *table)
+{
+	WeirWriter *writer = palloc0(sizeof(WeirWriter));
+	List	   *indexes;
+
+	writer->table = table;
+	writer->heap = table_open(table->delta, RowExclusiveLock);
+	indexes = RelationGetIndexList(writer->heap);
+	if (list_length(indexes) == 1)
+	{
+		writer->index = index_open(table->delta_index, RowExclusiveLock);
+		if (table->delta_index_info == NULL)
+		{
+			MemoryContext old_context = MemoryContextSwitchTo(table->context);
+
+			table->delta_index_info = BuildIndexInfo(writer->index);
+			MemoryContextSwitchTo(old_context);
+		}
+	}
+	else
+		open_other_indexes(writer);
+	list_free(indexes);
+	return writer;
+}
+
+/* Locks are kept to the end of the transaction. */
+void
+weir_writer_close(WeirWriter *writer)
+{
+	if (writer->index != NULL)
+		index_close(writer->index, NoLock);
+	else
+	{
+		ExecCloseIndices(writer->result_rel);
+		FreeExecutorState(writer->estate);
+	}
+	table_close(writer->heap, NoLock);
+	pfree(writer);
+}
+
+int64
+weir_writer_next_seq(WeirWriter *writer)
+{
+	return nextval_internal(writer->table->seq, false);
+}
+
+static void
+insert_into_other_indexes(WeirWriter *writer, HeapTuple tuple)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
+													&TTSOpsHeapTuple);
+
+	ExecStoreHeapTuple(tuple, slot, false);
+	slot->tts_tableOid = RelationGetRelid(writer->heap);
+	WeirExecInsertIndexTuples(writer->result_rel, slot, writer->estate, false);
+	ExecDropSingleTupleTableSlot(slot);
+	ResetPerTupleExprContext(writer->estate);
+}
+
+void
+weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
+						 WeirDelta *delta)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+	HeapTuple	tuple;
+	bytea	   *key_datum = (bytea *) cstring_to_text_with_len(key.bytes, key.len);
+
+	values[0] = PointerGetDatum(key_datum);
+	values[1] = Int64GetDatum(seq);
+	values[2] = PointerGetDatum(delta);
+	tuple = heap_form_tuple(RelationGetDescr(writer->heap), values, nulls);
+	heap_insert(writer->heap, tuple, GetCurrentCommandId(true), 0, NULL);
+	if (writer->index != NULL)
+		index_insert(writer->index, values, nulls, &tuple->t_self,
+					 writer->heap, UNIQUE_CHECK_NO, false,
+					 writer->table->delta_index_info);
+	else
+		insert_into_other_indexes(writer, tuple);
+	heap_freetuple(tuple);
+	pfree(key_datum);
+}
+
+void
+weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
+{
+	Oid			face = writer->table->face;
+	uint32		hash = weir_row_hash(key.bytes, key.len);
+	int64		seq;
+
+	if (IsolationIsSerializable())
+		weir_row_touch_deltas(writer->table, key);
+	weir_barrier_acquire(face, hash, ShareLock);
+	seq = weir_writer_next_seq(writer);
+	weir_delta_set_time(delta, weir_clock_usec());
+	weir_writer_put_numbered(writer, key, seq, delta);
+	weir_barrier_release(face, hash, ShareLock);
+}
+
+/* ---- building deltas ---- */
+
+static WeirFold *builder = NULL;
+
+WeirFold *
+weir_builder_begin(void)
+{
+	if (builder == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+		builder = weir_fold_create(weir_hll_combine);
+		MemoryContextSwitchTo(old_context);
+	}
+	weir_fold_reset(builder, NULL, 0);
+	return builder;
+}
+
+WeirDelta *
+weir_builder_finish(WeirFold *fold)
+{
+	WeirDelta  *delta = weir_fold_delta(fold, 0);
+
+	if (weir_fold_memory(fold) > BUILDER_MAX_MEMORY)
+	{
+		weir_fold_destroy(fold);
+		builder = NULL;
+	}
+	else
+		weir_fold_reset(fold, NULL, 0);
+	return delta;
+}
+
+int64
+weir_server_cell_ts(void)
+{
+	int64		now = weir_clock_usec();
+
+	return now - now % 1000;
+}
+
+static void
+check_granularity(const WeirWideTable *table, int64 ts)
+{
+	if (table->is_millis && ts % 1000 != 0 && ts != WEIR_TS_UNBOUNDED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timestamp is finer than the granularity of wide table \"%s\"",
+						get_rel_name(table->face)),
+				 errdetail("Timestamps of this table are whole milliseconds, not " INT64_FORMAT " microseconds.",
+						   ts)));
+}
+
+static const char *
+aggregate_name(WeirCellOp op)
+{
+	static const char *const names[] = {"", "sum", "min", "max", "hll"};
+
+	return names[op];
+}
+
+static void
+check_is_plain(const WeirFamily *family)
+{
+	if (family->op != WEIR_OP_SET)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("family \"%s\" is an aggregate of kind \"%s\"",
+						family->name, aggregate_name(family->op)),
+				 errhint("Use weir.add_to_cell or weir.merge_to_cell.")));
+}
+
+static void
+check_is_aggregate(const WeirFamily *family)
+{
+	if (family->op == WEIR_OP_SET)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("family \"%s\" is not an aggregate", family->name),
+				 errhint("Use weir.set_cell.")));
+}
+
+/* Turns the input of add_to_cell into a state. */
+static void
+state_of_input(WeirFold *fold, const WeirFamily *family,
+			   const WeirMutation *mutation, WeirStoredCell *cell)
+{
+	bool		is_bytes = (mutation->flags & WEIR_MUTATION_BYTES_INPUT) != 0;
+	MemoryContext old_context;
+
+	if (is_bytes != (family->op == WEIR_OP_HLL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("wrong type of input for family \"%s\" of kind \"%s\"",
+						family->name, aggregate_name(family->op)),
+				 is_bytes ?
+				 errdetail("The input must be an integer.") :
+				 errdetail("The input must be bytes or text.")));
+	if (!is_bytes)
+		return;
+	old_context = MemoryContextSwitchTo(weir_fold_context(fold));
+	weir_hll_of_bytes(mutation->value, mutation->value_len,
+					  &cell->value, &cell->value_len);
+	MemoryContextSwitchTo(old_context);
+}
+
+static void
+check_state(const WeirFamily *family, const WeirMutation *mutation)
+{
+	if (family->op == WEIR_OP_HLL)
+		weir_hll_check(mutation->value, mutation->value_len);
+	else if (mutation->value_len != sizeof(int64))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("state for family \"%s\" of kind \"%s\" must have 8 bytes, not %u",
+						family->name, aggregate_name(family->op),
+						mutation->value_len)));
+}
+
+/* The parts of a cell that all mutations of cells have in common. */
+static void
+cell_of_mutation(WeirStoredCell *cell, const WeirFamily *family,
+				 const WeirMutation *mutation)
+{
+	memset(cell, 0, sizeof(*cell));
+	cell->family = family->number;
+	cell->qualifier = mutation->qualifier;
+	cell->qualifier_len = mutation->qualifier_len;
+	cell->value = mutation->value;
+	cell->value_len = mutation->value_len;
+	cell->ts = mutation->ts;
+	cell->op = family->op;
+}
+
+void
+weir_builder_add_mutation(WeirFold *fold, const WeirWideTable *table,
+						  const WeirMutation *mutation, int64 server_ts)
+{
+	const WeirFamily *family = NULL;
+	WeirStoredCell cell;
+	WeirTombstone column = {0};
+
+	weir_fold_begin_step(fold, 0, 0);
+	if (mutation->kind == WEIR_DELETE_FROM_ROW)
+	{
+		weir_fold_delete_row(fold);
+		return;
+	}
+	family = weir_family_get(table, mutation->family, mutation->family_len);
+	if (mutation->kind == WEIR_DELETE_FROM_FAMILY)
+	{
+		weir_fold_delete_family(fold, family->number);
+		return;
+	}
+	check_granularity(table, mutation->ts);
+	if (mutation->kind == WEIR_DELETE_FROM_COLUMN)
+	{
+		check_granularity(table, mutation->to);
+		column.family = family->number;
+		column.qualifier = mutation->qualifier;
+		column.qualifier_len = mutation->qualifier_len;
+		column.from = mutation->ts;
+		column.to = mutation->to;
+		weir_fold_delete_column(fold, &column);
+		return;
+	}
+	cell_of_mutation(&cell, family, mutation);
+	switch (mutation->kind)
+	{
+		case WEIR_SET_CELL:
+			check_is_plain(family);
+			if (mutation->flags & WEIR_MUTATION_SERVER_TIME)
+				cell.ts = server_ts;
+			break;
+		case WEIR_ADD_TO_CELL:
+			check_is_aggregate(family);
+			state_of_input(fold, family, mutation, &cell);
+			break;
+		case WEIR_MERGE_TO_CELL:
+			check_is_aggregate(family);
+			if (mutation->flags & WEIR_MUTATION_NULL_STATE)
+				return;
+			check_state(family, mutation);
+			break;
+		default:
+			elog(ERROR, "unrecognized kind of mutation: %d",
+				 (int) mutation->kind);
+	}
+	weir_fold_add_cell(fold, &cell);
+}
+
+void
+weir_builder_set_cell(WeirFold *fold, const WeirWideTable *table,
+					  const WeirCell *cell)
+{
+	WeirMutation mutation = {WEIR_SET_CELL};
+
+	mutation.family = cell->family;
+	mutation.family_len = cell->family_len;
+	mutation.qualifier = cell->qualifier;
+	mutation.qualifier_len = cell->qualifier_len;
+	mutation.value = cell->value;
+	mutation.value_len = cell->value_len;
+	mutation.ts = cell->ts;
+	weir_builder_add_mutation(fold, table, &mutation, 0);
+}
+
+AclMode
+weir_mutation_rights(const WeirMutation *mutation)
+{
+	return mutation->kind >= WEIR_DELETE_FROM_COLUMN ? ACL_DELETE : ACL_INSERT;
+}
+
+/* The elements of an array of mutations, unpacked; rights are checked. */
+static WeirMutation *
+unpack_mutations(const WeirWideTable *table, ArrayType *array, int *nmutations)
+{
+	WeirMutation *mutations;
+	Datum	   *elements;
+	bool	   *nulls;
+	AclMode		required = 0;
+	int			n;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	if (n > WEIR_MAX_MUTATIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("too many mutations: %d", n),
+				 errdetail("One call takes at most %d.", WEIR_MAX_MUTATIONS)));
+	mutations = palloc(sizeof(WeirMutation) * (n + 1));
+	for (int i = 0; i < n; i++)
+	{
+		struct varlena *v;
+
+		if (nulls[i])
+			weir_argument_is_null("mutation");
+		v = PG_DETOAST_DATUM_PACKED(elements[i]);
+		weir_mutation_read(&mutations[i], VARDATA_ANY(v),
+						   VARSIZE_ANY_EXHDR(v));
+		required |= weir_mutation_rights(&mutations[i]);
+	}
+	weir_wide_table_check_acl(table->face, required);
+	*nmutations = n;
+	return mutations;
+}
+
+WeirDelta *
+weir_delta_of_mutations(const WeirWideTable *table, ArrayType *array)
+{
+	int64		server_ts = weir_server_cell_ts();
+	WeirMutation *mutations;
+	WeirFold   *fold;
+	int			n;
+
+	mutations = unpack_mutations(table, array, &n);
+	fold = weir_builder_begin();
+	for (int i = 0; i < n; i++)
+		weir_builder_add_mutation(fold, table, &mutations[i], server_ts);
+	return weir_builder_finish(fold);
+}
+
+/* ---- mutate_row ---- */
+
+WeirRowKey
+weir_row_key_argument(FunctionCallInfo fcinfo, int n, bool is_text)
+{
+	WeirRowKey	key;
+
+	key.bytes = weir_bytes_argument(fcinfo, n, is_text, "row key", &key.len);
+	weir_check_row_key(key.bytes, key.len);
+	return key;
+}
+
+static Datum
+mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
+{
+	WeirWideTable *table = weir_wide_table_open(weir_table_argument(fcinfo, 0),
+												RowExclusiveLock, 0);
+	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
+	ArrayType  *mutations;
+	WeirDelta  *delta;
+	WeirWriter *writer;
+
+	PreventCommandIfReadOnly("weir.mutate_row()");
+	if (PG_ARGISNULL(2))
+		weir_argument_is_null("list of mutations");
+	mutations = PG_GETARG_ARRAYTYPE_P(2);
+	if (ArrayGetNItems(ARR_NDIM(mutations), ARR_DIMS(mutations)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there are no mutations")));
+	delta = weir_delta_of_mutations(table, mutations);
+	writer = weir_writer_open(table);
+	weir_writer_put(writer, key, delta);
+	weir_writer_close(writer);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(weir_mutate_row);
+Datum
+weir_mutate_row(PG_FUNCTION_ARGS)
+{
+	return mutate_row(fcinfo, false);
+}
+
+PG_FUNCTION_INFO_V1(weir_mutate_row_text);
+Datum
+weir_mutate_row_text(PG_FUNCTION_ARGS)
+{
+	return mutate_row(fcinfo, true);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowstore.h
+ *	  Writing to wide tables: appending deltas.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_ROWSTORE_H
+#define WEIR_ROWSTORE_H
+
+#include "utils/array.h"
+
+#include "storage/catalog.h"
+#include "types/mutation.h"
+
+/* an open heap of deltas; lives in the memory context of weir_writer_open */
+typedef struct WeirWriter WeirWriter;
+
+extern WeirWriter *weir_writer_open(WeirWideTable *table);
+extern void weir_writer_close(WeirWriter *writer);
+
+/* Appends a delta without looking at the row. */
+extern void weir_writer_put(WeirWriter *writer, WeirRowKey key,
+							WeirDelta *delta);
+
+/*
+ * For those who hold the row lock: the number of the next write, and writing
+ * with a number that was taken.
+ */
+extern int64 weir_writer_next_seq(WeirWriter *writer);
+extern void weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key,
+									 int64 seq, WeirDelta *delta);
+
+/*
+ * Building a delta.  There is one builder a process, so begin and finish
+ * must not be nested; an error between them does no harm.  The bytes of what
+ * is added must live until finish.
+ */
+extern WeirFold *weir_builder_begin(void);
+extern WeirDelta *weir_builder_finish(WeirFold *builder);
+
+/*
+ * Adds a mutation as one step.  server_ts is the time of cells without one.
+ * Raises 42703 for a missing family and 22023 for what the family or the
+ * granularity does not allow.
+ */
+extern void weir_builder_add_mutation(WeirFold *builder,
+									  const WeirWideTable *table,
+									  const WeirMutation *mutation,
+									  int64 server_ts);
+extern void weir_builder_set_cell(WeirFold *builder,
+								  const WeirWideTable *table,
+								  const WeirCell *cell);
+
+/*
+ * The delta of an array of mutations.  Checks the rights of the current user
+ * on the face; raises 22023 for NULLs in the array or too many mutations.
+ */
+extern WeirDelta *weir_delta_of_mutations(const WeirWideTable *table,
+										  ArrayType *array);
+
+/* INSERT to set cells, DELETE to delete them */
+extern AclMode weir_mutation_rights(const WeirMutation *mutation);
+
+/* The row key in argument n; raises as weir_check_row_key. */
+extern WeirRowKey weir_row_key_argument(FunctionCallInfo fcinfo, int n,
+										bool is_text);
+
+/* The current time in whole milliseconds, as microseconds since 1970. */
+extern int64 weir_server_cell_ts(void);
+
+#endif							/* WEIR_ROWSTORE_H */

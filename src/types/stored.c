@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * stored.c
+ *	  The cell as it lies in deltas and segments of a wide table.
+ *
+ * See stored.h for the bytes.  The functions of the hot path are inline
+ * there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "types/stored.h"
+
+bool
+weir_stored_cell_is_valid(const WeirStoredCell *cell)
+{
+	return cell->family != 0 &&
+		cell->qualifier_len <= WEIR_MAX_QUALIFIER_LEN &&
+		cell->value_len <= WEIR_MAX_VALUE_LEN &&
+		cell->op <= WEIR_OP_LAST &&
+		cell->ts >= 0;
+}
+
+char *
+weir_stored_cell_write(char *p, const WeirStoredCell *cell)
+{
+	p = weir_write_u16(p, cell->family);
+	p = weir_write_u16(p, cell->qualifier_len);
+	p = weir_write_u32(p, ((uint32) cell->op << 28) | cell->value_len);
+	p = weir_write_i64(p, cell->ts);
+	memcpy(p, cell->qualifier, cell->qualifier_len);
+	p += cell->qualifier_len;
+	memcpy(p, cell->value, cell->value_len);
+	return p + cell->value_len;
+}
+
+int
+weir_stored_column_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
+						  b->qualifier, b->qualifier_len);
+}
+
+int
+weir_stored_cell_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	int			c = weir_stored_column_cmp(a, b);
+
+	if (c == 0 && a->ts != b->ts)
+		c = a->ts > b->ts ? -1 : 1;
+	return c;
+}
+
+/* The text form of the internal types: \x and hexadecimal digits. */
+void
+weir_hex_out(const char *bytes, Size len, char **result)
+{
+	char	   *text = palloc_extended(len * 2 + 3, MCXT_ALLOC_HUGE);
+
+	text[0] = '\\';
+	text[1] = 'x';
+	hex_encode(bytes, len, text + 2);
+	text[len * 2 + 2] = '\0';
+	*result = text;
+}
+
+/*
+ * The bytes, with VARHDRSZ bytes of room before them, and their length.
+ */
+char *
+weir_hex_in(const char *text, const char *type, Size *len)
+{
+	Size		n = strlen(text);
+	char	   *bytes;
+
+	if (n < 2 || text[0] != '\\' || text[1] != 'x')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for type %s", type),
+				 errdetail("The value must begin with \"\\x\".")));
+	bytes = palloc(VARHDRSZ + n / 2);
+	*len = hex_decode(text + 2, n - 2, bytes + VARHDRSZ);
+	return bytes;
+}

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * shim.h
+ *	  The little of the server that the pure modules of src/types need, for
+ *	  programs that run without one.
+ *
+ * A harness runs one input between shim_begin and shim_end: memory that is
+ * allocated meanwhile is freed by shim_end, each piece having been allocated
+ * on its own, so that the address sanitizer sees what is read or written
+ * outside of it.  ereport(ERROR) ends SHIM_TRY; afterwards shim_sqlstate is
+ * the SQLSTATE, or "" if nothing was raised.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_FUZZ_SHIM_H
+#define WEIR_FUZZ_SHIM_H
+
+#include <setjmp.h>
+
+extern sigjmp_buf shim_jump;
+extern char shim_sqlstate[6];
+
+extern void shim_begin(void);
+extern void shim_end(void);
+
+/* Runs the statement until it is done or raises. */
+#define SHIM_TRY(statement) \
+	do { \
+		shim_sqlstate[0] = '\0'; \
+		if (sigsetjmp(shim_jump, 0) == 0) \
+			statement; \
+	} while (0)
+
+/* Ends the program if the condition does not hold, for the fuzzer to note. */
+#define SHIM_CHECK(condition) \
+	((condition) ? (void) 0 : shim_failed(#condition, __FILE__, __LINE__))
+
+extern void shim_failed(const char *condition, const char *file, int line);
+
+/* Was an error raised that is in the list of SQLSTATEs, separated by blanks? */
+extern bool shim_raised(const char *list);
+
+#endif							/* WEIR_FUZZ_SHIM_H */
