@@ -81,7 +81,6 @@
 #include "aggregate/runs.h"
 
 #define RUN_FORMAT_VERSION	1
-#define RUN_SERVER_MAJOR	(PG_VERSION_NUM / 10000)
 
 /* Data of a chunk with several rows; a whole tuple is at most 8160 bytes. */
 #define RUN_DATA_MAX		8064
@@ -415,7 +414,7 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	SET_VARSIZE(data, VARHDRSZ + size);
 	memset(&header, 0, sizeof(header));
 	header.version = RUN_FORMAT_VERSION;
-	header.server_major = RUN_SERVER_MAJOR;
+	header.server_major = WEIR_SERVER_MAJOR;
 	header.natts = writer->row_desc->natts;
 	header.nrows = end - first;
 	header.fingerprint = writer->def->fingerprint;
@@ -644,7 +643,7 @@ check_header(WeirRunReader *reader, uint32 nrows)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
 	if (header.reserved != 0 || header.nrows != nrows || nrows == 0)
 		corrupted(reader, "The header contradicts the row.");
-	if (header.server_major != RUN_SERVER_MAJOR ||
+	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||
 		header.natts != reader->row_desc->natts)
 		ereport(ERROR,
