@@ -86,13 +86,15 @@ OBJS_STREAM = \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/distinct.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
-	src/aggregate/spread.o \
+	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
 	src/aggregate/sink.o \
+	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/consume.o \
@@ -149,6 +151,7 @@ SQL_STREAM = \
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
 	src/aggregate/partial.sql \
+	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
@@ -202,6 +205,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	session \
 	aggregate_errors \
 	state
 
@@ -213,7 +217,8 @@ ISOLATION = \
 	long_writer \
 	old_snapshot \
 	queue_delete \
-	writer_isolation
+	writer_isolation \
+	live_view
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 	writer_isolation \
 	wide_table_rmw \
