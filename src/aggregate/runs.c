@@ -161,6 +161,7 @@ struct WeirRunReader
 	WeirRunRange range;
 	Relation	rel;
 	SysScanDesc scan;
+	MemoryContext context;		/* where the scan was begun */
 	ItemPointerData *tids;		/* chunks read, and their windows' ends */
 	Timestamp  *ends;
 	int			nread;
@@ -663,13 +664,28 @@ chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 	return true;
 }
 
+/*
+ * The next tuple of the state table.  An index scan allocates some of its
+ * working memory only when it first needs it, so it must not run in the
+ * executor's per-tuple context, in which we are called.
+ */
+static HeapTuple
+next_tuple(WeirRunReader *reader)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
+	HeapTuple	tuple = systable_getnext(reader->scan);
+
+	MemoryContextSwitchTo(old);
+	return tuple;
+}
+
 /* Go to the next chunk; false if there is none. */
 static bool
 next_chunk(WeirRunReader *reader)
 {
 	HeapTuple	tuple;
 
-	while ((tuple = systable_getnext(reader->scan)) != NULL)
+	while ((tuple = next_tuple(reader)) != NULL)
 	{
 		Datum		values[Natts_run];
 		bool		isnull[Natts_run];
@@ -735,6 +751,7 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 	int			nkeys = 0;
 
 	reader->source.next = read_state;
+	reader->context = CurrentMemoryContext;
 	reader->def = def;
 	reader->row_desc = packed_desc(def);
 	reader->range = *range;

@@ -19,6 +19,7 @@ void
 weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
 {
 	memset(cursor, 0, sizeof(*cursor));
+	cursor->context = CurrentMemoryContext;
 	cursor->heap = table_open(heap, AccessShareLock);
 	cursor->index = index_open(index, AccessShareLock);
 	cursor->slot = table_slot_create(cursor->heap, NULL);
@@ -47,6 +48,8 @@ void
 weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 				  int nkeys)
 {
+	MemoryContext old = MemoryContextSwitchTo(cursor->context);
+
 	if (cursor->scan != NULL &&
 		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
 		weir_heap_scan_stop(cursor);
@@ -58,14 +61,20 @@ weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 		cursor->nkeys = nkeys;
 	}
 	index_rescan(cursor->scan, keys, nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
 }
 
 bool
 weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
 {
+	MemoryContext old = MemoryContextSwitchTo(cursor->context);
+
 	CHECK_FOR_INTERRUPTS();
+
+	/* An index scan allocates some of its memory when it first needs it. */
 	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,
 										   cursor->slot);
+	MemoryContextSwitchTo(old);
 	if (cursor->has_tuple)
 		slot_getallattrs(cursor->slot);
 	return cursor->has_tuple;
