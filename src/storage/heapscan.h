@@ -22,11 +22,15 @@ typedef struct WeirHeapScan
 	MemoryContext context;		/* in which it was opened; the scan is there */
 	Snapshot	snapshot;		/* it was begun with this */
 	int			nkeys;			/* and so many keys */
+	MemoryContext context;		/* what the scan allocates lives there */
 	TupleTableSlot *slot;		/* all attributes are there */
 	bool		has_tuple;
 } WeirHeapScan;
 
-/* Locks are kept to the end of the transaction. */
+/*
+ * Locks are kept to the end of the transaction.  The scan lives in the present
+ * memory context, whichever one it is continued in.
+ */
 extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
 extern void weir_heap_scan_close(WeirHeapScan *cursor);
 
