@@ -218,13 +218,11 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
-	live_view
-ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
-	writer_isolation \
+	live_view \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable
-ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
