@@ -50,6 +50,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/source.h"
+#include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
 
@@ -245,6 +246,7 @@ take_tick(WeirTick *tick, int32 id)
 		(void) weir_closing_run(&agg, def, bound,
 								weir_aggregate_bound(&agg, weir_tick_watermark(tick)));
 	weir_restore_identity(&saved);
+	WEIR_DEBUG_POINT("tick_aggregate");
 
 	if (agg.status == WEIR_AGGREGATE_RETRYING)
 	{

@@ -50,6 +50,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "storage/debug_point.h"
 #include "stream/capture.h"
 #include "stream/log.h"
 #include "stream/rewrite.h"
@@ -222,10 +223,12 @@ flush_buffer(CaptureBuffer *buffer)
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		WEIR_DEBUG_POINT("flush_begin");
 		weir_log_write(buffer->stream_id, buffer->key.relid,
 					   buffer->key.filenode, GetTopFullTransactionId(),
 					   buffer->runs, buffer->nruns,
 					   buffer->xids, buffer->nxids);
+		WEIR_DEBUG_POINT("flush_end");
 		has_logged = true;
 	}
 	buffer->nruns = buffer->nxids = 0;
