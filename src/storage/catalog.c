@@ -499,6 +499,28 @@ weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
 	return table;
 }
 
+List *
+weir_wide_table_list(void)
+{
+	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	List	   *faces = NIL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		d = heap_getattr(tuple, Anum_wide_tables_face,
+									 RelationGetDescr(rel), &isnull);
+
+		faces = lappend_oid(faces, DatumGetObjectId(d));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return faces;
+}
+
 /* ---- families ---- */
 
 const WeirFamily *

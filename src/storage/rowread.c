@@ -46,9 +46,8 @@ read_row(FunctionCallInfo fcinfo, bool key_is_text)
 	{
 		WeirRowFilter *filter = weir_row_filter_create(table, PG_GETARG_DATUM(2));
 
-		weir_row_scan_set_columns(scan, weir_row_filter_columns(filter));
-		if (weir_row_filter_may_pass(filter, key) &&
-			weir_row_scan_get(scan, key))
+		weir_row_filter_restrict(filter, scan);
+		if (weir_row_scan_get(scan, key))
 			row = weir_row_filter_row(filter, scan);
 	}
 	weir_row_scan_end(scan);
@@ -142,13 +141,8 @@ read_range(ReadRows *state, const WeirKeyRange *range, bool reversed)
 						reversed ? BackwardScanDirection : ForwardScanDirection);
 	while (state->limit > 0 && weir_row_scan_next(state->scan))
 	{
-		MemoryContext old_context;
+		MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
 
-		if (state->filter != NULL &&
-			!weir_row_filter_may_pass(state->filter,
-									  weir_row_scan_key(state->scan)))
-			continue;
-		old_context = MemoryContextSwitchTo(state->row_context);
 		if (put_row(state))
 			state->limit--;
 		MemoryContextSwitchTo(old_context);
@@ -290,8 +284,7 @@ weir_read_rows(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 	{
 		state.filter = weir_row_filter_create(table, PG_GETARG_DATUM(1));
-		weir_row_scan_set_columns(state.scan,
-								  weir_row_filter_columns(state.filter));
+		weir_row_filter_restrict(state.filter, state.scan);
 	}
 	for (int i = 0; i < nranges && state.limit > 0; i++)
 		read_range(&state, &ranges[reversed ? nranges - 1 - i : i], reversed);

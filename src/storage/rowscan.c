@@ -60,6 +60,8 @@ struct WeirRowScan
 	WeirHeapScan	base;
 	WeirHeapScan	delta;
 	const WeirColumnSet *columns;
+	WeirKeyTest key_test;		/* or NULL */
+	void	   *key_test_arg;
 
 	WeirFold   *fold;
 	bool		has_spare_fold; /* it is the spare one */
@@ -172,6 +174,19 @@ void
 weir_row_scan_set_columns(WeirRowScan *scan, const WeirColumnSet *columns)
 {
 	scan->columns = columns;
+}
+
+void
+weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test, void *arg)
+{
+	scan->key_test = test;
+	scan->key_test_arg = arg;
+}
+
+static bool
+passes_key_test(const WeirRowScan *scan, WeirRowKey key)
+{
+	return scan->key_test == NULL || scan->key_test(scan->key_test_arg, key);
 }
 
 void
@@ -434,11 +449,17 @@ get_row(WeirRowScan *scan, Datum key)
 bool
 weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(scan->context);
+	MemoryContext old_context;
 	const WeirColumnSet *columns = scan->columns;
-	Datum		d = PointerGetDatum(bytes_datum(key.bytes, key.len));
+	Datum		d;
 	bool		found;
 
+	scan->key = key;
+	scan->ncells = 0;
+	if (!passes_key_test(scan, key))
+		return false;
+	old_context = MemoryContextSwitchTo(scan->context);
+	d = PointerGetDatum(bytes_datum(key.bytes, key.len));
 	found = get_row(scan, d);
 	if (!found && columns != NULL)
 	{
@@ -450,7 +471,6 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 	}
 	pfree(DatumGetPointer(d));
 	MemoryContextSwitchTo(old_context);
-	scan->key = key;
 	return found;
 }
 
@@ -541,26 +561,36 @@ set_key(WeirRowScan *scan, WeirRowKey key)
 	scan->key.len = key.len;
 }
 
+/*
+ * Moves a scan past the tuples of the current key, which are collected if
+ * "add" is given.
+ */
+static void
+pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
+		 void (*add) (WeirRowScan *scan))
+{
+	while (heap_scan->has_tuple &&
+		   key_cmp(scan->key, cursor_key(heap_scan)) == 0)
+	{
+		if (add != NULL)
+			add(scan);
+		weir_heap_scan_next(heap_scan, scan->direction);
+	}
+}
+
 bool
 weir_row_scan_next(WeirRowScan *scan)
 {
 	while (scan->base.has_tuple || scan->delta.has_tuple)
 	{
+		bool		wanted;
+
 		begin_row(scan);
 		set_key(scan, cursor_key(next_cursor(scan)));
-		while (scan->base.has_tuple &&
-			   key_cmp(scan->key, cursor_key(&scan->base)) == 0)
-		{
-			add_segment(scan);
-			weir_heap_scan_next(&scan->base, scan->direction);
-		}
-		while (scan->delta.has_tuple &&
-			   key_cmp(scan->key, cursor_key(&scan->delta)) == 0)
-		{
-			add_delta(scan);
-			weir_heap_scan_next(&scan->delta, scan->direction);
-		}
-		if (finish_row(scan))
+		wanted = passes_key_test(scan, scan->key);
+		pass_row(scan, &scan->base, wanted ? add_segment : NULL);
+		pass_row(scan, &scan->delta, wanted ? add_delta : NULL);
+		if (wanted && finish_row(scan))
 			return true;
 	}
 	return false;

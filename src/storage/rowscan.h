@@ -44,6 +44,12 @@ extern void weir_row_scan_end(WeirRowScan *scan);
 extern void weir_row_scan_set_columns(WeirRowScan *scan,
 									  const WeirColumnSet *columns);
 
+/* Skip rows for whose keys the test says false. */
+typedef bool (*WeirKeyTest) (void *arg, WeirRowKey key);
+
+extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
+									   void *arg);
+
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
 
