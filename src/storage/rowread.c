@@ -165,41 +165,6 @@ key_of_bound(const RangeBound *bound)
 	return key;
 }
 
-/* Cuts a range to what is in both; false if nothing is. */
-static bool
-intersect(WeirKeyRange *range, const WeirKeyRange *other)
-{
-	int			c;
-
-	if (other->lower.bytes != NULL)
-	{
-		c = range->lower.bytes == NULL ? -1 :
-			weir_bytes_cmp(range->lower.bytes, range->lower.len,
-						   other->lower.bytes, other->lower.len);
-		if (c < 0 || (c == 0 && other->lower_open))
-		{
-			range->lower = other->lower;
-			range->lower_open = other->lower_open;
-		}
-	}
-	if (other->upper.bytes != NULL)
-	{
-		c = range->upper.bytes == NULL ? 1 :
-			weir_bytes_cmp(range->upper.bytes, range->upper.len,
-						   other->upper.bytes, other->upper.len);
-		if (c > 0 || (c == 0 && other->upper_open))
-		{
-			range->upper = other->upper;
-			range->upper_open = other->upper_open;
-		}
-	}
-	if (range->lower.bytes == NULL || range->upper.bytes == NULL)
-		return true;
-	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
-					   range->upper.bytes, range->upper.len);
-	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
-}
-
 /* The ranges that the arguments "rows" and "prefix" ask for, ascending. */
 static WeirKeyRange *
 ranges_of_arguments(FunctionCallInfo fcinfo, int *nranges)
@@ -242,7 +207,7 @@ ranges_of_arguments(FunctionCallInfo fcinfo, int *nranges)
 		range->lower_open = !lower.inclusive;
 		range->upper = key_of_bound(&upper);
 		range->upper_open = !upper.inclusive;
-		if (!empty && intersect(range, &all))
+		if (!empty && weir_key_range_intersect(range, &all))
 			(*nranges)++;
 	}
 	return result;
