@@ -87,13 +87,15 @@ OBJS_STREAM = \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/distinct.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
-	src/aggregate/spread.o \
+	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
 	src/aggregate/sink.o \
+	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/consume.o \
@@ -105,6 +107,7 @@ OBJS_AGGREGATE = \
 
 OBJS_WORKER = \
 	src/worker/worker.o \
+	src/worker/housekeeping.o \
 	src/worker/launcher.o \
 	src/worker/wakeup.o
 
@@ -150,6 +153,7 @@ SQL_STREAM = \
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
 	src/aggregate/partial.sql \
+	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
@@ -159,7 +163,8 @@ SQL_AGGREGATE = \
 	src/aggregate/stat.sql
 
 SQL_WORKER = \
-	src/worker/worker.sql
+	src/worker/worker.sql \
+	src/worker/stats.sql
 
 SQL_FILES = \
 	src/init.sql \
@@ -205,6 +210,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	session \
 	aggregate_errors \
 	state
 
@@ -217,10 +223,11 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	live_view \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable
-ISOLATION_OPTS = --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl

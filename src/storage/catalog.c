@@ -563,28 +563,6 @@ weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
 	return table;
 }
 
-List *
-weir_wide_table_list(void)
-{
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
-								 AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
-	List	   *faces = NIL;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		d = heap_getattr(tuple, Anum_wide_tables_face,
-									 RelationGetDescr(rel), &isnull);
-
-		faces = lappend_oid(faces, DatumGetObjectId(d));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return faces;
-}
-
 /* ---- families ---- */
 
 const WeirFamily *
@@ -636,4 +614,25 @@ weir_clock_usec(void)
 {
 	return GetCurrentTimestamp() +
 		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+List *
+weir_wide_table_list(void)
+{
+	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	List	   *faces = NIL;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		faces = lappend_oid(faces,
+							DatumGetObjectId(heap_getattr(tuple,
+														  Anum_wide_tables_face,
+														  RelationGetDescr(rel),
+														  &isnull)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return faces;
 }

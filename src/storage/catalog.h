@@ -78,7 +78,7 @@ extern const WeirFamily *weir_family_find(const WeirWideTable *table,
 extern const WeirFamily *weir_family_get(const WeirWideTable *table,
 										 const char *name, Size len);
 
-/* the OIDs of the faces of all wide tables of the database */
+/* the faces of all wide tables, a list of oids */
 extern List *weir_wide_table_list(void);
 
 /* the wide table in argument n; NULL raises 22023 */

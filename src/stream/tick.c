@@ -222,12 +222,34 @@ target_of(const WeirCursor *cursor, const WeirCursor *main_cursor,
 }
 
 /*
+ * Does some cursor stand further than the main one?  It has started later,
+ * and waits for the main one to come to where they can join, rows or not.
+ */
+static bool
+is_waited_for(const WeirCursor *main_cursor, List *cursors)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (!cursor->is_main && !cursor->is_paused && !cursor->in_history &&
+			cursor->low != 0 && main_cursor->low != 0 &&
+			!weir_snapshot_covers(main_cursor->low, cursor->low))
+			return true;
+	}
+	return false;
+}
+
+/*
  * In the stream's lock: one tick.
  */
 static WeirTickResult
-tick_locked(const WeirStream *stream, WeirCursor *cursor,
-			WeirCursor *main_cursor, Datum target)
+tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
+			Datum target)
 {
+	WeirCursor *main_cursor = (WeirCursor *) linitial(cursors);
 	TickState	state = {0};
 	bool		joins = false;
 	bool		is_due;
@@ -253,7 +275,8 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor,
 		batch_is_empty(state.tick.batch) &&
 		weir_watermark_is_due(stream, cursor, state.now);
 	if (batch_is_empty(state.tick.batch) && !joins && !is_due &&
-		cursor->high == 0 && !cursor->in_history)
+		cursor->high == 0 && !cursor->in_history &&
+		!(cursor->is_main && is_waited_for(cursor, cursors)))
 	{
 		PopActiveSnapshot();
 		return WEIR_TICK_IDLE;
@@ -308,7 +331,7 @@ weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
 	}
 	if (!has_settled(&stream, cursor))
 		return WEIR_TICK_IDLE;
-	return tick_locked(&stream, cursor, main_cursor, target);
+	return tick_locked(&stream, cursor, cursors, target);
 }
 
 Timestamp

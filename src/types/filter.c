@@ -492,7 +492,8 @@ static void
 compile_node(WeirFilterNode *node)
 {
 	if (weir_filter_kinds[node->kind].args == WEIR_FILTER_ARGS_REGEX)
-		node->regex = weir_regex_compile(node->bytes.data, node->bytes.len);
+		node->regex = weir_regex_compile(node->bytes.data, node->bytes.len,
+										 NULL);
 	else if (node->kind == WEIR_FILTER_APPLY_LABEL)
 		node->bytes.data = pnstrdup(node->bytes.data, node->bytes.len);
 

@@ -153,10 +153,13 @@ check_regex_node(const WeirFilterNode *node, bool check_regex,
 												   "weir filter check",
 												   ALLOCSET_SMALL_SIZES);
 		MemoryContext oldcxt = MemoryContextSwitchTo(mcxt);
+		bool		is_valid;
 
-		(void) weir_regex_compile(node->bytes.data, node->bytes.len);
+		is_valid = weir_regex_compile(node->bytes.data, node->bytes.len,
+									  escontext) != NULL;
 		MemoryContextSwitchTo(oldcxt);
 		MemoryContextDelete(mcxt);
+		return is_valid;
 	}
 	return true;
 }

@@ -112,8 +112,7 @@ extern WeirFilterNode *weir_filter_node_create(WeirFilterKind kind);
 
 /*
  * Check the rules for a node whose children have been checked.  22023, or
- * false after a soft error.  The pattern of a regex is checked if asked for
- * (and its error is never soft).
+ * false after a soft error.  The pattern of a regex is checked if asked for.
  */
 extern bool weir_filter_node_check(WeirFilterNode *node, bool check_regex,
 								   Node *escontext);

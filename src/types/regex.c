@@ -106,6 +106,7 @@ struct WeirRegex
 	Inst	   *insts;
 	int			ninsts;
 	int			max_insts;		/* allocated */
+	bool		too_large;		/* more than MAX_PROGRAM: not usable */
 	int			start;
 	WeirByteSet *sets;
 	int			nsets;
@@ -140,17 +141,17 @@ PG_FUNCTION_INFO_V1(weir__regex_match);
  * Compilation
  */
 
+/* Once the program is too large, nothing is emitted any more. */
 static int
 emit(WeirRegex *re, Opcode op, int arg, int next)
 {
 	Inst	   *inst;
 
 	if (re->ninsts >= MAX_PROGRAM)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid regular expression: it is too large"),
-				 errdetail("With its repetitions written out it has more than %d elements.",
-						   MAX_PROGRAM)));
+	{
+		re->too_large = true;
+		return next;
+	}
 	if (re->ninsts >= re->max_insts)
 	{
 		re->max_insts = Max(64, re->max_insts * 2);
@@ -233,8 +234,11 @@ emit_repeat(WeirRegex *re, const WeirRegexNode *node, int next)
 	if (node->max < 0)
 	{
 		int			split = emit(re, OP_SPLIT, next, -1);
-		int			body = emit_node(re, node->first, split);
+		int			body;
 
+		if (re->too_large)
+			return next;
+		body = emit_node(re, node->first, split);
 		re->insts[split].next = body;
 		if (min == 0)
 			return split;
@@ -271,6 +275,8 @@ emit_node(WeirRegex *re, const WeirRegexNode *node, int next)
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
 
+	if (re->too_large)
+		return next;
 	switch (node->kind)
 	{
 		case WEIR_REGEX_SET:
@@ -404,7 +410,7 @@ find_prefix(WeirRegex *re, const WeirRegexNode *node)
 }
 
 WeirRegex *
-weir_regex_compile(const char *pattern, size_t len)
+weir_regex_compile(const char *pattern, size_t len, Node *escontext)
 {
 	MemoryContext mcxt;
 	MemoryContext oldcxt;
@@ -425,10 +431,27 @@ weir_regex_compile(const char *pattern, size_t len)
 	tree_mcxt = AllocSetContextCreate(mcxt, "weir regex tree",
 									  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(tree_mcxt);
-	node = weir_regex_parse(pattern, len);
+	node = weir_regex_parse(pattern, len, escontext);
 	MemoryContextSwitchTo(mcxt);
+	if (node == NULL)
+	{
+		MemoryContextSwitchTo(oldcxt);
+		MemoryContextDelete(mcxt);
+		return NULL;
+	}
 
 	re->start = emit_node(re, node, emit(re, OP_MATCH, 0, -1));
+	if (re->too_large)
+	{
+		MemoryContextSwitchTo(oldcxt);
+		MemoryContextDelete(mcxt);
+		weir_errsave(escontext,
+					 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					  errmsg("invalid regular expression: it is too large"),
+					  errdetail("With its repetitions written out it has more than %d elements.",
+								MAX_PROGRAM)));
+		return NULL;
+	}
 	find_prefix(re, node);
 	MemoryContextDelete(tree_mcxt);
 
@@ -758,7 +781,8 @@ weir__regex_match(PG_FUNCTION_ARGS)
 		memcmp(cache->pattern, VARDATA_ANY(pattern), pattern_len) != 0)
 	{
 		MemoryContext oldcxt = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-		WeirRegex  *re = weir_regex_compile(VARDATA_ANY(pattern), pattern_len);
+		WeirRegex  *re = weir_regex_compile(VARDATA_ANY(pattern), pattern_len,
+												NULL);
 
 		if (cache != NULL)
 		{

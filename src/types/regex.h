@@ -8,14 +8,17 @@
 #ifndef WEIR_REGEX_H
 #define WEIR_REGEX_H
 
+#include "nodes/nodes.h"
+
 typedef struct WeirRegex WeirRegex;
 
 /*
- * Compile a pattern of RE2's syntax; raises 22023 if it is not valid.  The
- * result lives in a child of the current memory context and keeps no pointer
- * to the pattern.
+ * Compile a pattern of RE2's syntax: 22023 if it is not valid, or NULL after
+ * a soft error.  The result lives in a child of the current memory context
+ * and keeps no pointer to the pattern.
  */
-extern WeirRegex *weir_regex_compile(const char *pattern, size_t len);
+extern WeirRegex *weir_regex_compile(const char *pattern, size_t len,
+									 Node *escontext);
 
 /*
  * Does the whole of the bytes match?  Takes time proportional to len and

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 
 #include "types/regex_parse.h"
+#include "weir.h"
 
 #define MAX_REPEAT	1000
 #define MAX_DEPTH	1000		/* of groups in groups */
@@ -34,6 +35,8 @@ typedef struct Parser
 	bool		fold;			/* (?i) */
 	bool		dot_all;		/* (?s) */
 	bool		multi_line;		/* (?m) */
+	const char *error;			/* the first one, or NULL */
+	const unsigned char *error_at;
 } Parser;
 
 typedef struct NamedSet
@@ -70,14 +73,19 @@ static const NamedSet posix_sets[] = {
 
 static WeirRegexNode *parse_alternatives(Parser *parser);
 
+/*
+ * Note an error and go to the end of the pattern, where all parsing stops.
+ * What the functions then return is not used.
+ */
 static void
 parse_error(Parser *parser, const unsigned char *at, const char *what)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid regular expression: %s", what),
-			 errdetail("The error is at byte %d of the pattern.",
-					   (int) (at - parser->start) + 1)));
+	if (parser->error == NULL)
+	{
+		parser->error = what;
+		parser->error_at = at;
+	}
+	parser->p = parser->end;
 }
 
 /*
@@ -277,18 +285,21 @@ parse_hex(Parser *parser, const unsigned char *at)
 			break;
 		value = value * 16 + digit;
 		if (value > 0xff)
+		{
 			parse_error(parser, at, "escape is no byte");
+			return 0;
+		}
 		ndigits++;
 		parser->p++;
 	}
-	if (ndigits == 0 || (!braced && ndigits < 2))
-		parse_error(parser, at, "invalid escape sequence");
-	if (braced)
+	if (ndigits == 0 || (!braced && ndigits < 2) ||
+		(braced && (parser->p >= parser->end || *parser->p != '}')))
 	{
-		if (parser->p >= parser->end || *parser->p != '}')
-			parse_error(parser, at, "invalid escape sequence");
-		parser->p++;
+		parse_error(parser, at, "invalid escape sequence");
+		return 0;
 	}
+	if (braced)
+		parser->p++;
 	return (unsigned char) value;
 }
 
@@ -301,7 +312,10 @@ parse_byte_escape(Parser *parser)
 
 	parser->p++;
 	if (parser->p >= parser->end)
+	{
 		parse_error(parser, at, "trailing backslash");
+		return 0;
+	}
 	c = *parser->p++;
 
 	/* punctuation stands for itself */
@@ -328,7 +342,7 @@ parse_byte_escape(Parser *parser)
 		case 'P':
 			parse_error(parser, at,
 						"classes of Unicode are not supported: a pattern matches bytes");
-			break;
+			return 0;
 		default:
 			break;
 	}
@@ -362,7 +376,10 @@ static unsigned char
 parse_class_byte(Parser *parser, const unsigned char *at)
 {
 	if (parser->p >= parser->end)
+	{
 		parse_error(parser, at, "missing closing ]");
+		return 0;
+	}
 	if (*parser->p == '\\')
 		return parse_byte_escape(parser);
 	return *parser->p++;
@@ -391,7 +408,10 @@ parse_class(Parser *parser)
 		WeirByteSet range = {{0}};
 
 		if (parser->p >= parser->end)
+		{
 			parse_error(parser, at, "missing closing ]");
+			return node;
+		}
 		if (*parser->p == ']' && !is_first)
 			break;
 		is_first = false;
@@ -437,12 +457,13 @@ skip_group_name(Parser *parser, const unsigned char *at)
 		parser->p++;
 	if (parser->p == name || parser->p >= parser->end || *parser->p != '>')
 		parse_error(parser, at, "invalid group name");
-	parser->p++;
+	else
+		parser->p++;
 }
 
 /*
- * The flags of (?i) or (?i-s: up to the colon or closing bracket, which is
- * returned and not moved past.
+ * The flags of (?i) or (?i-s: and the colon or closing bracket, which is
+ * returned; 0 after an error.
  */
 static unsigned char
 parse_flags(Parser *parser, const unsigned char *at)
@@ -467,17 +488,24 @@ parse_flags(Parser *parser, const unsigned char *at)
 				break;			/* greediness makes no difference */
 			case '-':
 				if (!value)
+				{
 					parse_error(parser, at, "invalid group flags");
+					return 0;
+				}
 				value = false;
 				any = false;
 				continue;
 			case ':':
 			case ')':
 				if (!any && (!value || *parser->p == ')'))
+				{
 					parse_error(parser, at, "invalid group flags");
-				return *parser->p;
+					return 0;
+				}
+				return *parser->p++;
 			default:
 				parse_error(parser, at, "invalid or unsupported group");
+				return 0;
 		}
 		any = true;
 	}
@@ -485,8 +513,53 @@ parse_flags(Parser *parser, const unsigned char *at)
 	return 0;
 }
 
+/* Constructs of other dialects that begin like a group, from behind (?. */
+static const char *
+unsupported_group(const Parser *parser)
+{
+	size_t		left = parser->end - parser->p;
+	const unsigned char *p = parser->p;
+
+	if ((left >= 1 && (p[0] == '=' || p[0] == '!')) ||
+		(left >= 2 && p[0] == '<' && (p[1] == '=' || p[1] == '!')))
+		return "look-around is not supported";
+	if (left >= 1 && p[0] == '>')
+		return "atomic groups are not supported";
+	if (left >= 2 && p[0] == 'P' && p[1] == '=')
+		return "back-references are not supported";
+	return NULL;
+}
+
 /*
- * A group, from the opening bracket on, or NULL if it only sets flags.
+ * The head of a group, from behind (?: a name or flags.  False: these are
+ * flags only, or there was an error.
+ */
+static bool
+parse_group_head(Parser *parser, const unsigned char *at)
+{
+	const char *unsupported = unsupported_group(parser);
+	size_t		left = parser->end - parser->p;
+
+	if (unsupported != NULL)
+		parse_error(parser, at, unsupported);
+	else if (left >= 2 && parser->p[0] == 'P' && parser->p[1] == '<')
+	{
+		parser->p += 2;
+		skip_group_name(parser, at);
+	}
+	else if (left >= 1 && parser->p[0] == '<')
+	{
+		parser->p++;
+		skip_group_name(parser, at);
+	}
+	else
+		return parse_flags(parser, at) == ':';
+	return parser->error == NULL;
+}
+
+/*
+ * A group, from the opening bracket on, or NULL if it only sets flags, which
+ * hold to the end of the group around it, and after an error.
  */
 static WeirRegexNode *
 parse_group(Parser *parser)
@@ -498,45 +571,19 @@ parse_group(Parser *parser)
 	parser->p++;
 	if (parser->p < parser->end && *parser->p == '?')
 	{
-		size_t		left;
-
 		parser->p++;
-		left = parser->end - parser->p;
-
-		if ((left >= 1 && (parser->p[0] == '=' || parser->p[0] == '!')) ||
-			(left >= 2 && parser->p[0] == '<' &&
-			 (parser->p[1] == '=' || parser->p[1] == '!')))
-			parse_error(parser, at, "look-around is not supported");
-		if (left >= 1 && parser->p[0] == '>')
-			parse_error(parser, at, "atomic groups are not supported");
-		if (left >= 2 && parser->p[0] == 'P' && parser->p[1] == '=')
-			parse_error(parser, at, "back-references are not supported");
-
-		if (left >= 2 && parser->p[0] == 'P' && parser->p[1] == '<')
-		{
-			parser->p += 2;
-			skip_group_name(parser, at);
-		}
-		else if (left >= 1 && parser->p[0] == '<')
-		{
-			parser->p++;
-			skip_group_name(parser, at);
-		}
-		else
-		{
-			unsigned char stop = parse_flags(parser, at);
-
-			parser->p++;
-			if (stop == ')')
-				return NULL;	/* the flags hold to the end of this group */
-		}
+		if (!parse_group_head(parser, at))
+			return NULL;
 	}
 
 	if (++parser->depth > MAX_DEPTH)
 		parse_error(parser, at, "groups are nested too deeply");
 	node = parse_alternatives(parser);
 	if (parser->p >= parser->end)
+	{
 		parse_error(parser, at, "missing closing )");
+		return NULL;
+	}
 	parser->p++;
 	parser->depth--;
 
@@ -590,9 +637,10 @@ maybe_counts(Parser *parser, int *min, int *max)
 	if (*min > MAX_REPEAT || *max > MAX_REPEAT)
 		parse_error(parser, parser->p,
 					"repetition count is greater than 1000");
-	if (*max >= 0 && *max < *min)
+	else if (*max >= 0 && *max < *min)
 		parse_error(parser, parser->p, "invalid repetition counts");
-	parser->p = p + 1;
+	else
+		parser->p = p + 1;
 	return true;
 }
 
@@ -749,12 +797,13 @@ parse_sequence(Parser *parser)
 
 		if (maybe_repetition(parser, &min, &max))
 		{
-			if (cat->last == NULL)
-				parse_error(parser, at,
+			if (cat->last == NULL || was_repetition)
+			{
+				parse_error(parser, at, was_repetition ?
+							"repetition operator after repetition operator" :
 							"nothing to repeat before repetition operator");
-			if (was_repetition)
-				parse_error(parser, at,
-							"repetition operator after repetition operator");
+				break;
+			}
 			/* not greedy: no difference */
 			if (parser->p < parser->end && *parser->p == '?')
 				parser->p++;
@@ -800,7 +849,7 @@ parse_alternatives(Parser *parser)
 }
 
 WeirRegexNode *
-weir_regex_parse(const char *pattern, size_t len)
+weir_regex_parse(const char *pattern, size_t len, Node *escontext)
 {
 	Parser		parser = {0};
 	WeirRegexNode *node;
@@ -811,5 +860,14 @@ weir_regex_parse(const char *pattern, size_t len)
 	node = parse_alternatives(&parser);
 	if (parser.p < parser.end)
 		parse_error(&parser, parser.p, "unexpected )");
+	if (parser.error != NULL)
+	{
+		weir_errsave(escontext,
+					 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					  errmsg("invalid regular expression: %s", parser.error),
+					  errdetail("The error is at byte %d of the pattern.",
+								(int) (parser.error_at - parser.start) + 1)));
+		return NULL;
+	}
 	return node;
 }

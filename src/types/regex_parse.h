@@ -8,6 +8,8 @@
 #ifndef WEIR_REGEX_PARSE_H
 #define WEIR_REGEX_PARSE_H
 
+#include "nodes/nodes.h"
+
 typedef struct WeirByteSet
 {
 	uint64		words[4];
@@ -52,8 +54,9 @@ struct WeirRegexNode
 	WeirRegexNode *next;		/* sibling */
 };
 
-/* Allocates in the current memory context; raises 22023. */
-extern WeirRegexNode *weir_regex_parse(const char *pattern, size_t len);
+/* Allocates in the current memory context; NULL after a soft error, 22023. */
+extern WeirRegexNode *weir_regex_parse(const char *pattern, size_t len,
+									   Node *escontext);
 
 /* the bytes that \w stands for */
 extern bool weir_regex_is_word(unsigned char b);

@@ -14,6 +14,7 @@
 #define WEIR_WIDEROW_LAYOUT_H
 
 #include "types/cell.h"
+#include "weir.h"
 
 #define WEIR_ROW_VERSION	1
 
@@ -64,6 +65,6 @@ extern void weir_row_read_layout(WeirRowLayout *layout, const char *head,
 								 Size available, Size end);
 
 /* Raises XX001; the position counts as all positions here. */
-extern void weir_row_corrupted(const char *what, Size position);
+WEIR_NORETURN extern void weir_row_corrupted(const char *what, Size position);
 
 #endif							/* WEIR_WIDEROW_LAYOUT_H */

@@ -47,6 +47,7 @@
 #include "stream/stream.h"
 #include "stream/tick.h"
 #include "weir.h"
+#include "worker/housekeeping.h"
 #include "worker/worker.h"
 
 #define LOCK_CLASS_WORKER	77
@@ -74,8 +75,7 @@ static int	naptime = 1000;
 typedef struct StreamState
 {
 	int32		stream_id;		/* hash key */
-	int			backoff_ms;		/* 0: the last tick went well */
-	TimestampTz not_before;		/* after an error */
+	WeirBackoff backoff;
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
 } StreamState;
@@ -104,14 +104,8 @@ weir_worker_describe(BackgroundWorker *worker, Oid database)
  * ----------------------------------------------------------------
  */
 
-typedef bool (*Task) (int32 id);
-
-/*
- * Run a task in a transaction of its own.  *failed tells of an error, which
- * has been reported; what else it says is the task's result.
- */
-static bool
-run_task(Task task, int32 id, const char *activity, bool *failed)
+bool
+weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed)
 {
 	bool		result = false;
 
@@ -152,17 +146,26 @@ tick(int32 cursor_id)
 	return result >= WEIR_TICK_DONE;
 }
 
-/* filled in by the tasks below, in TopMemoryContext */
-static List *found_ids = NIL;
+/* filled in by tasks, in TopMemoryContext */
+static List *remembered = NIL;
 
-static void
-remember_ids(List *ids)
+void
+weir_worker_remember(List *ids)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-	list_free(found_ids);
-	found_ids = list_copy(ids);
+	list_free(remembered);
+	remembered = list_copy(ids);
 	MemoryContextSwitchTo(old);
+}
+
+List *
+weir_worker_take_remembered(void)
+{
+	List	   *result = remembered;
+
+	remembered = NIL;
+	return result;
 }
 
 /* False if the extension is gone. */
@@ -171,7 +174,7 @@ find_streams(int32 unused)
 {
 	if (!OidIsValid(get_extension_oid("weir", true)))
 		return false;
-	remember_ids(weir_stream_ids());
+	weir_worker_remember(weir_stream_ids());
 	return true;
 }
 
@@ -183,7 +186,7 @@ find_cursors(int32 stream_id)
 
 	foreach(lc, weir_cursor_list(stream_id))
 		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
-	remember_ids(ids);
+	weir_worker_remember(ids);
 	return true;
 }
 
@@ -211,23 +214,34 @@ stream_state(int32 stream_id)
 	state = hash_search(stream_states, &stream_id, HASH_ENTER, &found);
 	if (!found)
 	{
-		state->backoff_ms = 0;
-		state->not_before = state->rotated_at = state->retained_at = 0;
+		memset(state, 0, sizeof(StreamState));
+		state->stream_id = stream_id;
 	}
 	return state;
 }
 
-static void
-back_off(StreamState *state)
+bool
+weir_backoff_holds(const WeirBackoff *backoff)
 {
-	state->backoff_ms = state->backoff_ms == 0 ? MIN_BACKOFF_MS :
-		Min(state->backoff_ms * 2, MAX_BACKOFF_MS);
-	state->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													state->backoff_ms);
+	return backoff->ms > 0 && backoff->until > GetCurrentTimestamp();
 }
 
-static bool
-is_due(TimestampTz *last, int interval_ms)
+void
+weir_backoff_note(WeirBackoff *backoff, bool failed)
+{
+	if (!failed)
+		backoff->ms = 0;
+	else
+	{
+		backoff->ms = backoff->ms == 0 ? MIN_BACKOFF_MS :
+			Min(backoff->ms * 2, MAX_BACKOFF_MS);
+		backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 backoff->ms);
+	}
+}
+
+bool
+weir_worker_is_due(TimestampTz *last, int interval_ms)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -250,31 +264,25 @@ serve_stream(int32 stream_id)
 	bool		failed;
 	bool		more = false;
 
-	if (state->not_before != 0 && state->not_before > GetCurrentTimestamp())
+	if (weir_backoff_holds(&state->backoff))
 		return false;
-	run_task(find_cursors, stream_id, "weir: looking for cursors", &failed);
-	cursors = list_copy(found_ids);
+	weir_worker_run_task(find_cursors, stream_id, "weir: looking for cursors", &failed);
+	cursors = weir_worker_take_remembered();
 	foreach(lc, cursors)
 	{
-		if (!failed && run_task(tick, lfirst_int(lc), "weir: tick", &failed))
+		if (!failed && weir_worker_run_task(tick, lfirst_int(lc), "weir: tick", &failed))
 			more = true;
 	}
 	list_free(cursors);
 
-	if (!failed && is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
-		run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
+	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
+		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
 		state->rotated_at = 0;
-	if (!failed && is_due(&state->retained_at, RETAIN_INTERVAL_MS) &&
-		run_task(weir_tick_retain, stream_id, "weir: deleting consumed rows", &failed))
+	if (!failed && weir_worker_is_due(&state->retained_at, RETAIN_INTERVAL_MS) &&
+		weir_worker_run_task(weir_tick_retain, stream_id, "weir: deleting consumed rows", &failed))
 		state->retained_at = 0;
 
-	if (failed)
-		back_off(state);
-	else
-	{
-		state->backoff_ms = 0;
-		state->not_before = 0;
-	}
+	weir_backoff_note(&state->backoff, failed);
 	return more;
 }
 
@@ -390,14 +398,14 @@ serve_all(void)
 	bool		failed;
 	bool		more = false;
 
-	if (!run_task(find_streams, 0, "weir: looking for streams", &failed))
+	if (!weir_worker_run_task(find_streams, 0, "weir: looking for streams", &failed))
 	{
 		if (!failed)
 			proc_exit(0);		/* DROP EXTENSION */
 		nap(naptime);
 		return false;
 	}
-	streams = list_copy(found_ids);
+	streams = weir_worker_take_remembered();
 	foreach(lc, streams)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -406,7 +414,7 @@ serve_all(void)
 			more = true;
 	}
 	list_free(streams);
-	return more;
+	return weir_housekeeping_run() || more;
 }
 
 void
@@ -425,7 +433,7 @@ weir_worker_main(Datum database)
 										 ALLOCSET_DEFAULT_SIZES);
 	set_options();
 	become_the_one();
-	if (!run_task(enroll, 0, "weir: starting", &failed))
+	if (!weir_worker_run_task(enroll, 0, "weir: starting", &failed))
 		proc_exit(failed ? 1 : 0);
 
 	for (;;)

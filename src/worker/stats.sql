@@ -1,0 +1,51 @@
+/* src/worker/stats.sql */
+
+CREATE VIEW weir.streams AS
+SELECT s.relation AS stream,
+	CASE WHEN NOT s.processing_time THEN a.attname END AS event_time,
+	s.max_out_of_orderness, s.idle_timeout, s.source, s.retention, s.max_drift
+FROM weir._stream s
+LEFT JOIN LATERAL (
+	SELECT i.indrelid, i.indkey[0] AS attnum
+	FROM pg_catalog.pg_index i
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+	JOIN pg_catalog.pg_am m ON m.oid OPERATOR(pg_catalog.=) c.relam
+	WHERE i.indrelid OPERATOR(pg_catalog.=) s.relation
+		AND m.amname OPERATOR(pg_catalog.=) 'weir_capture'
+	LIMIT 1) x ON true
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) x.indrelid
+	AND a.attnum OPERATOR(pg_catalog.=) x.attnum;
+COMMENT ON VIEW weir.streams IS 'streams and their settings';
+GRANT SELECT ON weir.streams TO PUBLIC;
+
+CREATE VIEW weir.stat_streams AS
+SELECT s.relation AS stream,
+	st.rows_consumed,
+	st.rows_behind,
+	-- the blocks that the rows are in
+	st.blocks_behind * pg_catalog.current_setting('block_size')::bigint AS bytes_behind,
+	COALESCE(GREATEST(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - st.oldest_at), 0), 0)::float8 AS seconds_behind,
+	st.watermark,
+	(SELECT COALESCE(pg_catalog.sum(p.late_rows), 0)::bigint
+		FROM weir._aggregate a JOIN weir._aggregate_progress p USING (aggregate_id)
+		WHERE a.stream_id = s.id) AS late_rows,
+	st.last_tick_at AS last_tick,
+	b.pid AS blocked_by,
+	b.query_start AS blocked_by_query_start,
+	st.is_paused,
+	st.in_history
+FROM weir._stream s
+CROSS JOIN LATERAL weir._stream_status(s.id) st
+LEFT JOIN LATERAL (
+	-- the oldest transaction that has written to the table and not ended
+	SELECT l.pid, t.query_start
+	FROM pg_catalog.pg_locks l
+	LEFT JOIN pg_catalog.pg_stat_activity t ON t.pid = l.pid
+	WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+		AND l.relation = s.relation
+	ORDER BY t.xact_start LIMIT 1) b ON true
+WHERE pg_catalog.has_table_privilege(s.relation, 'SELECT, INSERT')
+	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW weir.stat_streams IS 'how far each stream is consumed, and what holds it back';
+GRANT SELECT ON weir.stat_streams TO PUBLIC;
