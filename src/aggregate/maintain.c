@@ -134,6 +134,7 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	weir_runs_end_read(reader);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
 }
 
 /* True if something was merged. */
