@@ -198,6 +198,7 @@ REGRESS_AGGREGATE = \
 	late \
 	sink \
 	session \
+	cascade \
 	aggregate_random \
 	aggregate_errors \
 	state

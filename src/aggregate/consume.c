@@ -96,13 +96,15 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
 	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
-	values[Anum_late_reason - 1] = CStringGetTextDatum("window closed");
 	foreach(lc, late)
 	{
 		WeirLateRow *row = lfirst(lc);
 
 		values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
 		values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
+		values[Anum_late_reason - 1] =
+			CStringGetTextDatum(TIMESTAMP_NOT_FINITE(row->event_time) ?
+								"event time is infinite" : "window closed");
 		values[Anum_late_row - 1] = row->row;
 		CatalogTupleInsertWithInfo(rel, heap_form_tuple(RelationGetDescr(rel),
 														values, isnull), indexes);
@@ -165,8 +167,7 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 
 	while (source->next(source, slot))
 	{
-		if (late == NULL ||
-			!weir_session_is_late(late, slot->tts_values + def->nwindow,
+		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
 								  slot->tts_isnull + def->nwindow,
 								  DatumGetTimestamp(slot->tts_values[1])))
 			(void) dest->receiveSlot(slot, dest);
@@ -187,8 +188,9 @@ fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 	WeirLateSessions *late = NULL;
+	int64		rejected;
 
-	(void) weir_partial_from_batch(def, tick->batch, bound, dest);
+	rejected = weir_partial_from_batch(def, tick->batch, bound, dest);
 	dest->rDestroy(dest);
 	dest = weir_source_receiver(sessions);
 	weir_partial_combine(def,
@@ -201,7 +203,7 @@ fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		late = find_late_sessions(agg, def, sessions, bound);
 	write_sessions(def, sessions, late, weir_runs_receiver(writer));
 	tuplestore_end(sessions);
-	if (late != NULL)
+	if (late != NULL || rejected > 0)
 		find_late_rows(tick, agg, def, bound, weir_session_is_late, late);
 }
 
