@@ -19,6 +19,7 @@ OBJS_TYPES = \
 	src/types/cell.o \
 	src/types/bytestext.o \
 	src/types/widerow.o \
+	src/types/widerow_build.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
@@ -186,7 +187,14 @@ REGRESS_TYPES = \
 	filter
 
 REGRESS_STORAGE = \
-	delta_algebra
+	delta_algebra \
+	mutation \
+	wide_table \
+	wide_table_face \
+	gc \
+	rmw \
+	wide_table_errors \
+	wide_table_random
 
 REGRESS_STREAM = \
 	stream \
@@ -212,7 +220,10 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
-	live_view
+	live_view \
+	wide_table_rmw \
+	wide_table_compact \
+	wide_table_serializable
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1

@@ -165,6 +165,7 @@ struct WeirRunReader
 	WeirRunRange range;
 	Relation	rel;
 	SysScanDesc scan;
+	MemoryContext context;		/* that of the scan */
 	ItemPointerData *tids;		/* chunks read, and their windows' ends */
 	Timestamp  *ends;
 	int			nread;
@@ -704,12 +705,19 @@ chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 static bool
 next_chunk(WeirRunReader *reader)
 {
-	HeapTuple	tuple;
-
-	while ((tuple = systable_getnext(reader->scan)) != NULL)
+	for (;;)
 	{
 		Datum		values[Natts_run];
 		bool		isnull[Natts_run];
+		MemoryContext old;
+		HeapTuple	tuple;
+
+		/* what the scan allocates on its way must live as long as the scan */
+		old = MemoryContextSwitchTo(reader->context);
+		tuple = systable_getnext(reader->scan);
+		MemoryContextSwitchTo(old);
+		if (tuple == NULL)
+			return false;
 
 		heap_deform_tuple(tuple, RelationGetDescr(reader->rel), values, isnull);
 		reader->window_end = DatumGetTimestamp(values[Anum_window_end - 1]);
@@ -721,7 +729,6 @@ next_chunk(WeirRunReader *reader)
 		check_header(reader, (uint32) DatumGetInt32(values[Anum_nrows - 1]));
 		return true;
 	}
-	return false;
 }
 
 static bool
@@ -771,6 +778,7 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 	ScanKeyData keys[5];
 	int			nkeys = 0;
 
+	reader->context = CurrentMemoryContext;
 	reader->source.next = read_state;
 	reader->def = def;
 	reader->row_desc = packed_desc(def);

@@ -22,6 +22,7 @@ weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
 	cursor->heap = table_open(heap, AccessShareLock);
 	cursor->index = index_open(index, AccessShareLock);
 	cursor->slot = table_slot_create(cursor->heap, NULL);
+	cursor->context = CurrentMemoryContext;
 }
 
 void
@@ -47,13 +48,17 @@ void
 weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 				  int nkeys)
 {
+	MemoryContext old;
+
 	if (cursor->scan != NULL &&
 		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
 		weir_heap_scan_stop(cursor);
 	if (cursor->scan == NULL)
 	{
+		old = MemoryContextSwitchTo(cursor->context);
 		cursor->scan = WeirIndexBeginScan(cursor->heap, cursor->index,
 										  snapshot, nkeys);
+		MemoryContextSwitchTo(old);
 		cursor->snapshot = snapshot;
 		cursor->nkeys = nkeys;
 	}
@@ -63,9 +68,14 @@ weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 bool
 weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
 {
+	MemoryContext old;
+
 	CHECK_FOR_INTERRUPTS();
+	/* what the scan allocates on its way must live as long as the scan */
+	old = MemoryContextSwitchTo(cursor->context);
 	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,
 										   cursor->slot);
+	MemoryContextSwitchTo(old);
 	if (cursor->has_tuple)
 		slot_getallattrs(cursor->slot);
 	return cursor->has_tuple;

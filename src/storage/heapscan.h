@@ -19,13 +19,17 @@ typedef struct WeirHeapScan
 	Relation	heap;
 	Relation	index;
 	IndexScanDesc scan;			/* NULL before the first use */
+	MemoryContext context;		/* in which it was opened; the scan is there */
 	Snapshot	snapshot;		/* it was begun with this */
 	int			nkeys;			/* and so many keys */
 	TupleTableSlot *slot;		/* all attributes are there */
 	bool		has_tuple;
 } WeirHeapScan;
 
-/* Locks are kept to the end of the transaction. */
+/*
+ * Locks are kept to the end of the transaction.  The scan lives in the present
+ * memory context, whichever one it is continued in.
+ */
 extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
 extern void weir_heap_scan_close(WeirHeapScan *cursor);
 

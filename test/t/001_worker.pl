@@ -108,8 +108,7 @@ ok(wait_for_worker($node, 'postgres'), 'a worker again after SIGKILL of the work
 everything_counted('postgres', 'worker killed');
 
 more_rows('postgres');
-$node->kill9;
-start_after_crash($node);
+crash_and_start($node);
 more_rows('postgres');
 everything_counted('postgres', 'server killed');
 

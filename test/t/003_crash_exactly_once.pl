@@ -175,8 +175,7 @@ while ($killed < $kills && time < $until)
 
 	if ($what eq 'postmaster')
 	{
-		$node->kill9;
-		start_after_crash($node);
+		crash_and_start($node);
 		$killed++;
 	}
 	else

@@ -26,7 +26,7 @@ use Test::More;
 
 our @EXPORT = qw(
   weir_node worker_pids wait_for_worker wait_for_no_worker wait_for_server
-  same_rows timed_ok start_after_crash run_children
+  same_rows timed_ok crash_and_start run_children
 );
 
 # What a worker shows as its type in pg_stat_activity.
@@ -128,19 +128,24 @@ sub timed_ok
 	return ok($elapsed < $bound, sprintf('%s (%.2f s)', $name, $elapsed));
 }
 
-# After the postmaster was killed its orphans need a moment to leave the shared
-# memory; until then a start is refused.
-sub start_after_crash
+# Kills the postmaster and starts the server again, as an init system would: not
+# before its orphans have left the data directory. They notice at once that the
+# postmaster is gone. (Its own entry in the process table may stay for as long as
+# no one reaps it, so the lock files are removed.)
+sub crash_and_start
 {
 	my ($node) = @_;
 	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $directory = $node->data_dir;
 
-	while (!$node->start(fail_ok => 1))
+	$node->kill9;
+	while (grep { (readlink("$_/cwd") // '') eq $directory } glob('/proc/[0-9]*'))
 	{
-		BAIL_OUT('the server does not start again') if time > $until;
-		usleep(100_000);
+		BAIL_OUT('processes of the killed server do not end') if time > $until;
+		usleep(20_000);
 	}
-	return;
+	unlink("$directory/postmaster.pid", $node->host . '/.s.PGSQL.' . $node->port . '.lock');
+	return $node->start;
 }
 
 # run_children(CODE...): runs each in a process of its own and returns their
