@@ -155,6 +155,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \

@@ -43,9 +43,10 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/closing.h"
+#include "aggregate/consume.h"
 #include "aggregate/definition.h"
 #include "aggregate/drop.h"
-#include "aggregate/consume.h"
+#include "aggregate/maintain.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -111,7 +112,6 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 	}
 	CatalogCloseIndexes(indexes);
 	table_close(rel, RowExclusiveLock);
-	weir_aggregate_count_late(agg->id, list_length(late));
 }
 
 /* ---------- one aggregate ---------- */
@@ -122,7 +122,8 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
  */
 static void
 find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-			   Timestamp bound, WeirLateTest *test, void *arg)
+			   Timestamp bound, WeirLateTest *test, void *arg,
+			   WeirAggregateCounts *counts)
 {
 	List	   *late;
 
@@ -131,6 +132,7 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	late = weir_partial_late_rows(def, tick->batch, bound, test, arg);
 	if (late != NIL)
 		keep_late_rows(agg, late, tick->cursor.watermark);
+	counts->late_rows += list_length(late);
 }
 
 /* The sessions among the new ones that are late; NULL if none is. */
@@ -182,7 +184,8 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
  */
 static void
 fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-			  Timestamp bound, WeirRunWriter *writer)
+			  Timestamp bound, WeirRunWriter *writer,
+			  WeirAggregateCounts *counts)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
@@ -204,13 +207,14 @@ fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	write_sessions(def, sessions, late, weir_runs_receiver(writer));
 	tuplestore_end(sessions);
 	if (late != NULL || rejected > 0)
-		find_late_rows(tick, agg, def, bound, weir_session_is_late, late);
+		find_late_rows(tick, agg, def, bound, weir_session_is_late, late,
+					   counts);
 }
 
 /* New rows into the state; bound is the one in force when the tick began. */
 static void
 fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-		   Timestamp bound)
+		   Timestamp bound, WeirAggregateCounts *counts)
 {
 	WeirRunWriter *writer;
 
@@ -218,11 +222,11 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		return;
 	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
 	if (def->is_session)
-		fold_sessions(tick, agg, def, bound, writer);
+		fold_sessions(tick, agg, def, bound, writer, counts);
 	else if (weir_partial_from_batch(def, tick->batch, bound,
 									 weir_runs_receiver(writer)) > 0)
-		find_late_rows(tick, agg, def, bound, NULL, NULL);
-	(void) weir_runs_end_write(writer);
+		find_late_rows(tick, agg, def, bound, NULL, NULL, counts);
+	counts->state_rows += weir_runs_end_write(writer);
 	CommandCounterIncrement();
 }
 
@@ -232,6 +236,8 @@ take_tick(WeirTick *tick, int32 id)
 	WeirAggregate agg;
 	WeirDefinition *def;
 	WeirIdentity saved;
+	WeirAggregateCounts counts = {0};
+	TimestampTz start = GetCurrentTimestamp();
 	Timestamp	bound;
 
 	if (!weir_aggregate_read(id, NULL, &agg) ||
@@ -242,11 +248,18 @@ take_tick(WeirTick *tick, int32 id)
 	weir_aggregate_become_owner(&agg, &saved);
 	def = weir_definition_analyze(weir_definition_query(agg.query));
 	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
-	fold_batch(tick, &agg, def, bound);
+	fold_batch(tick, &agg, def, bound, &counts);
 	if (def->nwindow > 0)
-		(void) weir_closing_run(&agg, def, bound,
-								weir_aggregate_bound(&agg, weir_tick_watermark(tick)));
+		weir_closing_run(&agg, def, bound,
+						 weir_aggregate_bound(&agg, weir_tick_watermark(tick)),
+						 &counts);
 	weir_restore_identity(&saved);
+
+	if (counts.state_rows > 0 || counts.late_rows > 0 || counts.closed_windows > 0)
+	{
+		counts.busy_usec = GetCurrentTimestamp() - start;
+		weir_aggregate_count(id, &counts);
+	}
 
 	if (agg.status == WEIR_AGGREGATE_RETRYING)
 	{
@@ -366,6 +379,21 @@ take_tick_or_isolate(WeirTick *tick, int32 id)
 
 /* ---------- the consumer of ticks ---------- */
 
+/* Aggregates that came out of a dump with the stream begin with it. */
+static void
+start_restored(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready)
+			weir_aggregate_start(&agg);
+	}
+}
+
 /*
  * A cursor of its own that an aggregate leaves behind is dropped later, see
  * maintain.c: the tick still writes it.
@@ -376,6 +404,8 @@ consume(WeirTick *tick)
 	int32		saved = ticking_cursor;
 	ListCell   *lc;
 
+	if (tick->cursor.is_main && tick->cursor.in_history)
+		start_restored(tick->cursor.stream_id);
 	PG_TRY();
 	{
 		ticking_cursor = tick->cursor.cursor_id;
