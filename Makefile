@@ -19,6 +19,7 @@ OBJS_TYPES = \
 	src/types/cell.o \
 	src/types/bytestext.o \
 	src/types/widerow.o \
+	src/types/widerow_build.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
@@ -85,13 +86,15 @@ OBJS_STREAM = \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/distinct.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
-	src/aggregate/spread.o \
+	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
 	src/aggregate/sink.o \
+	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/consume.o \
@@ -148,6 +151,7 @@ SQL_STREAM = \
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
 	src/aggregate/partial.sql \
+	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
@@ -183,7 +187,14 @@ REGRESS_TYPES = \
 	filter
 
 REGRESS_STORAGE = \
-	delta_algebra
+	delta_algebra \
+	mutation \
+	wide_table \
+	wide_table_face \
+	gc \
+	rmw \
+	wide_table_errors \
+	wide_table_random
 
 REGRESS_STREAM = \
 	stream \
@@ -194,6 +205,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	session \
 	aggregate_errors \
 	state
 
@@ -205,7 +217,11 @@ ISOLATION = \
 	long_writer \
 	old_snapshot \
 	queue_delete \
-	writer_isolation
+	writer_isolation \
+	live_view \
+	wide_table_rmw \
+	wide_table_compact \
+	wide_table_serializable
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1

@@ -94,6 +94,12 @@ SELECT make('hopping_where', $$ SELECT w.window_start, w.window_end, count(*) FR
 SELECT make('cumulating', $$ SELECT w.window_start, w.window_end, code, count(*), max(n) FROM reading r, weir.cumulate(r.at, '2 hours', '1 day') w GROUP BY w.window_start, w.window_end, code $$);
 SELECT make('monthly', $$ SELECT w.window_start, w.window_end, count(*) FROM reading r, weir.tumble(r.at, '1 month') w GROUP BY w.window_start, w.window_end $$);
 SELECT make('zoned', $$ SELECT w.window_start, w.window_end, count(*) FROM reading r, weir.tumble(r.at, '1 day', timezone => 'America/New_York') w GROUP BY w.window_start, w.window_end $$);
+SELECT make('distinct_values', $$ SELECT w.window_start, w.window_end, code, count(DISTINCT device) AS d1, sum(DISTINCT device) AS d2, array_agg(DISTINCT device) AS d3,
+        count(DISTINCT label) AS d4, count(DISTINCT tags) FILTER (WHERE ok) AS d5, avg(DISTINCT value) AS d6, count(DISTINCT place) AS d7, bool_or(DISTINCT ok) AS d8,
+        max(DISTINCT code) AS d9, count(DISTINCT n) + count(*) AS d10
+    FROM reading r, weir.tumble(r.at, '6 hours') w GROUP BY w.window_start, w.window_end, code HAVING count(DISTINCT n) > 1 $$);
+SELECT make('distinct_hopping', $$ SELECT w.window_start, w.window_end, count(DISTINCT n), count(DISTINCT code) AS codes FROM reading r, weir.hop(r.at, '1 hour', '3 hours') w GROUP BY w.window_start, w.window_end $$);
+SELECT make('distinct_total', $$ SELECT count(DISTINCT n), sum(DISTINCT n), count(DISTINCT code) FILTER (WHERE n > 1000) AS none, array_agg(DISTINCT code) FILTER (WHERE n > 1000) AS nothing FROM reading $$);
 SELECT make('running', $$ SELECT device, count(*), avg(value), max(label COLLATE "C") FROM reading GROUP BY device $$);
 SELECT make('running_total', $$ SELECT count(*), max(n), sum(value) FROM reading $$);
 SELECT make('running_max', $$ SELECT max(n) FROM reading WHERE ok $$);

@@ -16,9 +16,11 @@
 #include "aggregate/consume.h"
 #include "storage/catalog.h"
 #include "storage/hll.h"
+#include "storage/rowscan.h"
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
+#include "worker/housekeeping.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -30,10 +32,12 @@ _PG_init(void)
 {
 	weir_hll_init();
 	weir_catalog_init();
+	weir_rowscan_init();
 	weir_capture_init();
 	weir_newrows_init();
 	weir_consume_init();
 	weir_worker_init();
+	weir_housekeeping_init();
 	weir_launcher_init();
 	weir_wakeup_init();
 	MarkGUCPrefixReserved("weir");

@@ -27,6 +27,9 @@
 #define WEIR_NORETURN pg_attribute_noreturn()
 #endif
 
+/* What stored bytes that only this server can read are marked with. */
+#define WEIR_SERVER_MAJOR	(PG_VERSION_NUM / 10000)
+
 /* The schema that holds everything of weir's. */
 #define WEIR_SCHEMA "weir"
 

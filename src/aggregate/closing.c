@@ -23,7 +23,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
-#include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -36,7 +35,8 @@
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/sink.h"
-#include "aggregate/spread.h"
+#include "aggregate/session.h"
+#include "aggregate/source.h"
 
 /* Do windows of this kind share panes? */
 static bool
@@ -70,6 +70,13 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 	memset(range, 0, sizeof(*range));
 	if (TIMESTAMP_NOT_FINITE(until))
 		return;
+	if (def->is_session)
+	{
+		/* one that begins later touches none that has ended */
+		range->has_starts_until = true;
+		range->starts_until = until;
+		return;
+	}
 	range->has_until = true;
 	range->until = until;
 	if (shares_panes(def))
@@ -135,6 +142,34 @@ deliver(const WeirAggregate *agg, Tuplestorestate *rows, TupleDesc desc,
 	SPI_finish();
 }
 
+/*
+ * Sessions: what is stored is merged first, and only then seen to be closed or
+ * not.  What is still open is written anew, so all that was read can go.
+ */
+static void
+finish_sessions(WeirDefinition *def, Oid state, WeirRunReader *reader,
+				Timestamp until, Tuplestorestate *rows)
+{
+	Tuplestorestate *closed = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *open = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
+
+	weir_session_split(def, weir_session_merge(def, weir_runs_source(reader)),
+					   until, closed, open);
+	weir_partial_finish(def, weir_source_stored(def, closed), NIL, dest);
+	dest->rDestroy(dest);
+	if (tuplestore_tuple_count(open) > 0)
+	{
+		WeirRunWriter *writer = weir_runs_begin_write(def, state, 0);
+
+		weir_partial_combine(def, weir_source_stored(def, open),
+							 weir_runs_receiver(writer));
+		(void) weir_runs_end_write(writer);
+	}
+	tuplestore_end(closed);
+	tuplestore_end(open);
+}
+
 /* Finish the state that is read into rows. */
 static void
 finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
@@ -144,11 +179,9 @@ finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
 	DestReceiver *dest;
 
 	/* state of a window that shares nothing is there until it is closed */
-	source = weir_spread_source(def, weir_runs_source(reader),
+	source = weir_source_spread(def, weir_runs_source(reader),
 								shares_panes(def) ? after : DT_NOBEGIN, until);
-	dest = CreateTuplestoreDestReceiver();
-	SetTuplestoreDestReceiverParams(dest, rows, CurrentMemoryContext, false,
-									NULL, NULL);
+	dest = weir_source_receiver(rows);
 	weir_partial_finish(def, source, NIL, dest);
 	dest->rDestroy(dest);
 }
@@ -182,12 +215,16 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	reader = weir_runs_begin_read(def, state, &range, snapshot);
 	rows = tuplestore_begin_heap(false, false, work_mem);
 	desc = weir_partial_result_desc(def);
-	finish(def, reader, after, until, rows);
+	if (def->is_session)
+		finish_sessions(def, state, reader, until, rows);
+	else
+		finish(def, reader, after, until, rows);
 
 	nrows = tuplestore_tuple_count(rows);
 	if (nrows > 0)
 		deliver(agg, rows, desc, nrows);
-	if (weir_runs_delete_read(reader, until) > 0 || nrows > 0)
+	if (weir_runs_delete_read(reader, def->is_session ? DT_NOEND : until) > 0 ||
+		nrows > 0)
 		weir_aggregate_set_closed_until(agg->id, until);
 	weir_runs_end_read(reader);
 	UnregisterSnapshot(snapshot);

@@ -37,6 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "weir.h"
@@ -47,6 +48,8 @@
 #include "aggregate/consume.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
+#include "aggregate/session.h"
+#include "aggregate/source.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
 
@@ -111,27 +114,113 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 
 /* ---------- one aggregate ---------- */
 
+/*
+ * Find and keep the late rows.  Not in history: of a restored aggregate, these
+ * are in the closed rows already.
+ */
+static void
+find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
+			   Timestamp bound, WeirLateTest *test, void *arg)
+{
+	List	   *late;
+
+	if (tick->cursor.in_history)
+		return;
+	late = weir_partial_late_rows(def, tick->batch, bound, test, arg);
+	if (late != NIL)
+		keep_late_rows(agg, late, tick->cursor.watermark);
+}
+
+/* The sessions among the new ones that are late; NULL if none is. */
+static WeirLateSessions *
+find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
+				   Tuplestorestate *sessions, Timestamp bound)
+{
+	WeirRunRange range = {0};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirRunReader *reader;
+	WeirStateSource *source;
+	WeirLateSessions *late;
+
+	range.has_starts_until = true;
+	range.starts_until = bound;
+	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
+								  snapshot);
+	source = weir_source_concat(weir_source_stored(def, sessions),
+								weir_runs_source(reader));
+	late = weir_session_late(def, weir_session_merge(def, source), bound);
+	weir_runs_end_read(reader);
+	UnregisterSnapshot(snapshot);
+	return late;
+}
+
+/* Write the sessions that are not late. */
+static void
+write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
+			   WeirLateSessions *late, DestReceiver *dest)
+{
+	WeirStateSource *source = weir_source_stored(def, sessions);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
+													&TTSOpsVirtual);
+
+	while (source->next(source, slot))
+	{
+		if (late == NULL ||
+			!weir_session_is_late(late, slot->tts_values + def->nwindow,
+								  slot->tts_isnull + def->nwindow,
+								  DatumGetTimestamp(slot->tts_values[1])))
+			(void) dest->receiveSlot(slot, dest);
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * New rows of sessions: merged within the tick, and with what is stored only
+ * where that decides whether they are late.
+ */
+static void
+fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
+			  Timestamp bound, WeirRunWriter *writer)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
+	WeirLateSessions *late = NULL;
+
+	(void) weir_partial_from_batch(def, tick->batch, bound, dest);
+	dest->rDestroy(dest);
+	dest = weir_source_receiver(sessions);
+	weir_partial_combine(def,
+						 weir_session_merge(def, weir_source_stored(def, rows)),
+						 dest);
+	dest->rDestroy(dest);
+	tuplestore_end(rows);
+
+	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
+		late = find_late_sessions(agg, def, sessions, bound);
+	write_sessions(def, sessions, late, weir_runs_receiver(writer));
+	tuplestore_end(sessions);
+	if (late != NULL)
+		find_late_rows(tick, agg, def, bound, weir_session_is_late, late);
+}
+
 /* New rows into the state; bound is the one in force when the tick began. */
 static void
 fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		   Timestamp bound)
 {
 	WeirRunWriter *writer;
-	int64		rejected;
 
 	if (weir_batch_max_rows(tick->batch) == 0)
 		return;
 	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
-	rejected = weir_partial_from_batch(def, tick->batch, bound,
-									   weir_runs_receiver(writer));
+	if (def->is_session)
+		fold_sessions(tick, agg, def, bound, writer);
+	else if (weir_partial_from_batch(def, tick->batch, bound,
+									 weir_runs_receiver(writer)) > 0)
+		find_late_rows(tick, agg, def, bound, NULL, NULL);
 	(void) weir_runs_end_write(writer);
-	if (rejected > 0)
-	{
-		List	   *late = weir_partial_late_rows(def, tick->batch, bound);
-
-		if (late != NIL)
-			keep_late_rows(agg, late, tick->cursor.watermark);
-	}
 	CommandCounterIncrement();
 }
 

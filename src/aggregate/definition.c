@@ -42,6 +42,7 @@
 
 #include "weir.h"
 #include "aggregate/definition.h"
+#include "aggregate/distinct.h"
 
 /* A refusal: what is not supported, and what to do instead. */
 static void
@@ -532,20 +533,29 @@ agg_state_type(Aggref *aggref)
 	return type;
 }
 
-static void
-check_aggref(Aggref *aggref)
+/* What is kept for a call; with DISTINCT, the set of its values. */
+static Aggref *
+kept_aggref(Aggref *aggref)
 {
 	if (aggref->aggkind != AGGKIND_NORMAL)
 		refuse(psprintf("The aggregate function %s needs all values at once (WITHIN GROUP).",
 						agg_name(aggref)),
 			   "Use a sketch, such as tdigest, for percentiles.");
-	if (aggref->aggdistinct != NIL)
-		refuse("DISTINCT in an aggregate function is not supported.",
-			   "Use a sketch, such as hll, or group by the value and count in a view.");
 	if (aggref->aggorder != NIL)
 		refuse("ORDER BY in an aggregate function is not supported.",
 			   "Use weir.first or weir.last.");
+	if (aggref->aggdistinct != NIL)
+	{
+		if (list_length(aggref->args) != 1 || aggref->aggvariadic)
+			refuse("DISTINCT in an aggregate function is supported for a single argument only.",
+				   NULL);
+		if (linitial_oid(aggref->aggargtypes) == RECORDOID)
+			refuse("DISTINCT in an aggregate function is not supported for anonymous rows.",
+				   "Use a row of a named composite type.");
+		aggref = weir_distinct_set(aggref);
+	}
 	(void) agg_state_type(aggref);
+	return aggref;
 }
 
 int
@@ -572,9 +582,10 @@ collect_outputs(Node *node, WeirDefinition *def)
 		return false;
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
 	{
-		check_aggref((Aggref *) node);
-		if (weir_definition_find_agg(def, (Aggref *) node) < 0)
-			def->aggs = lappend(def->aggs, node);
+		Aggref	   *kept = kept_aggref((Aggref *) node);
+
+		if (weir_definition_find_agg(def, kept) < 0)
+			def->aggs = lappend(def->aggs, kept);
 		return false;
 	}
 	if (IsA(node, GroupingFunc))
@@ -691,6 +702,30 @@ mentions_window(Node *node, WeirDefinition *def)
 	return expression_tree_walker(node, mentions_window, def);
 }
 
+/* Does anything but the grouping, and what stands above it, use the window? */
+static bool
+uses_window_below(WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	if (mentions_window((Node *) def->query->jointree, def) ||
+		mentions_window((Node *) def->aggs, def))
+		return true;
+	foreach(lc, def->keys)
+	{
+		if (mentions_window((Node *) ((WeirKey *) lfirst(lc))->expr, def))
+			return true;
+	}
+	foreach(lc, def->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->lateral && foreach_current_index(lc) + 1 != def->window_rti)
+			return true;		/* may do so */
+	}
+	return false;
+}
+
 /*
  * State by pane serves every window that holds the pane, and is what is
  * cheapest for a tumbling window too.  Not possible where the query itself
@@ -700,25 +735,37 @@ mentions_window(Node *node, WeirDefinition *def)
 static bool
 can_use_panes(WeirDefinition *def)
 {
+	return def->window_rti != 0 && def->window.kind != WEIR_WINDOW_SESSION &&
+		!uses_window_below(def);
+}
+
+/*
+ * A session is known only after rows have been merged, by key: nothing below
+ * the grouping may depend on it, and the rows of a key must be comparable.
+ */
+static void
+check_session(WeirDefinition *def)
+{
 	ListCell   *lc;
 
-	if (def->window_rti == 0 || def->window.kind == WEIR_WINDOW_SESSION ||
-		mentions_window((Node *) def->query->jointree, def) ||
-		mentions_window((Node *) def->aggs, def))
-		return false;
+	def->is_session = def->window_rti != 0 &&
+		def->window.kind == WEIR_WINDOW_SESSION;
+	if (!def->is_session)
+		return;
+	if (def->query->groupingSets != NIL)
+		refuse("Grouping sets are not supported with sessions.",
+			   "Sessions are formed for each combination of the grouping columns; create an aggregate for each set.");
+	if (uses_window_below(def))
+		refuse("The bounds of a session are used in WHERE, in a join, in another grouping column or in an aggregate function.",
+			   "They are known only when all rows of the session are; use them in HAVING, in the SELECT list or in the query that reads the aggregate.");
 	foreach(lc, def->keys)
 	{
-		if (mentions_window((Node *) ((WeirKey *) lfirst(lc))->expr, def))
-			return false;
-	}
-	foreach(lc, def->query->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		WeirKey    *key = lfirst(lc);
 
-		if (rte->lateral && foreach_current_index(lc) + 1 != def->window_rti)
-			return false;		/* may do so */
+		if (!OidIsValid(key->sortop))
+			refuse(psprintf("Sessions are formed for values of type %s, which cannot be sorted.",
+							format_type_be(key->type)), NULL);
 	}
-	return true;
 }
 
 WeirDefinition *
@@ -741,6 +788,7 @@ weir_definition_analyze(const Query *source)
 	(void) collect_outputs(query->havingQual, def);
 	add_count(def);
 	def->by_pane = can_use_panes(def);
+	check_session(def);
 	describe_state(def);
 	compute_fingerprint(def);
 	return def;

@@ -41,6 +41,7 @@ typedef struct WeirDefinition
 	WeirWindowSpec window;
 	Expr	   *event_time;		/* argument of the window function */
 	Oid			window_type;	/* timestamptz or timestamp */
+	bool		is_session;		/* windows of state rows are merged */
 	bool		by_pane;		/* state is kept by pane, not by window */
 	List	   *keys;			/* of WeirKey */
 	List	   *aggs;			/* of Aggref, no two equal */

@@ -59,7 +59,8 @@
 #include "aggregate/consume.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
-#include "aggregate/spread.h"
+#include "aggregate/session.h"
+#include "aggregate/source.h"
 #include "stream/cursor.h"
 #include "stream/newrows.h"
 
@@ -358,12 +359,15 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 	int			i;
 
 	memset(range, 0, sizeof(*range));
-	if (def->nwindow > 0 && !TIMESTAMP_NOT_FINITE(filter->after))
+	/* a session may be made of stored ones that end earlier */
+	if (def->nwindow > 0 && !def->is_session &&
+		!TIMESTAMP_NOT_FINITE(filter->after))
 	{
 		range->has_after = true;
 		range->after = filter->after;
 	}
-	if (def->nwindow > 0 && !TIMESTAMP_NOT_FINITE(filter->until))
+	if (def->nwindow > 0 && !def->is_session &&
+		!TIMESTAMP_NOT_FINITE(filter->until))
 	{
 		range->has_until = true;
 		range->until = def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE ?
@@ -383,53 +387,22 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 
 /* ---------- computing the rows ---------- */
 
-/* State rows in a tuplestore, as a source. */
-typedef struct StoreSource
-{
-	WeirStateSource pub;
-	Tuplestorestate *rows;
-	TupleTableSlot *slot;
-} StoreSource;
-
-static bool
-next_stored(WeirStateSource *source, TupleTableSlot *slot)
-{
-	StoreSource *store = (StoreSource *) source;
-
-	if (!tuplestore_gettupleslot(store->rows, true, false, store->slot))
-		return false;
-	slot_getallattrs(store->slot);
-	memcpy(slot->tts_values, store->slot->tts_values,
-		   sizeof(Datum) * slot->tts_tupleDescriptor->natts);
-	memcpy(slot->tts_isnull, store->slot->tts_isnull,
-		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
-	ExecStoreVirtualTuple(slot);
-	return true;
-}
-
 /* State rows of what has been committed but not consumed. */
-static WeirStateSource *
-pending_source(WeirDefinition *def, int32 cursor_id, Timestamp bound,
-			   Snapshot snapshot)
+static Tuplestorestate *
+pending_rows(WeirDefinition *def, int32 cursor_id, Timestamp bound,
+			 Snapshot snapshot)
 {
-	StoreSource *source = palloc0(sizeof(StoreSource));
 	WeirBatch  *batch = weir_batch_pending(cursor_id, snapshot);
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 
-	source->pub.next = next_stored;
-	source->rows = tuplestore_begin_heap(false, false, work_mem);
-	source->slot = MakeSingleTupleTableSlot(def->state_desc,
-											&TTSOpsMinimalTuple);
 	if (weir_batch_max_rows(batch) > 0)
 	{
-		DestReceiver *dest = CreateTuplestoreDestReceiver();
+		DestReceiver *dest = weir_source_receiver(rows);
 
-		SetTuplestoreDestReceiverParams(dest, source->rows,
-										CurrentMemoryContext, false, NULL, NULL);
 		(void) weir_partial_from_batch(def, batch, bound, dest);
 		dest->rDestroy(dest);
 	}
-	source->pub.rows = (double) tuplestore_tuple_count(source->rows);
-	return &source->pub;
+	return rows;
 }
 
 static void
@@ -465,6 +438,7 @@ compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
 	WeirRunRange range;
 	WeirRunReader *reader;
 	WeirStateSource *source;
+	Tuplestorestate *pending = NULL;
 	DestReceiver *dest;
 
 	evaluate_conditions(scan, def, econtext, &filter);
@@ -475,10 +449,13 @@ compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
 								  snapshot);
 	source = weir_runs_source(reader);
 	if (agg->realtime)
-		source = weir_spread_concat(source,
-									pending_source(def, agg->cursor_id, bound,
-												   snapshot));
-	source = weir_spread_source(def, source, Max(bound, filter.after),
+	{
+		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
+		source = weir_source_concat(source, weir_source_stored(def, pending));
+	}
+	if (def->is_session)
+		source = weir_session_merge(def, source);
+	source = weir_source_spread(def, source, Max(bound, filter.after),
 								filter.until);
 	dest = CreateTuplestoreDestReceiver();
 	SetTuplestoreDestReceiverParams(dest, scan->rows, scan->context, false,
@@ -486,6 +463,8 @@ compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
 	weir_partial_finish(def, source, key_conditions(def, &filter), dest);
 	dest->rDestroy(dest);
 	weir_runs_end_read(reader);
+	if (pending != NULL)
+		tuplestore_end(pending);
 }
 
 static void
@@ -537,9 +516,14 @@ live_iterate(ForeignScanState *node)
 {
 	LiveScan   *scan = (LiveScan *) node->fdw_state;
 
+	MemoryContext old;
+
 	if (scan->rows == NULL)
 		compute_rows(node);
+	/* the slot may come to own a tuple that was on disk */
+	old = MemoryContextSwitchTo(scan->context);
 	(void) tuplestore_gettupleslot(scan->rows, true, false, scan->slot);
+	MemoryContextSwitchTo(old);
 	return scan->slot;
 }
 

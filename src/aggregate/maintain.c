@@ -36,6 +36,7 @@
 #include "aggregate/definition.h"
 #include "aggregate/maintain.h"
 #include "aggregate/runs.h"
+#include "aggregate/session.h"
 #include "stream/cursor.h"
 
 PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
@@ -81,15 +82,16 @@ search_time(int32 aggregate_id)
 
 /* Is there a window whose runs should be merged?  Not asked too often. */
 static bool
-find_window(int32 aggregate_id, WeirRunStats *stats)
+find_window(const WeirAggregate *agg, const WeirDefinition *def,
+			WeirRunStats *stats)
 {
-	SearchTime *search = search_time(aggregate_id);
+	SearchTime *search = search_time(agg->id);
 	TimestampTz start = GetCurrentTimestamp();
 	TimestampTz end;
 
 	if (start < search->not_before)
 		return false;
-	weir_runs_stats(weir_runs_relid(aggregate_id), NULL, stats);
+	weir_runs_stats(weir_runs_relid(agg->id), def->is_session, NULL, stats);
 	end = GetCurrentTimestamp();
 	search->not_before = stats->needs_merge ? 0 :
 		end + (end - start) * SEARCH_PAUSE_FACTOR;
@@ -97,21 +99,25 @@ find_window(int32 aggregate_id, WeirRunStats *stats)
 }
 
 static void
-merge_runs(const WeirAggregate *agg, const WeirRunStats *stats)
+merge_runs(const WeirAggregate *agg, WeirDefinition *def,
+		   const WeirRunStats *stats)
 {
 	Oid			state = weir_runs_relid(agg->id);
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
+	WeirStateSource *source;
 	WeirRunRange range = {0};
 	Snapshot	snapshot;
 	WeirRunReader *reader;
 	WeirRunWriter *writer;
 
-	range.has_after = !TIMESTAMP_NOT_FINITE(stats->window_end);
-	range.after = stats->window_end - 1;
-	range.has_until = true;
-	range.until = stats->window_end;
-	range.has_start = true;
-	range.start = stats->window_start;
+	if (!def->is_session)
+	{
+		range.has_after = !TIMESTAMP_NOT_FINITE(stats->window_end);
+		range.after = stats->window_end - 1;
+		range.has_until = true;
+		range.until = stats->window_end;
+		range.has_start = true;
+		range.start = stats->window_start;
+	}
 	range.has_max_level = true;
 	range.max_level = stats->max_level;
 
@@ -119,8 +125,10 @@ merge_runs(const WeirAggregate *agg, const WeirRunStats *stats)
 	PushActiveSnapshot(snapshot);
 	reader = weir_runs_begin_read(def, state, &range, snapshot);
 	writer = weir_runs_begin_write(def, state, stats->max_level + 1);
-	weir_partial_combine(def, weir_runs_source(reader),
-						 weir_runs_receiver(writer));
+	source = weir_runs_source(reader);
+	if (def->is_session)
+		source = weir_session_merge(def, source);
+	weir_partial_combine(def, source, weir_runs_receiver(writer));
 	(void) weir_runs_end_write(writer);
 	(void) weir_runs_delete_read(reader, DT_NOEND);
 	weir_runs_end_read(reader);
@@ -132,18 +140,19 @@ merge_runs(const WeirAggregate *agg, const WeirRunStats *stats)
 static bool
 maintain_runs(const WeirAggregate *agg)
 {
+	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
 	WeirRunStats stats;
 	WeirIdentity saved;
 
-	if (!find_window(agg->id, &stats) ||
+	if (!find_window(agg, def, &stats) ||
 		!weir_aggregate_lock_state(agg->id, false))
 		return false;
 	/* it may have been closed or merged before we had the lock */
-	weir_runs_stats(weir_runs_relid(agg->id), NULL, &stats);
+	weir_runs_stats(weir_runs_relid(agg->id), def->is_session, NULL, &stats);
 	if (!stats.needs_merge)
 		return false;
 	weir_aggregate_become_owner(agg, &saved);
-	merge_runs(agg, &stats);
+	merge_runs(agg, def, &stats);
 	weir_restore_identity(&saved);
 	return true;
 }

@@ -62,11 +62,13 @@
 #include "utils/timestamp.h"
 
 #include "weir.h"
+#include "aggregate/distinct.h"
 #include "aggregate/partial.h"
 
 PG_FUNCTION_INFO_V1(weir__window_is_open);
 PG_FUNCTION_INFO_V1(weir__pane_start);
 PG_FUNCTION_INFO_V1(weir__pane_last_end);
+PG_FUNCTION_INFO_V1(weir__session_end);
 
 #define AGGSPLIT_COMBINE_SERIAL \
 	((AggSplit) (AGGSPLITOP_COMBINE | AGGSPLITOP_SKIPFINAL | \
@@ -108,6 +110,14 @@ weir__pane_last_end(PG_FUNCTION_ARGS)
 	int64		pane = weir_window_pane(spec, PG_GETARG_TIMESTAMP(0));
 
 	PG_RETURN_TIMESTAMP(weir_window_last_end(spec, pane));
+}
+
+Datum
+weir__session_end(PG_FUNCTION_ARGS)
+{
+	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
+
+	PG_RETURN_TIMESTAMP(weir_window_session(spec, PG_GETARG_TIMESTAMP(0)).end);
 }
 
 /* ---------- expressions ---------- */
@@ -155,10 +165,15 @@ window_column(const WeirDefinition *def, AttrNumber column)
 							InvalidOid, 0);
 }
 
-/* start of the pane or of the window, and end of the last window or of it */
+/*
+ * Start of the pane or of the window, and end of the last window or of it; of
+ * a session, as if the row were alone.
+ */
 static Expr *
 start_expr(WeirDefinition *def)
 {
+	if (def->is_session)
+		return copyObject(def->event_time);
 	if (!def->by_pane)
 		return window_column(def, 1);
 	return call_with_pointer("_pane_start", TIMESTAMPTZOID,
@@ -169,6 +184,10 @@ start_expr(WeirDefinition *def)
 static Expr *
 end_expr(WeirDefinition *def)
 {
+	if (def->is_session)
+		return call_with_pointer("_session_end", TIMESTAMPTZOID,
+								 copyObject(def->event_time), def->window_type,
+								 &def->window);
 	if (!def->by_pane)
 		return window_column(def, 2);
 	return call_with_pointer("_pane_last_end", TIMESTAMPTZOID,
@@ -236,8 +255,8 @@ source_query(WeirDefinition *def)
 }
 
 /*
- * By pane, the window function is not called: it becomes a row without
- * columns, which the planner drops.
+ * By pane, and for sessions, the window function is not called: it becomes a
+ * row without columns, which the planner drops.
  */
 static void
 forget_window_call(WeirDefinition *def, Query *query)
@@ -261,7 +280,7 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 	if (list_length(rewritten) != 1)
 		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
 	query = linitial_node(Query, rewritten);
-	if (def->by_pane)
+	if (def->by_pane || def->is_session)
 		forget_window_call(def, query);
 	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
 	return weir_newrows_plan(query, batch);
@@ -319,7 +338,13 @@ partial_query(WeirDefinition *def, OpenFilter *filter)
 
 	if (def->nwindow > 0)
 	{
-		if (def->by_pane)
+		if (def->is_session)
+		{
+			/* rows of the same instant; what is late is seen after merging */
+			add_output(query, end_expr(def), "window_end");
+			add_group_column(query, start_expr(def), "window_start", NULL);
+		}
+		else if (def->by_pane)
 		{
 			/* the end is a function of the start, which is grouped by */
 			add_output(query, end_expr(def), "window_end");
@@ -424,9 +449,11 @@ typedef struct LateReceiver
 	HTAB	   *rows;
 	MemoryContext context;
 	Timestamp	bound;
+	WeirLateTest *test;			/* NULL: the window decides */
+	void	   *test_arg;
 } LateReceiver;
 
-/* columns: relation, tid, event time, end of a window, row as jsonb */
+/* columns: relation, tid, event time, end of a window, row as jsonb, keys */
 static bool
 receive_late(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -441,6 +468,11 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	key.relid = DatumGetObjectId(slot->tts_values[0]);
 	key.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
 	window_end = DatumGetTimestamp(slot->tts_values[3]);
+	if (receiver->test != NULL &&
+		!receiver->test(receiver->test_arg, slot->tts_values + 5,
+						slot->tts_isnull + 5,
+						DatumGetTimestamp(slot->tts_values[2])))
+		window_end = DT_NOEND;	/* it is in a session that is open */
 
 	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
 	if (!found)
@@ -491,6 +523,13 @@ late_query(WeirDefinition *def, OpenFilter *filter)
 											list_make1(row), InvalidOid,
 											InvalidOid,
 											COERCE_EXPLICIT_CALL), "row");
+	if (def->is_session)
+	{
+		ListCell   *lc;
+
+		foreach(lc, def->keys)
+			add_output(query, copyObject(((WeirKey *) lfirst(lc))->expr), "key");
+	}
 	if (def->by_pane)
 	{
 		Expr	   *open = call_with_pointer("_window_is_open", BOOLOID,
@@ -503,7 +542,8 @@ late_query(WeirDefinition *def, OpenFilter *filter)
 }
 
 List *
-weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound)
+weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
+					   WeirLateTest *test, void *arg)
 {
 	OpenFilter	filter;
 	LateReceiver receiver;
@@ -520,6 +560,8 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound)
 	receiver.pub.mydest = DestNone;
 	receiver.context = CurrentMemoryContext;
 	receiver.bound = bound;
+	receiver.test = test;
+	receiver.test_arg = arg;
 	ctl.keysize = sizeof(LateKey);
 	ctl.entrysize = sizeof(LateEntry);
 	ctl.hcxt = CurrentMemoryContext;
@@ -780,9 +822,17 @@ over_state(Node *node, WeirDefinition *def)
 		return NULL;
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
 	{
-		number = weir_definition_find_agg(def, (Aggref *) node);
+		Aggref	   *aggref = (Aggref *) node;
+		Aggref	   *kept = aggref->aggdistinct != NIL ?
+			weir_distinct_set(aggref) : aggref;
+		Expr	   *result;
+
+		number = weir_definition_find_agg(def, kept);
 		Assert(number >= 0);
-		return (Node *) state_aggref(def, (Aggref *) node, number);
+		result = state_aggref(def, kept, number);
+		if (aggref->aggdistinct != NIL)
+			result = weir_distinct_apply(aggref, result);
+		return (Node *) result;
 	}
 	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0)

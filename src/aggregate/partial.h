@@ -38,14 +38,22 @@ typedef struct WeirLateRow
 /*
  * State rows of a batch, for windows that end after the bound.  Returns how
  * many rows (or, where state is not kept by pane, windows of rows) were left
- * out; some of them may not have been wanted by the query anyway.
+ * out; some of them may not have been wanted by the query anyway.  Sessions are
+ * not left out here, and not merged yet: see session.h.
  */
 extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
 
-/* The rows among them that the query wanted: a list of WeirLateRow. */
+/*
+ * The rows among them that the query wanted: a list of WeirLateRow.  For
+ * sessions the test tells whether a row with these keys and this event time
+ * is late; NULL for other windows.
+ */
+typedef bool WeirLateTest(void *arg, const Datum *keys, const bool *isnull,
+						  Timestamp event_time);
 extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
-									Timestamp bound);
+									Timestamp bound, WeirLateTest *test,
+									void *arg);
 
 /* State rows that are equal in window and keys, made one. */
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,

@@ -17,6 +17,13 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION weir._pane_start(timestamptz, internal) IS
 'start of the pane that holds event_time';
 
+CREATE FUNCTION weir._session_end(event_time timestamptz, spec internal)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'weir__session_end'
+LANGUAGE C IMMUTABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION weir._session_end(timestamptz, internal) IS
+'end of the session of a row alone';
+
 CREATE FUNCTION weir._pane_last_end(pane_start timestamptz, spec internal)
 RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'weir__pane_last_end'

@@ -24,7 +24,8 @@
  *		data						the state rows
  *
  * A chunk takes about a page; within a run the chunks of a window follow each
- * other by hash, so that a reader of one group opens one chunk of each run.
+ * other by hash, so that a reader of one group opens one chunk of each run:
+ * the index finds it without a look at the others.
  * A state row too large for a page is a chunk of its own, and TOASTed.
  *
  * Bytes of data, after the varlena header, in the server's byte order:
@@ -40,7 +41,8 @@
  *						of MAXIMUM_ALIGNOF; first their t_len, see htup_details.h
  *
  * The columns of a state row are the keys and the states; those of the window
- * are in the chunk.
+ * are in the chunk.  Sessions differ from key to key: there a state row has
+ * all columns, and the chunk the least window_end and window_start in it.
  *
  * Invariants:
  *	1. Chunks are inserted and deleted, never updated.
@@ -79,7 +81,6 @@
 #include "aggregate/runs.h"
 
 #define RUN_FORMAT_VERSION	1
-#define RUN_SERVER_MAJOR	(PG_VERSION_NUM / 10000)
 
 /* Data of a chunk with several rows; a whole tuple is at most 8160 bytes. */
 #define RUN_DATA_MAX		8064
@@ -112,10 +113,13 @@ enum
 	Natts_run = Anum_data
 };
 
+/* columns of the index: window_end, window_start, hash_lo, hash_hi */
+#define Natts_index			4
+
 /* A state row that waits to be packed. */
 typedef struct PendingRow
 {
-	Timestamp	window_end;
+	Timestamp	window_end;		/* for sessions, none */
 	Timestamp	window_start;
 	uint32		hash;
 	MinimalTuple tuple;
@@ -161,7 +165,7 @@ struct WeirRunReader
 	WeirRunRange range;
 	Relation	rel;
 	SysScanDesc scan;
-	MemoryContext context;		/* where the scan was begun */
+	MemoryContext context;		/* that of the scan */
 	ItemPointerData *tids;		/* chunks read, and their windows' ends */
 	Timestamp  *ends;
 	int			nread;
@@ -214,7 +218,7 @@ weir_runs_create(int32 aggregate_id)
 				 "WITH (toast_tuple_target = 8160)", WEIR_SCHEMA, name);
 	weir_execute("ALTER TABLE %s.%s ALTER COLUMN data SET STORAGE EXTERNAL",
 				 WEIR_SCHEMA, name);
-	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start)",
+	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, hash_lo, hash_hi)",
 				 WEIR_SCHEMA, name);
 	weir_restore_identity(&identity);
 	weir_join_extension(weir_runs_relid(aggregate_id));
@@ -245,16 +249,24 @@ state_index(Relation rel)
 	return linitial_oid(indexes);
 }
 
+/* columns in front of a state row that are not packed with it */
+static inline int
+chunk_columns(const WeirDefinition *def)
+{
+	return def->is_session ? 0 : def->nwindow;
+}
+
 /* the columns of state rows that are packed */
 static TupleDesc
 packed_desc(const WeirDefinition *def)
 {
-	int			natts = def->state_desc->natts - def->nwindow;
+	int			skipped = chunk_columns(def);
+	int			natts = def->state_desc->natts - skipped;
 	TupleDesc	desc = CreateTemplateTupleDesc(natts);
 	int			i;
 
 	for (i = 1; i <= natts; i++)
-		TupleDescCopyEntry(desc, i, def->state_desc, i + def->nwindow);
+		TupleDescCopyEntry(desc, i, def->state_desc, i + skipped);
 	return desc;
 }
 
@@ -347,17 +359,43 @@ insert_chunks(WeirRunWriter *writer)
 	for (i = 0; i < writer->nslots; i++)
 	{
 		TupleTableSlot *slot = writer->slots[i];
-		Datum		values[2];
-		bool		isnull[2] = {false, false};
+		Datum		values[Natts_index];
+		bool		isnull[Natts_index];
 
 		values[0] = slot_getattr(slot, Anum_window_end, &isnull[0]);
 		values[1] = slot_getattr(slot, Anum_window_start, &isnull[1]);
+		values[2] = slot_getattr(slot, Anum_hash_lo, &isnull[2]);
+		values[3] = slot_getattr(slot, Anum_hash_hi, &isnull[3]);
 		index_insert(writer->index, values, isnull, &slot->tts_tid,
 					 writer->rel, UNIQUE_CHECK_NO, false, writer->index_info);
 		ExecClearTuple(slot);
 	}
 	writer->nslots = 0;
 	MemoryContextReset(writer->chunk_context);
+}
+
+/* The least end and the least start of the sessions from first to before end. */
+static void
+least_session(WeirRunWriter *writer, const PendingRow *first,
+			  const PendingRow *end, Timestamp *window_end,
+			  Timestamp *window_start)
+{
+	const PendingRow *row;
+
+	*window_end = *window_start = DT_NOEND;
+	for (row = first; row < end; row++)
+	{
+		HeapTupleData tuple;
+		bool		isnull;
+		Timestamp	value;
+
+		tuple.t_len = row->tuple->t_len + MINIMAL_TUPLE_OFFSET;
+		tuple.t_data = (HeapTupleHeader) ((char *) row->tuple - MINIMAL_TUPLE_OFFSET);
+		value = DatumGetTimestamp(heap_getattr(&tuple, 1, writer->row_desc, &isnull));
+		*window_end = Min(*window_end, value);
+		value = DatumGetTimestamp(heap_getattr(&tuple, 2, writer->row_desc, &isnull));
+		*window_start = Min(*window_start, value);
+	}
 }
 
 /* Pack the rows from first to before end into a chunk. */
@@ -371,11 +409,13 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	char	   *to = VARDATA(data) + RUN_HEADER_SIZE;
 	const PendingRow *row;
 	RunHeader	header;
+	Timestamp	window_end;
+	Timestamp	window_start;
 
 	SET_VARSIZE(data, VARHDRSZ + size);
 	memset(&header, 0, sizeof(header));
 	header.version = RUN_FORMAT_VERSION;
-	header.server_major = RUN_SERVER_MAJOR;
+	header.server_major = WEIR_SERVER_MAJOR;
 	header.natts = writer->row_desc->natts;
 	header.nrows = end - first;
 	header.fingerprint = writer->def->fingerprint;
@@ -387,10 +427,14 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	}
 	Assert(to == VARDATA(data) + size);
 
+	window_end = first->window_end;
+	window_start = first->window_start;
+	if (writer->def->is_session)
+		least_session(writer, first, end, &window_end, &window_start);
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, false, Natts_run);
-	slot->tts_values[Anum_window_end - 1] = TimestampGetDatum(first->window_end);
-	slot->tts_values[Anum_window_start - 1] = TimestampGetDatum(first->window_start);
+	slot->tts_values[Anum_window_end - 1] = TimestampGetDatum(window_end);
+	slot->tts_values[Anum_window_start - 1] = TimestampGetDatum(window_start);
 	slot->tts_values[Anum_level - 1] = Int32GetDatum(writer->level);
 	slot->tts_values[Anum_run - 1] =
 		Int64GetDatum((int64) U64FromFullTransactionId(GetCurrentFullTransactionId()));
@@ -464,6 +508,7 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 {
 	WeirRunWriter *writer = (WeirRunWriter *) self;
 	int			nwindow = writer->def->nwindow;
+	int			skipped = chunk_columns(writer->def);
 	MemoryContext old;
 	PendingRow *row;
 
@@ -475,20 +520,20 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 									 sizeof(PendingRow) * writer->max_rows);
 	}
 	row = &writer->rows[writer->nrows++];
-	row->window_end = nwindow > 0 ?
+	row->window_end = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[0]) : DT_NOEND;
-	row->window_start = nwindow > 0 ?
+	row->window_start = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[1]) : DT_NOEND;
 
 	old = MemoryContextSwitchTo(writer->tmp_context);
 	row->hash = hash_keys(&writer->hasher, slot->tts_values + nwindow,
 						  slot->tts_isnull + nwindow);
-	fetch_external_values(writer, slot->tts_values + nwindow,
-						  slot->tts_isnull + nwindow);
+	fetch_external_values(writer, slot->tts_values + skipped,
+						  slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(writer->row_context);
 	row->tuple = WeirFormMinimalTuple(writer->row_desc,
-									  slot->tts_values + nwindow,
-									  slot->tts_isnull + nwindow);
+									  slot->tts_values + skipped,
+									  slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(writer->tmp_context);
 
@@ -599,7 +644,7 @@ check_header(WeirRunReader *reader, uint32 nrows)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
 	if (header.reserved != 0 || header.nrows != nrows || nrows == 0)
 		corrupted(reader, "The header contradicts the row.");
-	if (header.server_major != RUN_SERVER_MAJOR ||
+	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||
 		header.natts != reader->row_desc->natts)
 		ereport(ERROR,
@@ -647,48 +692,32 @@ load_data(WeirRunReader *reader, Datum datum)
 static bool
 chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 {
-	if (reader->range.has_start &&
-		reader->window_start != reader->range.start)
+	if (reader->range.has_starts_until &&
+		reader->window_start > reader->range.starts_until)
 		return false;
 	if (reader->range.has_max_level &&
 		DatumGetInt32(values[Anum_level - 1]) > reader->range.max_level)
 		return false;
-	if (reader->range.has_hash)
-	{
-		int32		position = hash_position(reader->range.hash);
-
-		if (position < DatumGetInt32(values[Anum_hash_lo - 1]) ||
-			position > DatumGetInt32(values[Anum_hash_hi - 1]))
-			return false;
-	}
 	return true;
-}
-
-/*
- * The next tuple of the state table.  An index scan allocates some of its
- * working memory only when it first needs it, so it must not run in the
- * executor's per-tuple context, in which we are called.
- */
-static HeapTuple
-next_tuple(WeirRunReader *reader)
-{
-	MemoryContext old = MemoryContextSwitchTo(reader->context);
-	HeapTuple	tuple = systable_getnext(reader->scan);
-
-	MemoryContextSwitchTo(old);
-	return tuple;
 }
 
 /* Go to the next chunk; false if there is none. */
 static bool
 next_chunk(WeirRunReader *reader)
 {
-	HeapTuple	tuple;
-
-	while ((tuple = next_tuple(reader)) != NULL)
+	for (;;)
 	{
 		Datum		values[Natts_run];
 		bool		isnull[Natts_run];
+		MemoryContext old;
+		HeapTuple	tuple;
+
+		/* what the scan allocates on its way must live as long as the scan */
+		old = MemoryContextSwitchTo(reader->context);
+		tuple = systable_getnext(reader->scan);
+		MemoryContextSwitchTo(old);
+		if (tuple == NULL)
+			return false;
 
 		heap_deform_tuple(tuple, RelationGetDescr(reader->rel), values, isnull);
 		reader->window_end = DatumGetTimestamp(values[Anum_window_end - 1]);
@@ -700,14 +729,13 @@ next_chunk(WeirRunReader *reader)
 		check_header(reader, (uint32) DatumGetInt32(values[Anum_nrows - 1]));
 		return true;
 	}
-	return false;
 }
 
 static bool
 read_state(WeirStateSource *source, TupleTableSlot *slot)
 {
 	WeirRunReader *reader = (WeirRunReader *) source;
-	int			nwindow = reader->def->nwindow;
+	int			skipped = chunk_columns(reader->def);
 	HeapTupleData tuple;
 	MinimalTuple packed;
 	Size		left;
@@ -730,9 +758,9 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 
 	tuple.t_len = packed->t_len + MINIMAL_TUPLE_OFFSET;
 	tuple.t_data = (HeapTupleHeader) ((char *) packed - MINIMAL_TUPLE_OFFSET);
-	heap_deform_tuple(&tuple, reader->row_desc, slot->tts_values + nwindow,
-					  slot->tts_isnull + nwindow);
-	if (nwindow > 0)
+	heap_deform_tuple(&tuple, reader->row_desc, slot->tts_values + skipped,
+					  slot->tts_isnull + skipped);
+	if (skipped > 0)
 	{
 		slot->tts_values[0] = TimestampGetDatum(reader->window_end);
 		slot->tts_values[1] = TimestampGetDatum(reader->window_start);
@@ -747,11 +775,11 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 					 const WeirRunRange *range, Snapshot snapshot)
 {
 	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
-	ScanKeyData keys[2];
+	ScanKeyData keys[5];
 	int			nkeys = 0;
 
-	reader->source.next = read_state;
 	reader->context = CurrentMemoryContext;
+	reader->source.next = read_state;
 	reader->def = def;
 	reader->row_desc = packed_desc(def);
 	reader->range = *range;
@@ -766,6 +794,18 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 	if (range->has_until)
 		ScanKeyInit(&keys[nkeys++], Anum_window_end, BTLessEqualStrategyNumber,
 					F_TIMESTAMP_LE, TimestampGetDatum(range->until));
+	if (range->has_start)
+		ScanKeyInit(&keys[nkeys++], Anum_window_start, BTEqualStrategyNumber,
+					F_TIMESTAMP_EQ, TimestampGetDatum(range->start));
+	if (range->has_hash)
+	{
+		Datum		position = Int32GetDatum(hash_position(range->hash));
+
+		ScanKeyInit(&keys[nkeys++], Anum_hash_lo, BTLessEqualStrategyNumber,
+					F_INT4LE, position);
+		ScanKeyInit(&keys[nkeys++], Anum_hash_hi, BTGreaterEqualStrategyNumber,
+					F_INT4GE, position);
+	}
 	reader->rel = table_open(relid, AccessShareLock);
 	reader->source.rows = Max(reader->rel->rd_rel->reltuples, 10) * 100;
 	reader->scan = systable_beginscan(reader->rel, state_index(reader->rel),
@@ -885,7 +925,8 @@ add_to_window(WindowRuns *window, const Datum *values)
 }
 
 void
-weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats)
+weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
+				WeirRunStats *stats)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	Relation	index = index_open(state_index(rel), AccessShareLock);
@@ -902,8 +943,9 @@ weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats)
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
 		if (!window.valid ||
-			window.window_end != DatumGetTimestamp(values[Anum_window_end - 1]) ||
-			window.window_start != DatumGetTimestamp(values[Anum_window_start - 1]))
+			(!is_session &&
+			 (window.window_end != DatumGetTimestamp(values[Anum_window_end - 1]) ||
+			  window.window_start != DatumGetTimestamp(values[Anum_window_start - 1]))))
 		{
 			judge_window(stats, &window);
 			memset(&window, 0, sizeof(window));

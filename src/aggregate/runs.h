@@ -23,6 +23,9 @@ typedef struct WeirRunRange
 	Timestamp	until;
 	bool		has_start;		/* and start exactly here */
 	Timestamp	start;
+	bool		has_starts_until;	/* of sessions: chunks in which some
+									 * start by then */
+	Timestamp	starts_until;
 	bool		has_max_level;	/* of runs up to this level */
 	int32		max_level;
 	bool		has_hash;		/* only what may hold keys of this hash */
@@ -82,6 +85,8 @@ extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
 /* earliest end of a window with state; false if there is none */
 extern bool weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end);
 
-extern void weir_runs_stats(Oid relid, Snapshot snapshot, WeirRunStats *stats);
+/* Sessions are all taken for one window. */
+extern void weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
+							WeirRunStats *stats);
 
 #endif							/* WEIR_RUNS_H */

@@ -33,7 +33,7 @@ weir__aggregate_stats(PG_FUNCTION_ARGS)
 	memset(isnull, !OidIsValid(state), sizeof(isnull));
 	if (OidIsValid(state))
 	{
-		weir_runs_stats(state, GetActiveSnapshot(), &stats);
+		weir_runs_stats(state, false, GetActiveSnapshot(), &stats);
 		values[0] = Int64GetDatum(stats.rows);
 		values[1] = Int64GetDatum(stats.bytes);
 		values[2] = Int64GetDatum(stats.windows);

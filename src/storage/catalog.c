@@ -455,15 +455,14 @@ wide_table_lookup(Oid face)
 	return table;
 }
 
+/* All of the rights are needed, not just any. */
 void
 weir_wide_table_check_acl(Oid face, AclMode required)
 {
-	AclResult	result = ACLCHECK_OK;
-
-	if (required != 0)
-		result = pg_class_aclcheck(face, GetUserId(), required);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(face));
+	if (required != 0 &&
+		pg_class_aclmask(face, GetUserId(), required, ACLMASK_ALL) != required)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_TABLE,
+					   get_rel_name(face));
 }
 
 WeirWideTable *

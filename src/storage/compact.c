@@ -21,6 +21,15 @@
  * A row is cut anew only where it changes: existing borders between segments
  * stay unless a segment gets too large, or two neighbours very small.
  *
+ * Of a long row only the segments are read and written that hold columns
+ * which the deltas change, and the first one, which has "hi"; the others stay
+ * as they are.  That is right because garbage collection judges each column
+ * for itself and may be late.  It is not done if a rule was changed between
+ * the old hi and the new one, as hi also tells which rules have been applied.
+ * A column cut off by the edge of what is read looks to have fewer newer
+ * versions than it has, so that too little of it is collected, never too
+ * much.
+ *
  * Two compactions of one table exclude each other by a lock of their own,
  * held to the end of the transaction.
  *
@@ -55,6 +64,12 @@
 /* Neighbours that are together smaller than this become one segment. */
 #define SEGMENT_MERGE_LEN	(WEIR_SEGMENT_TARGET_LEN / 2)
 
+/* Rows with more segments than this are long. */
+#define LONG_ROW_SEGMENTS	8
+
+/* Fold as a whole if more columns than this are changed. */
+#define MAX_CHANGED_RANGES	32
+
 /* A segment in the base, before. */
 typedef struct OldSegment
 {
@@ -64,7 +79,23 @@ typedef struct OldSegment
 	Size		len;
 	int64		gc_due;			/* PG_INT64_MAX: never */
 	bool		is_kept;		/* has a successor with the same part */
+	bool		is_adjacent;	/* to the one before it in the list */
 } OldSegment;
+
+/* Positions in a row between which something is changed. */
+typedef struct ChangedRange
+{
+	struct varlena *low;
+	struct varlena *high;
+} ChangedRange;
+
+/* A delta that is to be folded. */
+typedef struct FoldedDelta
+{
+	ItemPointerData tid;
+	int64		seq;
+	WeirRowKey	bytes;
+} FoldedDelta;
 
 /* A run of cells that becomes a segment. */
 typedef struct NewSegment
@@ -94,11 +125,13 @@ typedef struct Compaction
 	WeirRowKey	key;
 	Datum		key_datum;
 	Snapshot	snapshot;
-	OldSegment *old;
+	OldSegment *old;			/* those that were read, in order */
 	int			nold;
+	int			old_allocated;
+	bool		is_partial;		/* there are others */
 	int64		old_hi;
 	int64		old_folded_at;
-	ItemPointerData *delta_tids;
+	FoldedDelta *deltas;
 	int			ndeltas;
 } Compaction;
 
@@ -190,29 +223,123 @@ read_segment(Compaction *c, OldSegment *segment)
 	c->bytes_read += cells.len;
 }
 
-/* The segments of the row as they are in the base. */
+/* Adds the segment at which the scan stands. */
 static void
-read_base(Compaction *c)
+push_segment(Compaction *c)
+{
+	if (c->nold == c->old_allocated)
+	{
+		c->old_allocated *= 2;
+		c->old = repalloc_huge(c->old, sizeof(OldSegment) * c->old_allocated);
+	}
+	read_segment(c, &c->old[c->nold]);
+	c->old[c->nold].is_adjacent = c->nold > 0;
+	c->nold++;
+}
+
+static void
+begin_base(Compaction *c)
+{
+	c->nold = 0;
+	c->old_allocated = LONG_ROW_SEGMENTS * 2;
+	c->old = palloc(sizeof(OldSegment) * c->old_allocated);
+	c->is_partial = false;
+}
+
+/*
+ * Reads the segments of the row; false if there are more than max.
+ */
+static bool
+read_base(Compaction *c, int max)
 {
 	ScanKeyData scankey;
-	int			allocated = 8;
+	bool		complete = true;
 
-	c->nold = 0;
-	c->old_hi = c->old_folded_at = 0;
-	c->old = palloc(sizeof(OldSegment) * allocated);
+	begin_base(c);
 	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				c->key_datum);
 	weir_heap_scan_start(&c->base, c->snapshot, &scankey, 1);
-	while (weir_heap_scan_next(&c->base, ForwardScanDirection))
+	while (complete && weir_heap_scan_next(&c->base, ForwardScanDirection))
 	{
-		if (c->nold == allocated)
-		{
-			allocated *= 2;
-			c->old = repalloc(c->old, sizeof(OldSegment) * allocated);
-		}
-		read_segment(c, &c->old[c->nold++]);
+		if (c->nold == max)
+			complete = false;
+		else
+			push_segment(c);
 	}
 	weir_heap_scan_stop(&c->base);
+	return complete;
+}
+
+static int
+part_cmp(const void *x, const void *y)
+{
+	const OldSegment *a = x;
+	const OldSegment *b = y;
+
+	return weir_bytes_cmp(a->part.bytes, a->part.len,
+						  b->part.bytes, b->part.len);
+}
+
+/* Adds the segments that reach into the range, from the last one back. */
+static void
+read_range(Compaction *c, const ChangedRange *range)
+{
+	ScanKeyData scankeys[2];
+	int			first = c->nold;
+
+	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
+				F_BYTEAEQ, c->key_datum);
+	ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
+				F_BYTEALE, PointerGetDatum(range->high));
+	weir_heap_scan_start(&c->base, c->snapshot, scankeys, 2);
+	while (weir_heap_scan_next(&c->base, BackwardScanDirection))
+	{
+		const OldSegment *read;
+
+		push_segment(c);
+		read = &c->old[c->nold - 1];
+		/* each but the last one read follows the one read after it */
+		c->old[c->nold - 1].is_adjacent = false;
+		if (c->nold - 1 > first)
+			c->old[c->nold - 2].is_adjacent = true;
+		if (weir_bytes_cmp(read->part.bytes, read->part.len,
+						   VARDATA(range->low),
+						   VARSIZE(range->low) - VARHDRSZ) <= 0)
+			break;
+	}
+}
+
+/* Sorts the segments and drops those that were read twice. */
+static void
+sort_segments(Compaction *c)
+{
+	int			n = 0;
+
+	qsort(c->old, c->nold, sizeof(OldSegment), part_cmp);
+	for (int i = 0; i < c->nold; i++)
+	{
+		if (n > 0 && part_cmp(&c->old[n - 1], &c->old[i]) == 0)
+			c->old[n - 1].is_adjacent |= c->old[i].is_adjacent;
+		else
+			c->old[n++] = c->old[i];
+	}
+	c->nold = n;
+}
+
+/* Reads the segments that the ranges reach into, and the first one. */
+static void
+read_changed_segments(Compaction *c, const ChangedRange *ranges, int nranges)
+{
+	ChangedRange first;
+
+	begin_base(c);
+	c->is_partial = true;
+	first.low = first.high = (struct varlena *) cstring_to_text("");
+	read_range(c, &first);
+	for (int i = 0; i < nranges; i++)
+		read_range(c, &ranges[i]);
+	weir_heap_scan_stop(&c->base);
+	sort_segments(c);
 }
 
 static void
@@ -231,15 +358,23 @@ fold_base(Compaction *c)
 	}
 }
 
-/* Adds the deltas up to hi and remembers where they are. */
 static void
-fold_deltas(Compaction *c, int64 hi)
+fold_deltas(Compaction *c)
+{
+	for (int i = 0; i < c->ndeltas; i++)
+		weir_fold_add_delta(c->fold, c->deltas[i].seq,
+							c->deltas[i].bytes.bytes, c->deltas[i].bytes.len);
+}
+
+/* The deltas up to hi. */
+static void
+read_deltas(Compaction *c, int64 hi)
 {
 	ScanKeyData scankeys[2];
 	int			allocated = 16;
 
 	c->ndeltas = 0;
-	c->delta_tids = palloc(sizeof(ItemPointerData) * allocated);
+	c->deltas = palloc(sizeof(FoldedDelta) * allocated);
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, c->key_datum);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTLessEqualStrategyNumber,
@@ -248,21 +383,145 @@ fold_deltas(Compaction *c, int64 hi)
 	while (weir_heap_scan_next(&c->delta, ForwardScanDirection))
 	{
 		const TupleTableSlot *slot = c->delta.slot;
-		WeirRowKey	delta = bytes_of_datum(slot->tts_values[Anum_delta_cells - 1]);
+		FoldedDelta *delta;
 
-		weir_fold_add_delta(c->fold,
-							DatumGetInt64(slot->tts_values[Anum_delta_seq - 1]),
-							delta.bytes, delta.len);
-		c->bytes_read += delta.len;
 		if (c->ndeltas == allocated)
 		{
 			allocated *= 2;
-			c->delta_tids = repalloc_huge(c->delta_tids,
-										  sizeof(ItemPointerData) * allocated);
+			c->deltas = repalloc_huge(c->deltas,
+									  sizeof(FoldedDelta) * allocated);
 		}
-		c->delta_tids[c->ndeltas++] = slot->tts_tid;
+		delta = &c->deltas[c->ndeltas++];
+		delta->tid = slot->tts_tid;
+		delta->seq = DatumGetInt64(slot->tts_values[Anum_delta_seq - 1]);
+		delta->bytes = bytes_of_datum(slot->tts_values[Anum_delta_cells - 1]);
+		c->bytes_read += delta->bytes.len;
 	}
 	weir_heap_scan_stop(&c->delta);
+}
+
+/* ---- what the deltas change ---- */
+
+/*
+ * Adds a column, a family if the qualifier is NULL; false if there are too
+ * many.  Columns mostly come several times in a row.
+ */
+static bool
+add_changed(ChangedRange *ranges, int *nranges, uint16 family,
+			const char *qualifier, uint32 qualifier_len)
+{
+	struct varlena *low = weir_position_before(family, qualifier,
+											   qualifier_len);
+
+	for (int i = 0; i < *nranges; i++)
+		if (VARSIZE(ranges[i].low) == VARSIZE(low) &&
+			memcmp(ranges[i].low, low, VARSIZE(low)) == 0)
+			return true;
+	if (*nranges == MAX_CHANGED_RANGES)
+		return false;
+	ranges[*nranges].low = low;
+	ranges[*nranges].high = weir_position_after(family, qualifier,
+												qualifier_len);
+	(*nranges)++;
+	return true;
+}
+
+/* False if the delta changes too much to fold only parts of the row. */
+static bool
+add_changes_of_delta(const FoldedDelta *delta, ChangedRange *ranges,
+					 int *nranges)
+{
+	WeirDeltaReader reader;
+	WeirTombstone column;
+	WeirStoredCell cell;
+	uint16		family;
+
+	weir_delta_reader_init(&reader, delta->bytes.bytes, delta->bytes.len);
+	if (reader.deletes_row)
+		return false;
+	while (weir_delta_next_family(&reader, &family))
+		if (!add_changed(ranges, nranges, family, NULL, 0))
+			return false;
+	while (weir_delta_next_column(&reader, &column))
+		if (!add_changed(ranges, nranges, column.family, column.qualifier,
+						 column.qualifier_len))
+			return false;
+	while (weir_delta_next_cell(&reader, &cell))
+		if (!add_changed(ranges, nranges, cell.family, cell.qualifier,
+						 cell.qualifier_len))
+			return false;
+	return true;
+}
+
+/* Adds the segments that hold garbage. */
+static bool
+add_garbage(Compaction *c, int64 now, ChangedRange *ranges, int *nranges)
+{
+	ScanKeyData scankey;
+	bool		few = true;
+
+	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
+				c->key_datum);
+	weir_heap_scan_start(&c->base, c->snapshot, &scankey, 1);
+	while (few && weir_heap_scan_next(&c->base, ForwardScanDirection))
+	{
+		const TupleTableSlot *slot = c->base.slot;
+
+		if (slot->tts_isnull[Anum_base_gc_due - 1] ||
+			DatumGetInt64(slot->tts_values[Anum_base_gc_due - 1]) > now)
+			continue;
+		few = *nranges < MAX_CHANGED_RANGES;
+		if (few)
+		{
+			ranges[*nranges].low = ranges[*nranges].high =
+				PG_DETOAST_DATUM_COPY(slot->tts_values[Anum_base_part - 1]);
+			(*nranges)++;
+		}
+	}
+	weir_heap_scan_stop(&c->base);
+	return few;
+}
+
+/* Was a rule replaced between the old hi and the new one? */
+static bool
+rules_have_changed(const Compaction *c, int64 hi)
+{
+	for (uint32 i = 0; i < c->table->nnumbers; i++)
+	{
+		const WeirFoldFamily *family = &c->table->by_number[i];
+
+		for (int j = 0; j < family->nrules; j++)
+			if (family->rules[j].until_seq > c->old_hi &&
+				family->rules[j].until_seq <= hi)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Reads what has to be folded: the deltas, and all segments of a short row
+ * or those of a long one that are changed.
+ */
+static void
+read_row(Compaction *c, Horizon horizon)
+{
+	ChangedRange ranges[MAX_CHANGED_RANGES];
+	int			nranges = 0;
+	bool		partial;
+
+	c->old_hi = c->old_folded_at = 0;
+	read_deltas(c, horizon.hi);
+	if (read_base(c, c->options->whole_rows ? INT_MAX : LONG_ROW_SEGMENTS))
+		return;
+	partial = !rules_have_changed(c, horizon.hi);
+	for (int i = 0; partial && i < c->ndeltas; i++)
+		partial = add_changes_of_delta(&c->deltas[i], ranges, &nranges);
+	if (partial && c->table->has_rules)
+		partial = add_garbage(c, horizon.gc_time, ranges, &nranges);
+	if (partial)
+		read_changed_segments(c, ranges, nranges);
+	else
+		(void) read_base(c, INT_MAX);
 }
 
 /* ---- cutting a row ---- */
@@ -310,7 +569,8 @@ size_of_cells(const WeirStoredCell *cells, uint32 ncells)
 
 /*
  * Divides the cells along the old borders, without those that would make an
- * empty segment or two very small ones.
+ * empty segment or two very small ones.  The first range may stay empty if
+ * there are segments that were not read.
  */
 static int
 divide_along_borders(Compaction *c, const WeirStoredCell *cells,
@@ -331,7 +591,10 @@ divide_along_borders(Compaction *c, const WeirStoredCell *cells,
 
 		if (run == 0)
 			continue;
-		if (ranges[n - 1].ncells > 0 && size + run_size >= SEGMENT_MERGE_LEN)
+		if (i > 0 &&
+			((c->is_partial && !c->old[i].is_adjacent) ||
+			 (ranges[n - 1].ncells > 0 &&
+			  size + run_size >= SEGMENT_MERGE_LEN)))
 		{
 			ranges[n].part = (struct varlena *)
 				cstring_to_text_with_len(c->old[i].part.bytes,
@@ -366,7 +629,7 @@ cut_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells,
 		uint32		first = ranges[i].first;
 		uint32		left = ranges[i].ncells;
 
-		while (left > 0)
+		do
 		{
 			struct varlena *next_part;
 			uint32		cut = weir_segment_cut(&cells[first], left, &next_part);
@@ -383,7 +646,7 @@ cut_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells,
 			first += cut;
 			left -= cut;
 			part = next_part;
-		}
+		} while (left > 0);
 	}
 	*nsegments = n;
 	return segments;
@@ -496,7 +759,7 @@ write_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells, int64 hi,
 	int			nsegments = 0;
 	NewSegment *segments;
 
-	if (ncells > 0)
+	if (ncells > 0 || c->is_partial)
 	{
 		segments = cut_row(c, cells, ncells, &nsegments);
 		for (int i = 0; i < nsegments; i++)
@@ -506,12 +769,12 @@ write_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells, int64 hi,
 		if (!c->old[i].is_kept)
 			simple_heap_delete(c->base_heap, &c->old[i].tid);
 	for (int i = 0; i < c->ndeltas; i++)
-		simple_heap_delete(c->delta_heap, &c->delta_tids[i]);
+		simple_heap_delete(c->delta_heap, &c->deltas[i].tid);
 }
 
 /* ---- one row ---- */
 
-/* Is any segment due for garbage collection? */
+/* Is any segment that was read due for garbage collection? */
 static bool
 is_garbage_due(const Compaction *c, int64 now)
 {
@@ -530,12 +793,12 @@ fold_row(Compaction *c, Horizon horizon)
 
 	/* What was committed when the horizon was found is visible now. */
 	c->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	read_base(c);
-	fold_base(c);
-	fold_deltas(c, horizon.hi);
+	read_row(c, horizon);
 	UnregisterSnapshot(c->snapshot);
 	if (c->ndeltas == 0 && !is_garbage_due(c, horizon.gc_time))
 		return;
+	fold_base(c);
+	fold_deltas(c);
 	cells = weir_fold_row(c->fold, horizon.gc_time, &ncells);
 	folded_at = Max(horizon.gc_time, weir_fold_last_time(c->fold));
 	write_row(c, cells, ncells, Max(horizon.hi, c->old_hi), folded_at);
@@ -828,7 +1091,7 @@ Datum
 weir_compact(PG_FUNCTION_ARGS)
 {
 	Oid			face = weir_table_argument(fcinfo, 0);
-	WeirCompactOptions options = {1, PG_INT64_MAX, SIZE_MAX, false};
+	WeirCompactOptions options = {1, PG_INT64_MAX, SIZE_MAX, false, false};
 	WeirCompactPosition position = {0};
 	WeirCompactStats stats = {0};
 	TupleDesc	desc;
@@ -836,6 +1099,7 @@ weir_compact(PG_FUNCTION_ARGS)
 	bool		nulls[3] = {false};
 
 	PreventCommandIfReadOnly("weir.compact()");
+	options.whole_rows = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	(void) weir_wide_table_open(face, RowExclusiveLock, 0);
 	if (!WeirOwnsRelation(face, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE,

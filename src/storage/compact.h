@@ -16,6 +16,7 @@ typedef struct WeirCompactOptions
 	int64		max_rows;		/* stop after so many rows looked at */
 	Size		max_bytes;		/* or so many bytes read */
 	bool		wait_for_rows;	/* wait for row locks, else skip the row */
+	bool		whole_rows;		/* fold long rows as a whole, see compact.c */
 } WeirCompactOptions;
 
 /*

@@ -75,25 +75,22 @@ weir_row_filter_apply(WeirRowFilter *filter, WeirRowKey key,
 WeirRow *
 weir_row_filter_row(WeirRowFilter *filter, WeirRowScan *scan)
 {
-	WeirFilteredCell *cells;
-	WeirRowBuilder *builder;
-	const WeirCell *last = NULL;
+	WeirFilteredCell *filtered;
+	WeirCell   *cells;
+	uint32		ncells = 0;
 	int			n;
 
 	n = weir_row_filter_apply(filter, weir_row_scan_key(scan),
 							  weir_row_scan_cells(scan),
-							  weir_row_scan_ncells(scan), &cells);
+							  weir_row_scan_ncells(scan), &filtered);
 	if (n == 0)
 		return NULL;
-	builder = weir_row_builder_create();
+	cells = palloc_extended(sizeof(WeirCell) * n, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < n; i++)
-	{
-		if (last != NULL && weir_cell_cmp(last, &cells[i].cell) == 0)
-			continue;
-		weir_row_builder_add(builder, &cells[i].cell);
-		last = &cells[i].cell;
-	}
-	return weir_row_builder_finish(builder);
+		if (ncells == 0 ||
+			weir_cell_cmp(&cells[ncells - 1], &filtered[i].cell) != 0)
+			cells[ncells++] = filtered[i].cell;
+	return weir_row_from_cells(cells, ncells);
 }
 
 bool

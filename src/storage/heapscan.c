@@ -19,10 +19,10 @@ void
 weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
 {
 	memset(cursor, 0, sizeof(*cursor));
-	cursor->context = CurrentMemoryContext;
 	cursor->heap = table_open(heap, AccessShareLock);
 	cursor->index = index_open(index, AccessShareLock);
 	cursor->slot = table_slot_create(cursor->heap, NULL);
+	cursor->context = CurrentMemoryContext;
 }
 
 void
@@ -48,30 +48,31 @@ void
 weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 				  int nkeys)
 {
-	MemoryContext old = MemoryContextSwitchTo(cursor->context);
+	MemoryContext old;
 
 	if (cursor->scan != NULL &&
 		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
 		weir_heap_scan_stop(cursor);
 	if (cursor->scan == NULL)
 	{
+		old = MemoryContextSwitchTo(cursor->context);
 		cursor->scan = WeirIndexBeginScan(cursor->heap, cursor->index,
 										  snapshot, nkeys);
+		MemoryContextSwitchTo(old);
 		cursor->snapshot = snapshot;
 		cursor->nkeys = nkeys;
 	}
 	index_rescan(cursor->scan, keys, nkeys, NULL, 0);
-	MemoryContextSwitchTo(old);
 }
 
 bool
 weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
 {
-	MemoryContext old = MemoryContextSwitchTo(cursor->context);
+	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
-
-	/* An index scan allocates some of its memory when it first needs it. */
+	/* what the scan allocates on its way must live as long as the scan */
+	old = MemoryContextSwitchTo(cursor->context);
 	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,
 										   cursor->slot);
 	MemoryContextSwitchTo(old);

@@ -7,6 +7,11 @@ CREATE TYPE weir.row_range AS RANGE (
 );
 COMMENT ON TYPE weir.row_range IS 'a range of row keys';
 COMMENT ON TYPE weir.row_set IS 'a set of row keys, as disjoint ranges';
+COMMENT ON FUNCTION weir.row_range(bytea, bytea) IS 'the row keys from the first on and before the second';
+COMMENT ON FUNCTION weir.row_range(bytea, bytea, text) IS 'a range of row keys with bounds such as []';
+COMMENT ON FUNCTION weir.row_set() IS 'no row keys';
+COMMENT ON FUNCTION weir.row_set(weir.row_range) IS 'the row keys of one range';
+COMMENT ON FUNCTION weir.row_set(weir.row_range[]) IS 'the row keys of several ranges';
 
 CREATE FUNCTION weir.read_row(tbl regclass, row_key bytea, filter weir.filter DEFAULT NULL) RETURNS weir.widerow
 	AS 'MODULE_PATHNAME', 'weir_read_row'

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -61,6 +62,7 @@ struct WeirRowScan
 	const WeirColumnSet *columns;
 
 	WeirFold   *fold;
+	bool		has_spare_fold; /* it is the spare one */
 	PieceArray	segments;		/* of the current row */
 	PieceArray	deltas;
 	int64		hi;
@@ -78,6 +80,62 @@ bytes_datum(const char *bytes, uint32 len)
 
 /* ---- life of a scan ---- */
 
+/*
+ * Reading one row takes a few microseconds, of which the memory of a new fold
+ * would be a good part.  So one fold is kept, in TopMemoryContext, and used
+ * by one scan at a time.  It is free again when that scan or the transaction
+ * ends.
+ */
+static WeirFold *spare_fold = NULL;
+static bool spare_fold_is_taken = false;
+
+/* The spare fold is freed after use when it holds more than this. */
+#define SPARE_FOLD_MAX_MEMORY	(1024 * 1024)
+
+static void
+release_spare_fold(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		spare_fold_is_taken = false;
+}
+
+void
+weir_rowscan_init(void)
+{
+	RegisterXactCallback(release_spare_fold, NULL);
+}
+
+static WeirFold *
+take_fold(WeirRowScan *scan)
+{
+	if (spare_fold_is_taken)
+		return weir_fold_create(weir_hll_combine);
+	if (spare_fold == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+		spare_fold = weir_fold_create(weir_hll_combine);
+		MemoryContextSwitchTo(old_context);
+	}
+	spare_fold_is_taken = scan->has_spare_fold = true;
+	return spare_fold;
+}
+
+static void
+give_fold_back(WeirRowScan *scan)
+{
+	Assert(scan->fold == spare_fold);
+	if (weir_fold_memory(spare_fold) > SPARE_FOLD_MAX_MEMORY)
+	{
+		weir_fold_destroy(spare_fold);
+		spare_fold = NULL;
+	}
+	else
+		weir_fold_reset(spare_fold, NULL, 0);
+	spare_fold_is_taken = false;
+}
+
 WeirRowScan *
 weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 {
@@ -93,7 +151,7 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->now = now;
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
-	scan->fold = weir_fold_create(weir_hll_combine);
+	scan->fold = take_fold(scan);
 	weir_heap_scan_open(&scan->delta, table->delta, table->delta_index);
 	weir_heap_scan_open(&scan->base, table->base, table->base_index);
 	MemoryContextSwitchTo(old_context);
@@ -105,6 +163,8 @@ weir_row_scan_end(WeirRowScan *scan)
 {
 	weir_heap_scan_close(&scan->base);
 	weir_heap_scan_close(&scan->delta);
+	if (scan->has_spare_fold)
+		give_fold_back(scan);
 	MemoryContextDelete(scan->context);
 }
 
@@ -587,12 +647,7 @@ weir_row_scan_cells(WeirRowScan *scan)
 WeirRow *
 weir_row_scan_row(WeirRowScan *scan)
 {
-	WeirCell   *cells = weir_row_scan_cells(scan);
-	WeirRowBuilder *builder = weir_row_builder_create();
-
-	for (uint32 i = 0; i < scan->ncells; i++)
-		weir_row_builder_add(builder, &cells[i]);
-	return weir_row_builder_finish(builder);
+	return weir_row_from_cells(weir_row_scan_cells(scan), scan->ncells);
 }
 
 /* ---- other ---- */

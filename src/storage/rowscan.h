@@ -69,6 +69,8 @@ extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
 /* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
 extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
 
+extern void weir_rowscan_init(void);
+
 /* columns of the heaps */
 #define Anum_delta_row_key		1
 #define Anum_delta_seq			2

@@ -42,6 +42,9 @@
 
 #include "types/fold.h"
 
+/* Enough for most rows; a reset keeps that much. */
+#define VALUES_INIT_SIZE	(64 * 1024)
+
 typedef struct Step
 {
 	int64		seq;
@@ -104,7 +107,8 @@ weir_fold_create(WeirCombineHll combine_hll)
 
 	fold->arrays = arrays;
 	fold->values = AllocSetContextCreate(arrays, "weir fold values",
-										 ALLOCSET_DEFAULT_SIZES);
+										 0, VALUES_INIT_SIZE,
+										 ALLOCSET_DEFAULT_MAXSIZE);
 	fold->combine_hll = combine_hll;
 	fold->steps_allocated = 16;
 	fold->steps = MemoryContextAlloc(arrays, 16 * sizeof(Step));

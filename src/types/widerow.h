@@ -48,6 +48,9 @@ extern bool weir_row_builder_try_add(WeirRowBuilder *builder,
 									 const WeirCell *cell);
 extern WeirRow *weir_row_builder_finish(WeirRowBuilder *builder);
 
+/* The same at once, in the current memory context. */
+extern WeirRow *weir_row_from_cells(const WeirCell *cells, uint32 ncells);
+
 /* Reading, in order.  The cell points into the row. */
 extern uint32 weir_row_cell_count(const WeirRow *row);
 extern void weir_row_get_cell(const WeirRow *row, uint32 index, WeirCell *cell);

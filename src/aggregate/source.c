@@ -1,19 +1,30 @@
 /*-------------------------------------------------------------------------
  *
- * spread.c
- *	  From panes to the windows that hold them.
+ * source.c
+ *	  Where state rows come from, and what is done to them on the way.
  *
- * Where state is kept by pane, a state row counts in every window that holds
- * its pane: it is handed on once for each.  The values are not copied.
+ * Stored state is read by runs.c; here is the rest.  Where state is kept by
+ * pane, a state row counts in every window that holds its pane: it is handed
+ * on once for each.  The values are not copied.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "aggregate/spread.h"
+#include "aggregate/source.h"
+
+typedef struct StoredSource
+{
+	WeirStateSource pub;
+	Tuplestorestate *rows;
+	TupleTableSlot *slot;
+	MemoryContext context;		/* of the tuple in the slot */
+} StoredSource;
 
 typedef struct SpreadSource
 {
@@ -33,6 +44,55 @@ typedef struct ConcatSource
 	WeirStateSource *current;
 	WeirStateSource *following;
 } ConcatSource;
+
+/* ---------- a tuplestore ---------- */
+
+static bool
+next_stored(WeirStateSource *source, TupleTableSlot *slot)
+{
+	StoredSource *stored = (StoredSource *) source;
+	MemoryContext old = MemoryContextSwitchTo(stored->context);
+	bool		found = tuplestore_gettupleslot(stored->rows, true, false,
+												stored->slot);
+
+	MemoryContextSwitchTo(old);
+	if (!found)
+		return false;
+	slot_getallattrs(stored->slot);
+	memcpy(slot->tts_values, stored->slot->tts_values,
+		   sizeof(Datum) * slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, stored->slot->tts_isnull,
+		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+WeirStateSource *
+weir_source_stored(WeirDefinition *def, Tuplestorestate *rows)
+{
+	StoredSource *stored = palloc0(sizeof(StoredSource));
+
+	tuplestore_rescan(rows);
+	stored->pub.next = next_stored;
+	stored->pub.rows = (double) tuplestore_tuple_count(rows);
+	stored->rows = rows;
+	stored->slot = MakeSingleTupleTableSlot(def->state_desc,
+											&TTSOpsMinimalTuple);
+	stored->context = CurrentMemoryContext;
+	return &stored->pub;
+}
+
+DestReceiver *
+weir_source_receiver(Tuplestorestate *rows)
+{
+	DestReceiver *dest = CreateTuplestoreDestReceiver();
+
+	SetTuplestoreDestReceiverParams(dest, rows, CurrentMemoryContext, false,
+									NULL, NULL);
+	return dest;
+}
+
+/* ---------- panes to windows ---------- */
 
 /* Windows are state rows already: let through those in the range. */
 static bool
@@ -87,7 +147,7 @@ next_of_panes(WeirStateSource *source, TupleTableSlot *slot)
 }
 
 WeirStateSource *
-weir_spread_source(WeirDefinition *def, WeirStateSource *source,
+weir_source_spread(WeirDefinition *def, WeirStateSource *source,
 				   Timestamp after, Timestamp until)
 {
 	SpreadSource *spread = palloc0(sizeof(SpreadSource));
@@ -109,6 +169,8 @@ weir_spread_source(WeirDefinition *def, WeirStateSource *source,
 	return &spread->pub;
 }
 
+/* ---------- two sources ---------- */
+
 static bool
 next_of_both(WeirStateSource *source, TupleTableSlot *slot)
 {
@@ -125,7 +187,7 @@ next_of_both(WeirStateSource *source, TupleTableSlot *slot)
 }
 
 WeirStateSource *
-weir_spread_concat(WeirStateSource *first, WeirStateSource *second)
+weir_source_concat(WeirStateSource *first, WeirStateSource *second)
 {
 	ConcatSource *concat = palloc0(sizeof(ConcatSource));
 

@@ -1,0 +1,173 @@
+-- The foreign table that is the face of a wide table.
+SELECT weir.create_wide_table('w');
+SELECT weir.add_family('w', 'z'), weir.add_family('w', 'f'), weir.add_family('w', 'n', NULL, 'sum');
+\d w
+
+-- INSERT and COPY add cells; rows of one key that follow each other are one write
+INSERT INTO w VALUES
+	('k2', '{"f": {"a": [[2000, "second"]]}}'),
+	('k2', '{"f": {"a": [[1000, "first"]]}, "z": {"b": [[1000, "x"]]}}'),
+	('k1', '{"z": {"b": [[1000, "y"]]}}');
+SELECT count(*) FROM w_delta;
+COPY w FROM stdin;
+k3	{"f": {"a": [[1000, "3"]]}}
+k3	{"f": {"b": [[1000, "3"]]}}
+k4	{"f": {"a": [[1000, "4"]]}}
+\.
+COPY w (row_key, cells) FROM stdin (FORMAT csv);
+k5,"{""f"": {""a"": [[1000, ""5""]]}}"
+\.
+SELECT count(*) FROM w_delta;
+SELECT * FROM w;
+INSERT INTO w VALUES ('k1', '{"f": {"a": [[5000, "more"]]}}') RETURNING row_key, cells;
+INSERT INTO w VALUES ('empty', '{}');
+SELECT count(*) FROM w WHERE row_key = 'empty';
+INSERT INTO w SELECT row_key || '-copy', cells FROM w WHERE row_key < 'k3';
+SELECT row_key, cells FROM w WHERE row_key > 'k1' AND row_key < 'k2z';
+
+-- conditions, order, limit
+EXPLAIN (COSTS OFF) SELECT * FROM w WHERE row_key = 'k1';
+EXPLAIN (COSTS OFF) SELECT * FROM w WHERE 'k1'::bytea < row_key AND row_key <= 'k4' ORDER BY row_key DESC LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT row_key FROM w ORDER BY row_key;
+EXPLAIN (COSTS OFF) SELECT row_key FROM w WHERE row_key IN ('k4', 'k1', 'k4', 'none') ORDER BY row_key DESC;
+EXPLAIN (COSTS OFF) SELECT cells['f']['a'], cells['z'] FROM w WHERE cells['f']['b'] IS NULL;
+EXPLAIN (COSTS OFF) SELECT cells['f']['a'], cells FROM w;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM w;
+EXPLAIN (COSTS OFF) SELECT * FROM w WHERE length(row_key) = 2 AND row_key >= 'k';
+SELECT row_key FROM w WHERE row_key = 'k1';
+SELECT row_key FROM w WHERE 'k1'::bytea < row_key AND row_key <= 'k4' ORDER BY row_key DESC LIMIT 2;
+SELECT row_key FROM w WHERE row_key IN ('k4', 'k1', 'k4', 'none') ORDER BY row_key DESC;
+SELECT row_key FROM w WHERE row_key IN ('k4', 'k1', NULL);
+SELECT row_key FROM w WHERE row_key = ANY (NULL::bytea[]);
+SELECT row_key FROM w WHERE row_key = 'k1' AND row_key = 'k2';
+SELECT row_key FROM w WHERE row_key IN ('k1', 'k2', 'k3') AND row_key IN ('k2', 'k3', 'k4') AND row_key > 'k2';
+SELECT row_key FROM w WHERE row_key > 'k1' AND row_key > 'k2' AND row_key >= 'k2' AND row_key <= 'k4' AND row_key < 'k4';
+SELECT row_key FROM w WHERE row_key > NULL;
+SELECT row_key FROM w WHERE row_key < 'k2' OR row_key = 'k5';
+SELECT row_key, cells['f']['a'], cells['f']['zz'], cells['nothing'] FROM w ORDER BY row_key DESC LIMIT 3;
+SELECT count(*), count(cells['f']['a']), count(cells['z']['b']) FROM w;
+SELECT w FROM w WHERE row_key = 'k1';
+SELECT tableoid::regclass, row_key FROM w LIMIT 1;
+PREPARE q(bytea) AS SELECT row_key, cells['f']['a'] FROM w WHERE row_key = $1;
+EXECUTE q('k3');
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE q('k3');
+EXECUTE q('k4');
+EXECUTE q(NULL);
+RESET plan_cache_mode;
+
+-- joins
+CREATE TABLE ids (id int, k bytea);
+INSERT INTO ids SELECT i, ('k' || i)::bytea FROM generate_series(0, 4) i;
+ANALYZE ids;
+INSERT INTO w SELECT ('m' || i)::bytea, '{"f": {"a": [[1000, "m"]]}}' FROM generate_series(1, 5000) i;
+ANALYZE w;
+SELECT reltuples FROM pg_class WHERE oid = 'w'::regclass;
+EXPLAIN (COSTS OFF) SELECT id, cells['f']['a'] FROM ids JOIN w ON w.row_key = k;
+SELECT id, cells['f']['a'] FROM ids JOIN w ON w.row_key = k ORDER BY id;
+EXPLAIN (COSTS OFF) SELECT id, cells['f']['a'] FROM ids LEFT JOIN w ON w.row_key = k || ''::bytea;
+SELECT id, cells['f']['a'], cells['f'] IS NULL AS missing FROM ids LEFT JOIN w ON w.row_key = k || ''::bytea ORDER BY id;
+SELECT id, (SELECT cells['f']['a'] FROM w WHERE row_key = k) FROM ids ORDER BY id;
+SELECT id, x.cells['f']['a'] FROM ids, LATERAL (SELECT * FROM w WHERE w.row_key >= ids.k ORDER BY row_key LIMIT 1) x ORDER BY id;
+SELECT count(*) FROM w a JOIN w b USING (row_key);
+SELECT count(*) FROM w a FULL JOIN w b ON a.row_key = b.row_key AND a.cells['f']['a'] = b.cells['f']['a'];
+SELECT count(*), max(encode(cells['f']['a'], 'escape')) FROM w GROUP BY cells['z'] IS NOT NULL HAVING count(cells['f']['b']) >= 0 ORDER BY 1;
+SELECT row_key FROM w WHERE row_key IN (SELECT k FROM ids) ORDER BY 1;
+
+-- a merge join makes use of the order
+SET enable_nestloop = off; SET enable_hashjoin = off;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM w a JOIN w b USING (row_key);
+SELECT count(*) FROM w a JOIN w b USING (row_key);
+RESET enable_nestloop; RESET enable_hashjoin;
+
+-- LIMIT stops the scan, cursors go on where they were
+BEGIN;
+DECLARE c CURSOR FOR SELECT row_key FROM w ORDER BY row_key;
+FETCH 2 FROM c;
+DELETE FROM w WHERE row_key < 'k4';
+FETCH 2 FROM c;
+ROLLBACK;
+
+-- DELETE
+DELETE FROM w WHERE row_key = 'k1' RETURNING row_key, cells['f']['a'];
+DELETE FROM w USING ids WHERE w.row_key = ids.k AND ids.id = 2 RETURNING id, w.row_key;
+DELETE FROM w WHERE row_key >= 'm';
+DELETE FROM w WHERE row_key = 'none';
+SELECT row_key, cells FROM w;
+WITH gone AS (DELETE FROM w WHERE row_key = 'k3' RETURNING *) INSERT INTO w SELECT row_key || '!', cells FROM gone;
+SELECT row_key, cells FROM w;
+
+-- refused
+CREATE FUNCTION error_of(q text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE d text;
+BEGIN
+	EXECUTE q;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ' ' || SQLERRM || CASE WHEN d <> '' THEN ' / ' || d ELSE '' END;
+END $$;
+SELECT q, error_of(q) FROM unnest(ARRAY[
+	$q$UPDATE w SET row_key = 'x'$q$,
+	$q$INSERT INTO w VALUES ('k1', '{"f": {"a": [[1000, "1"]]}}') ON CONFLICT DO NOTHING$q$,
+	$q$INSERT INTO w VALUES ('k1', '{"n": {"a": [[1000, "1"]]}}')$q$,
+	$q$INSERT INTO w VALUES ('k1', '{"nofamily": {"a": [[1000, "1"]]}}')$q$,
+	$q$INSERT INTO w VALUES ('', '{"f": {"a": [[1000, "1"]]}}')$q$,
+	$q$INSERT INTO w VALUES (repeat('x', 2049)::bytea, '{"f": {"a": [[1000, "1"]]}}')$q$,
+	$q$INSERT INTO w VALUES (NULL, '{"f": {"a": [[1000, "1"]]}}')$q$,
+	$q$INSERT INTO w VALUES ('k', NULL)$q$,
+	$q$CREATE FOREIGN TABLE other (row_key bytea, cells weir.widerow) SERVER weir$q$,
+	$q$SELECT * FROM other$q$,
+	$q$INSERT INTO other VALUES ('k', '{}')$q$,
+	$q$CREATE FOREIGN TABLE options (row_key bytea, cells weir.widerow) SERVER weir OPTIONS (a 'b')$q$
+]) q;
+DROP FUNCTION error_of;
+DROP FOREIGN TABLE other;
+SELECT row_key FROM w;
+INSERT INTO w VALUES (repeat('x', 2048)::bytea, '{"f": {"a": [[1000, "1"]]}}');
+SELECT length(row_key) FROM w ORDER BY row_key DESC LIMIT 1;
+
+-- triggers
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE '% % %', tg_op, encode(old.row_key, 'escape'), encode(new.row_key, 'escape');
+	RETURN coalesce(new, old);
+END $$;
+CREATE TRIGGER b BEFORE INSERT OR DELETE ON w FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER a AFTER INSERT OR DELETE ON w FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO w VALUES ('t1', '{"f": {"a": [[1000, "1"]]}}'), ('t2', '{"f": {"a": [[1000, "1"]]}}');
+DELETE FROM w WHERE row_key LIKE 't%';
+DROP TRIGGER a ON w; DROP TRIGGER b ON w; DROP FUNCTION note;
+
+-- TRUNCATE; the numbers of writes go on
+SELECT last_value AS before FROM w_seq \gset
+TRUNCATE w RESTART IDENTITY;
+SELECT count(*) FROM w;
+SELECT last_value = :before AS goes_on FROM w_seq;
+INSERT INTO w VALUES ('k1', '{"f": {"a": [[1000, "1"]]}}');
+BEGIN; TRUNCATE w; SELECT count(*) FROM w; ROLLBACK;
+SELECT count(*) FROM w;
+
+-- as a partition
+CREATE TABLE parted (row_key bytea NOT NULL, cells weir.widerow NOT NULL) PARTITION BY RANGE (row_key);
+ALTER TABLE parted ATTACH PARTITION w FOR VALUES FROM ('a') TO ('m');
+INSERT INTO parted VALUES ('k2', '{"f": {"a": [[1000, "2"]]}}');
+SELECT row_key, cells['f']['a'] FROM parted;
+ALTER TABLE parted DETACH PARTITION w;
+DROP TABLE parted, ids;
+
+-- an index of the owner's on the heap is kept up to date
+CREATE INDEX w_delta_len ON w_delta (length(row_key));
+INSERT INTO w VALUES ('longer key', '{"f": {"a": [[1000, "2"]]}}');
+SELECT weir.mutate_row('w', 'longer key', weir.set_cell('f', 'b', 'x', '2024-01-01'));
+SET enable_seqscan = off;
+SELECT count(*) FROM w_delta WHERE length(row_key) = 10;
+RESET enable_seqscan;
+SELECT cells FROM w WHERE row_key = 'longer key';
+DROP INDEX w_delta_len;
+-- its own must not be lost
+DROP INDEX w_delta_row_key_seq_idx;
+SELECT * FROM w;
+CREATE INDEX ON w_delta (row_key, seq);
+SELECT row_key FROM w;
+SELECT weir.drop_wide_table('w');
