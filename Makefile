@@ -194,7 +194,9 @@ REGRESS_STORAGE = \
 	gc \
 	rmw \
 	wide_table_errors \
-	wide_table_random
+	wide_table_random \
+	wide_table_rules \
+	wide_table_hll
 
 REGRESS_STREAM = \
 	stream \
