@@ -402,18 +402,20 @@ runs_of_an_entry(const WeirTidRun *runs, int nruns)
 	return n;
 }
 
-void
+bool
 weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 			   const WeirTidRun *runs, int nruns,
 			   const TransactionId *xids, int nxids)
 {
+	Oid			sequence = internal_relid("log", stream_id, "slot", true);
 	Relation	rel;
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {0};
 
+	if (!OidIsValid(sequence))
+		return false;
 	/* invariant 1: the caller's id exists, now read the slot */
-	rel = table_open(slot_relid(stream_id,
-								(int32) weir_sequence_read(weir_log_sequence(stream_id))),
+	rel = table_open(slot_relid(stream_id, (int32) weir_sequence_read(sequence)),
 					 RowExclusiveLock);
 
 	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
@@ -442,6 +444,7 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 		nruns -= packed;
 	}
 	table_close(rel, NoLock);
+	return true;
 }
 
 /* ----------------------------------------------------------------

@@ -388,6 +388,36 @@ needed_lock(Oid relid, const char *event_time)
 	return lockmode;
 }
 
+/*
+ * The log and the main cursor of a stream.  With must_settle there can be
+ * transactions that have inserted rows and not logged them, see has_settled
+ * in tick.c.
+ */
+static void
+make_consumable(int32 stream_id, bool must_settle)
+{
+	WeirCursor	cursor;
+
+	weir_log_create(stream_id);
+	weir_cursor_create_main(stream_id);
+	if (must_settle)
+	{
+		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
+		cursor.history_block = InvalidBlockNumber;
+		weir_cursor_write(&cursor);
+	}
+}
+
+void
+weir_stream_revive(int32 stream_id)
+{
+	if (weir_log_exists(stream_id))
+		return;
+	weir_cursor_lock_stream(stream_id, true);
+	if (!weir_log_exists(stream_id))
+		make_consumable(stream_id, true);
+}
+
 Datum
 weir_create_stream(PG_FUNCTION_ARGS)
 {
@@ -397,7 +427,6 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	Relation	rel;
 	bool		must_settle;
 	int32		stream_id;
-	WeirCursor	cursor;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -441,15 +470,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	stream_id = insert_stream(relid, fcinfo);
 	/* no tick before we have committed and everybody has been told */
 	weir_cursor_lock_stream(stream_id, true);
-	weir_log_create(stream_id);
-	weir_cursor_create_main(stream_id);
-	if (must_settle)
-	{
-		/* see has_settled in tick.c */
-		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
-		cursor.history_block = InvalidBlockNumber;
-		weir_cursor_write(&cursor);
-	}
+	make_consumable(stream_id, must_settle);
 	PG_RETURN_VOID();
 }
 
