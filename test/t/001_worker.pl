@@ -151,6 +151,7 @@ INSERT INTO readings
 SELECT timestamptz '2024-01-01 00:00:00Z' + interval '1 minute' * $minutes + interval '1 millisecond' * i, i % 1000, i
 FROM generate_series(1, 300000) i;
 SQL
+$minutes += 10;
 timed_ok(5, 'fast shutdown does not wait for the worker', sub { $node->stop('fast') });
 
 # --- Preloaded: started at boot, by no one's use
