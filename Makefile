@@ -205,7 +205,8 @@ REGRESS_STORAGE = \
 REGRESS_STREAM = \
 	stream \
 	stream_errors \
-	stream_rewrite
+	stream_rewrite \
+	stream_ddl
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -226,6 +227,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	stream_locks \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
