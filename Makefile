@@ -158,6 +158,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
@@ -212,6 +213,8 @@ REGRESS_AGGREGATE = \
 	late \
 	sink \
 	session \
+	cascade \
+	aggregate_random \
 	aggregate_errors \
 	state
 
