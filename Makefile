@@ -70,7 +70,8 @@ OBJS_STORAGE = \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
-	src/storage/authorized_view.o
+	src/storage/authorized_view.o \
+	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
