@@ -217,7 +217,8 @@ REGRESS_AGGREGATE = \
 	cascade \
 	aggregate_random \
 	aggregate_errors \
-	state
+	state \
+	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
