@@ -69,7 +69,8 @@ OBJS_STORAGE = \
 	src/storage/algebra.o \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
-	src/storage/tableops.o
+	src/storage/tableops.o \
+	src/storage/authorized_view.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -141,7 +142,8 @@ SQL_STORAGE = \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
 	src/storage/algebra.sql \
-	src/storage/compact.sql
+	src/storage/compact.sql \
+	src/storage/authorized_view.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
@@ -155,6 +157,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
@@ -196,7 +199,8 @@ REGRESS_STORAGE = \
 	wide_table_errors \
 	wide_table_random \
 	wide_table_rules \
-	wide_table_hll
+	wide_table_hll \
+	authorized_view
 
 REGRESS_STREAM = \
 	stream \
@@ -208,6 +212,8 @@ REGRESS_AGGREGATE = \
 	late \
 	sink \
 	session \
+	cascade \
+	aggregate_random \
 	aggregate_errors \
 	state
 

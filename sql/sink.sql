@@ -145,6 +145,18 @@ RESET ROLE;
 INSERT INTO ev VALUES ('2024-01-01 20:00', 'late in the day', 1), ('2024-01-02 00:00', 'b', 1);
 CALL weir.drain('ev');
 SELECT * FROM own.log ORDER BY day;
+-- another owner, another name: all parts, and the rights it runs with
+ALTER VIEW own.mine OWNER TO weir_reader;
+SELECT relname, relowner::regrole FROM pg_class WHERE relname IN ('mine', 'mine_closed') OR relname ~ '^_(open|query)_' AND relowner <> current_user::regrole ORDER BY 1;
+SELECT day, who, sum FROM own.mine ORDER BY day;
+ALTER VIEW own.mine OWNER TO weir_owner;
+ALTER VIEW own.mine RENAME TO ours;
+ALTER TABLE ev RENAME COLUMN n TO number;
+INSERT INTO ev VALUES ('2024-01-02 00:05', 'b', 1);
+CALL weir.drain('ev');
+SELECT day, who, sum FROM own.ours ORDER BY day;
+ALTER TABLE ev RENAME COLUMN number TO n;
+ALTER VIEW own.ours RENAME TO mine;
 REVOKE SELECT ON ev FROM weir_owner;
 SELECT day, who, sum FROM own.mine ORDER BY day;
 INSERT INTO ev VALUES ('2024-01-02 00:10', 'c', 1);

@@ -20,6 +20,7 @@
 #include "stream/capture.h"
 #include "stream/newrows.h"
 #include "weir.h"
+#include "worker/housekeeping.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -36,6 +37,7 @@ _PG_init(void)
 	weir_newrows_init();
 	weir_consume_init();
 	weir_worker_init();
+	weir_housekeeping_init();
 	weir_launcher_init();
 	weir_wakeup_init();
 	MarkGUCPrefixReserved("weir");

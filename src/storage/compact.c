@@ -53,6 +53,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/authorized_view.h"
 #include "storage/compact.h"
 #include "storage/heapscan.h"
 #include "storage/hll.h"
@@ -180,7 +181,7 @@ scan_horizon(Compaction *c)
 static bool
 find_horizon(Compaction *c, Horizon *horizon)
 {
-	Oid			face = c->table->face;
+	Oid			face = c->table->home;
 	uint32		hash = weir_row_hash(c->key.bytes, c->key.len);
 
 	if (!weir_row_lock(face, hash, c->options->wait_for_rows))
@@ -1066,6 +1067,7 @@ weir_compact_some(Oid face, const WeirCompactOptions *options,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("compaction needs a READ COMMITTED transaction")));
 	c.table = weir_wide_table_open(face, RowExclusiveLock, 0);
+	weir_check_is_no_view(c.table);
 	c.options = options;
 	c.stats = stats;
 	if (!weir_compaction_lock(face, options->wait_for_rows))

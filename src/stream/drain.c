@@ -269,6 +269,8 @@ weir_wait(PG_FUNCTION_ARGS)
 	PushActiveSnapshot(GetLatestSnapshot());
 	target = weir_snapshot_current();
 	PopActiveSnapshot();
+	if (nudge_worker)
+		nudge_worker();
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir wait",
 									ALLOCSET_DEFAULT_SIZES);
 	for (;;)

@@ -580,6 +580,10 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 				 errdetail("Continuous aggregate \"%s\" depends on it.", dependent),
 				 errhint("Use weir.drop_stream(..., cascade => true) to drop the dependent objects too.")));
 
+	/* among what depends on it may be tables that are streams themselves */
+	if (dependent)
+		weir_tick_consumer()->drop_dependents(stream.stream_id);
+
 	rel = table_open(stream.relid, NoLock);
 	index = weir_stream_capture_index(rel, &valid);
 	table_close(rel, NoLock);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -48,6 +49,8 @@ typedef struct Chore
 	WeirCompactPosition position;
 	MemoryContext context;		/* holds position */
 } Chore;
+
+static bool autocompact = true;
 
 static HTAB *aggregates = NULL;
 static HTAB *wide_tables = NULL;
@@ -168,6 +171,8 @@ serve_wide_tables(void)
 	bool		failed;
 	bool		more = false;
 
+	if (!autocompact)
+		return false;
 	weir_worker_run_task(find_wide_tables, 0, "weir: looking for wide tables", &failed);
 	faces = weir_worker_take_remembered();
 	foreach(lc, faces)
@@ -206,4 +211,16 @@ weir_housekeeping_run(void)
 	if (serve_wide_tables())
 		more = true;
 	return more;
+}
+
+void
+weir_housekeeping_init(void)
+{
+	DefineCustomBoolVariable("weir.autocompact",
+							 "Compact wide tables in the background.",
+							 "Without, weir.compact does it.",
+							 &autocompact,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 }

@@ -14,4 +14,6 @@
  */
 extern bool weir_housekeeping_run(void);
 
+extern void weir_housekeeping_init(void);
+
 #endif							/* WEIR_HOUSEKEEPING_H */

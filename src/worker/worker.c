@@ -303,19 +303,22 @@ end_for_good_unless_connected(int code, Datum arg)
 		_exit(0);
 }
 
-/* Somebody wants the database for himself: let him. */
+/*
+ * Somebody wants the database for himself (DROP), or quiet (as a template):
+ * let him.  Those who connect take the same lock as we do.
+ */
 static void
 give_way(void)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, AccessShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
 	{
 		ereport(DEBUG1, (errmsg("weir worker gives way")));
 		proc_exit(0);
 	}
-	LockRelease(&tag, AccessShareLock, true);
+	LockRelease(&tag, RowExclusiveLock, true);
 }
 
 /* Be the only worker of this database, or end. */
