@@ -446,10 +446,24 @@ dependent(int32 stream_id)
 	return get_rel_name(agg.view);
 }
 
+/* A queue's state goes into dumps, see runs.h. */
+static void
+stream_altered(int32 stream_id)
+{
+	WeirStream	stream;
+	ListCell   *lc;
+
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		return;
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+		weir_runs_set_dumped(lfirst_int(lc), stream.retention_usec == 0);
+}
+
 static const WeirConsumer consumer = {
 	.consume = consume,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
+	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
 };
 

@@ -405,6 +405,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	NewAggregate new;
 	Datum		lateness;
 	Datum		retention = (Datum) 0;
+	WeirStream	stream;
 	bool		has_retention = !PG_ARGISNULL(3);
 	bool		with_data;
 
@@ -440,6 +441,9 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	weir_runs_create(new.agg.id);
+	if (weir_stream_lookup_id(new.agg.stream_id, &stream) &&
+		stream.retention_usec == 0)
+		weir_runs_set_dumped(new.agg.id, true);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;

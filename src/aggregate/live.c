@@ -389,10 +389,12 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 
 /* State rows of what has been committed but not consumed. */
 static Tuplestorestate *
-pending_rows(WeirDefinition *def, int32 cursor_id, Timestamp bound,
+pending_rows(WeirDefinition *def, const WeirAggregate *agg, Timestamp bound,
 			 Snapshot snapshot)
 {
-	WeirBatch  *batch = weir_batch_pending(cursor_id, snapshot);
+	WeirBatch  *batch = agg->is_ready ?
+		weir_batch_pending(agg->cursor_id, snapshot) :
+		weir_batch_everything(agg->stream_id, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 
 	if (weir_batch_max_rows(batch) > 0)
@@ -413,12 +415,19 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
-	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, snapshot, cursor))
+	if (!agg->is_ready)
+	{
+		/* fresh from a dump: all rows are still to be consumed */
+		memset(cursor, 0, sizeof(WeirCursor));
+		cursor->watermark = DT_NOBEGIN;
+		return;
+	}
+	if (!weir_cursor_read(agg->cursor_id, snapshot, cursor))
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the state of aggregate \"%s\" has not been made again since it was restored",
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("aggregate \"%s\" has changed since this snapshot",
 						get_rel_name(agg->view)),
-				 errhint("Wait for the worker, or call weir.drain.")));
+				 errhint("Retry the transaction.")));
 	if (weir_consume_is_in_tick(agg->cursor_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -433,20 +442,27 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
 {
 	Timestamp	bound = weir_aggregate_bound(agg, cursor->watermark);
+	Oid			state = weir_runs_relid(agg->id);
 	WeirRunRange range;
-	WeirRunReader *reader;
-	WeirStateSource *source;
+	WeirRunReader *reader = NULL;
+	WeirStateSource *source = NULL;
 	Tuplestorestate *pending = NULL;
 	DestReceiver *dest;
 
-	chunk_range(def, filter, &range);
-	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
-								  snapshot);
-	source = weir_runs_source(reader);
-	if (agg->realtime)
+	/* one that is fresh from a dump may have no state yet */
+	if (OidIsValid(state))
 	{
-		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
-		source = weir_source_concat(source, weir_source_stored(def, pending));
+		chunk_range(def, filter, &range);
+		reader = weir_runs_begin_read(def, state, &range, snapshot);
+		source = weir_runs_source(reader);
+	}
+	if (agg->realtime || !agg->is_ready)
+	{
+		WeirStateSource *rows;
+
+		pending = pending_rows(def, agg, bound, snapshot);
+		rows = weir_source_stored(def, pending);
+		source = source ? weir_source_concat(source, rows) : rows;
 	}
 	if (def->is_session)
 		source = weir_session_merge(def, source);
@@ -457,7 +473,8 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 									NULL, NULL);
 	weir_partial_finish(def, source, key_conditions(def, filter), dest);
 	dest->rDestroy(dest);
-	weir_runs_end_read(reader);
+	if (reader != NULL)
+		weir_runs_end_read(reader);
 	if (pending != NULL)
 		tuplestore_end(pending);
 }

@@ -225,6 +225,18 @@ weir_runs_create(int32 aggregate_id)
 }
 
 void
+weir_runs_set_dumped(int32 aggregate_id, bool dumped)
+{
+	Oid			relid = weir_runs_relid(aggregate_id);
+
+	if (!OidIsValid(relid))
+		return;
+	weir_leave_extension(relid);
+	if (!dumped)
+		weir_join_extension(relid);
+}
+
+void
 weir_runs_drop(int32 aggregate_id)
 {
 	Oid			relid = weir_runs_relid(aggregate_id);
