@@ -21,6 +21,7 @@ typedef struct WeirHeapScan
 	IndexScanDesc scan;			/* NULL before the first use */
 	Snapshot	snapshot;		/* it was begun with this */
 	int			nkeys;			/* and so many keys */
+	MemoryContext context;		/* what the scan allocates lives there */
 	TupleTableSlot *slot;		/* all attributes are there */
 	bool		has_tuple;
 } WeirHeapScan;
