@@ -44,6 +44,7 @@
 #include "types/bytestext.h"
 #include "types/json_list.h"
 #include "types/mutation.h"
+#include "weir.h"
 
 #define MUTATION_VERSION	1
 #define MUTATION_HEAD_LEN	22
