@@ -206,7 +206,8 @@ REGRESS_STORAGE = \
 REGRESS_STREAM = \
 	stream \
 	stream_errors \
-	stream_rewrite
+	stream_rewrite \
+	stream_ddl
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -216,7 +217,8 @@ REGRESS_AGGREGATE = \
 	cascade \
 	aggregate_random \
 	aggregate_errors \
-	state
+	state \
+	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
@@ -227,6 +229,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	stream_locks \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
