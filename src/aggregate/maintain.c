@@ -38,6 +38,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "stream/cursor.h"
+#include "stream/stream.h"
 
 PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
 
@@ -206,16 +207,25 @@ maintain_retention(const WeirAggregate *agg)
 
 /* ---------- cursors ---------- */
 
+static bool
+is_queue(int32 stream_id)
+{
+	WeirStream	stream;
+
+	return weir_stream_lookup_id(stream_id, &stream) &&
+		stream.retention_usec == 0;
+}
+
 /*
  * After a restore the definition is there, and the closed rows are, but no
- * state: begin with the rows that the stream holds.  Windows that are closed
- * stay closed.
+ * state (except for a queue): begin with the rows that the stream holds.
+ * Windows that are closed stay closed.
  */
 void
 weir_aggregate_start(WeirAggregate *agg)
 {
 	if (!OidIsValid(weir_runs_relid(agg->id)))
-		weir_runs_create(agg->id);
+		weir_runs_create(agg->id, is_queue(agg->stream_id));
 	agg->cursor_id = weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
@@ -260,6 +270,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);
+	weir_runs_set_dumped(agg.id, is_queue(agg.stream_id));
 	more = maintain_runs(&agg);
 	return maintain_retention(&agg) || more;
 }
