@@ -266,7 +266,9 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
+		PushActiveSnapshot(GetTransactionSnapshot());
 		weir_aggregate_start(&agg);
+		PopActiveSnapshot();
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);
