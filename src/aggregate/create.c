@@ -405,7 +405,6 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	NewAggregate new;
 	Datum		lateness;
 	Datum		retention = (Datum) 0;
-	WeirStream	stream;
 	bool		has_retention = !PG_ARGISNULL(3);
 	bool		with_data;
 
@@ -440,10 +439,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	weir_runs_create(new.agg.id);
-	if (weir_stream_lookup_id(new.agg.stream_id, &stream) &&
-		stream.retention_usec == 0)
-		weir_runs_set_dumped(new.agg.id, true);
+	weir_runs_create(new.agg.id, new.def->stream.retention_usec == 0);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;

@@ -387,23 +387,24 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 
 /* ---------- computing the rows ---------- */
 
-/* State rows of what has been committed but not consumed. */
+/*
+ * State rows of what has been committed but not consumed.  Without a cursor
+ * the aggregate has just been restored from a dump: all that is in the table.
+ */
 static Tuplestorestate *
-pending_rows(WeirDefinition *def, const WeirAggregate *agg, Timestamp bound,
+pending_rows(WeirDefinition *def, int32 cursor_id, Timestamp bound,
 			 Snapshot snapshot)
 {
-	WeirBatch  *batch = agg->is_ready ?
-		weir_batch_pending(agg->cursor_id, snapshot) :
-		weir_batch_everything(agg->stream_id, snapshot);
+	WeirBatch  *batch = cursor_id == 0 ? NULL :
+		weir_batch_pending(cursor_id, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
 
-	if (weir_batch_max_rows(batch) > 0)
-	{
-		DestReceiver *dest = weir_source_receiver(rows);
-
+	if (batch == NULL)
+		weir_partial_from_table(def, bound, dest);
+	else if (weir_batch_max_rows(batch) > 0)
 		(void) weir_partial_from_batch(def, batch, bound, dest);
-		dest->rDestroy(dest);
-	}
+	dest->rDestroy(dest);
 	return rows;
 }
 
@@ -415,19 +416,16 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
+	memset(cursor, 0, sizeof(*cursor));
+	cursor->watermark = DT_NOBEGIN;
 	if (!agg->is_ready)
-	{
-		/* fresh from a dump: all rows are still to be consumed */
-		memset(cursor, 0, sizeof(WeirCursor));
-		cursor->watermark = DT_NOBEGIN;
 		return;
-	}
 	if (!weir_cursor_read(agg->cursor_id, snapshot, cursor))
 		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("aggregate \"%s\" has changed since this snapshot",
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" has lost its place in the stream",
 						get_rel_name(agg->view)),
-				 errhint("Retry the transaction.")));
+				 errhint("Drop the continuous aggregate and create it again.")));
 	if (weir_consume_is_in_tick(agg->cursor_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -442,28 +440,29 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
 {
 	Timestamp	bound = weir_aggregate_bound(agg, cursor->watermark);
-	Oid			state = weir_runs_relid(agg->id);
 	WeirRunRange range;
+	Oid			state = weir_runs_relid(agg->id);
 	WeirRunReader *reader = NULL;
 	WeirStateSource *source = NULL;
 	Tuplestorestate *pending = NULL;
 	DestReceiver *dest;
 
-	/* one that is fresh from a dump may have no state yet */
+	chunk_range(def, filter, &range);
 	if (OidIsValid(state))
 	{
-		chunk_range(def, filter, &range);
 		reader = weir_runs_begin_read(def, state, &range, snapshot);
 		source = weir_runs_source(reader);
 	}
 	if (agg->realtime || !agg->is_ready)
 	{
-		WeirStateSource *rows;
+		WeirStateSource *unread;
 
-		pending = pending_rows(def, agg, bound, snapshot);
-		rows = weir_source_stored(def, pending);
-		source = source ? weir_source_concat(source, rows) : rows;
+		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
+		unread = weir_source_stored(def, pending);
+		source = source != NULL ? weir_source_concat(source, unread) : unread;
 	}
+	if (source == NULL)
+		return;
 	if (def->is_session)
 		source = weir_session_merge(def, source);
 	source = weir_source_spread(def, source, Max(bound, filter->after),

@@ -207,12 +207,21 @@ maintain_retention(const WeirAggregate *agg)
 
 /* ---------- cursors ---------- */
 
+static bool
+is_queue(int32 stream_id)
+{
+	WeirStream	stream;
+
+	return weir_stream_lookup_id(stream_id, &stream) &&
+		stream.retention_usec == 0;
+}
+
 /*
  * After a restore the definition is there, and the closed rows are, but no
- * state, unless the stream is a queue: begin with the rows that the stream
- * holds.  Windows that are closed stay closed.  A running aggregate over rows
- * that retention has deleted cannot be made again; whether to go on with what
- * is left is the owner's to say.
+ * state (except for a queue): begin with the rows that the stream holds.
+ * Windows that are closed stay closed.  A running aggregate over rows that
+ * retention has deleted cannot be made again; whether to go on with what is
+ * left is the owner's to say.
  */
 void
 weir_aggregate_start(WeirAggregate *agg)
@@ -221,7 +230,7 @@ weir_aggregate_start(WeirAggregate *agg)
 	WeirStream	stream;
 
 	if (!OidIsValid(weir_runs_relid(agg->id)))
-		weir_runs_create(agg->id);
+		weir_runs_create(agg->id, is_queue(agg->stream_id));
 	agg->cursor_id = weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
@@ -270,7 +279,9 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
+		PushActiveSnapshot(GetTransactionSnapshot());
 		weir_aggregate_start(&agg);
+		PopActiveSnapshot();
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);

@@ -498,27 +498,6 @@ weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 	return batch;
 }
 
-WeirBatch *
-weir_batch_everything(int32 stream_id, Snapshot snapshot)
-{
-	WeirStream	stream;
-	WeirBatch  *batch;
-	WeirCursor	start = {0};
-	Oid			leaf;
-	BlockNumber block;
-
-	if (!weir_stream_lookup_id(stream_id, &stream))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("stream %d does not exist", stream_id)));
-	if (reader_hook)
-		reader_hook();
-	batch = make_batch(&stream, snapshot);
-	LockRelationOid(stream.relid, AccessShareLock);
-	collect_history(batch, &start, PG_INT64_MAX, &leaf, &block);
-	return batch;
-}
-
 int64
 weir_batch_max_rows(const WeirBatch *batch)
 {

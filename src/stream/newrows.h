@@ -28,12 +28,6 @@ typedef struct WeirBatch WeirBatch;
  */
 extern WeirBatch *weir_batch_pending(int32 cursor_id, Snapshot snapshot);
 
-/*
- * All rows of the stream that the snapshot sees: for a reader of a stream
- * that came out of a dump and has no cursor yet.
- */
-extern WeirBatch *weir_batch_everything(int32 stream_id, Snapshot snapshot);
-
 /* Called by readers (weir_batch_pending): see to it that a worker runs. */
 extern void weir_batch_set_reader_hook(void (*hook) (void));
 
