@@ -69,7 +69,9 @@ OBJS_STORAGE = \
 	src/storage/algebra.o \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
-	src/storage/tableops.o
+	src/storage/tableops.o \
+	src/storage/authorized_view.o \
+	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -141,7 +143,8 @@ SQL_STORAGE = \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
 	src/storage/algebra.sql \
-	src/storage/compact.sql
+	src/storage/compact.sql \
+	src/storage/authorized_view.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
@@ -155,6 +158,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
@@ -194,20 +198,27 @@ REGRESS_STORAGE = \
 	gc \
 	rmw \
 	wide_table_errors \
-	wide_table_random
+	wide_table_random \
+	wide_table_rules \
+	wide_table_hll \
+	authorized_view
 
 REGRESS_STREAM = \
 	stream \
 	stream_errors \
-	stream_rewrite
+	stream_rewrite \
+	stream_ddl
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
 	session \
+	cascade \
+	aggregate_random \
 	aggregate_errors \
-	state
+	state \
+	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
@@ -218,6 +229,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	stream_locks \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \

@@ -458,6 +458,7 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	WeirCursor	cursor;
 	Timestamp	before;
 	Timestamp	after;
+	WeirAggregateCounts counts = {0};
 	WeirIdentity identity;
 
 	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, NULL, &cursor))
@@ -468,9 +469,9 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	after = weir_aggregate_bound(agg, cursor.watermark);
 
 	weir_aggregate_become_owner(agg, &identity);
-	(void) weir_closing_run(agg,
-							weir_definition_analyze(weir_definition_query(agg->query)),
-							before, after);
+	weir_closing_run(agg,
+					 weir_definition_analyze(weir_definition_query(agg->query)),
+					 before, after, &counts);
 	weir_restore_identity(&identity);
 }
 

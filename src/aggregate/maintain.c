@@ -134,6 +134,7 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	weir_runs_end_read(reader);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
 }
 
 /* True if something was merged. */
@@ -210,8 +211,8 @@ maintain_retention(const WeirAggregate *agg)
  * state: begin with the rows that the stream holds.  Windows that are closed
  * stay closed.
  */
-static void
-start_anew(WeirAggregate *agg)
+void
+weir_aggregate_start(WeirAggregate *agg)
 {
 	if (!OidIsValid(weir_runs_relid(agg->id)))
 		weir_runs_create(agg->id);
@@ -255,7 +256,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
-		start_anew(&agg);
+		weir_aggregate_start(&agg);
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);

@@ -826,21 +826,34 @@ weir_runs_end_read(WeirRunReader *reader)
 	table_close(reader->rel, NoLock);
 }
 
+static int
+compare_ends(const void *a, const void *b)
+{
+	Timestamp	left = *(const Timestamp *) a;
+	Timestamp	right = *(const Timestamp *) b;
+
+	return left < right ? -1 : left > right;
+}
+
 int64
 weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
 {
-	int64		deleted = 0;
+	int64		ends = 0;
 	int			i;
 
 	LockRelationOid(RelationGetRelid(reader->rel), RowExclusiveLock);
 	for (i = 0; i < reader->nread; i++)
 	{
-		if (reader->ends[i] > until)
-			continue;
-		simple_heap_delete(reader->rel, &reader->tids[i]);
-		deleted++;
+		if (reader->ends[i] <= until)
+			simple_heap_delete(reader->rel, &reader->tids[i]);
 	}
-	return deleted;
+	qsort(reader->ends, reader->nread, sizeof(Timestamp), compare_ends);
+	for (i = 0; i < reader->nread && reader->ends[i] <= until; i++)
+	{
+		if (i == 0 || reader->ends[i] != reader->ends[i - 1])
+			ends++;
+	}
+	return ends;
 }
 
 /* ---------- what there is ---------- */

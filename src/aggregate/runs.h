@@ -73,7 +73,7 @@ extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
  * Delete of what has been read the windows that end by then; returns how many
- * chunks that was.  Nobody else may delete meanwhile: hold
+ * different ends these have.  Nobody else may delete meanwhile: hold
  * weir_aggregate_lock_state.
  */
 extern int64 weir_runs_delete_read(WeirRunReader *reader, Timestamp until);

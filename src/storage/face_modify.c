@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "storage/authorized_view.h"
 #include "storage/face.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
@@ -251,6 +252,7 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	FaceModify *state = rri->ri_FdwState;
 	bool		isnull;
 	Datum		d = ExecGetJunkAttribute(plan_slot, state->row_key_junk, &isnull);
+	WeirMutation mutation = {WEIR_DELETE_FROM_ROW};
 	struct varlena *v;
 	WeirRowKey	key;
 
@@ -259,8 +261,7 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	v = PG_DETOAST_DATUM_PACKED(d);
 	key.bytes = VARDATA_ANY(v);
 	key.len = VARSIZE_ANY_EXHDR(v);
-	weir_fold_begin_step(state->pending, 0, 0);
-	weir_fold_delete_row(state->pending);
+	weir_builder_add_mutation(state->pending, state->table, &mutation, 0);
 	put(state, key, state->pending);
 	weir_fold_reset(state->pending, NULL, 0);
 
@@ -299,6 +300,7 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 	{
 		WeirWideTable *table = weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc)));
 
+		weir_check_is_no_view(table);
 		rels = lappend(rels, open_for_truncate(table->delta));
 		relids = lappend_oid(relids, table->delta);
 		rels = lappend(rels, open_for_truncate(table->base));

@@ -39,6 +39,7 @@
 #include "utils/snapmgr.h"
 
 #include "storage/heapscan.h"
+#include "storage/authorized_view.h"
 #include "storage/filtered.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -147,16 +148,17 @@ lock_and_read(LockedRow *row, WeirWideTable *table, WeirRowKey key,
 	List	   *xids;
 	ListCell   *lc;
 
+	weir_check_row_in_view(table, key);
 	row->table = table;
 	row->key = key;
 	row->writer = weir_writer_open(table);
 	(void) GetCurrentTransactionId();
-	weir_row_lock(table->face, hash, true);
-	weir_barrier_acquire(table->face, hash, ExclusiveLock);
+	weir_row_lock(table->home, hash, true);
+	weir_barrier_acquire(table->home, hash, ExclusiveLock);
 	row->seq = weir_writer_next_seq(row->writer);
 	row->at = weir_clock_usec();
 	xids = doubtful_writers(table, key_datum);
-	weir_barrier_release(table->face, hash, ExclusiveLock);
+	weir_barrier_release(table->home, hash, ExclusiveLock);
 	foreach(lc, xids)
 		XactLockTableWait((TransactionId) lfirst_oid(lc), NULL, NULL, XLTW_None);
 

@@ -33,6 +33,7 @@
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -41,6 +42,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/authorized_view.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -79,6 +81,8 @@ weir_writer_open(WeirWideTable *table)
 	List	   *indexes;
 
 	writer->table = table;
+	if (table->home != table->face)
+		LockRelationOid(table->home, RowExclusiveLock);
 	writer->heap = table_open(table->delta, RowExclusiveLock);
 	indexes = RelationGetIndexList(writer->heap);
 	if (list_length(indexes) == 1)
@@ -141,6 +145,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 	HeapTuple	tuple;
 	bytea	   *key_datum = (bytea *) cstring_to_text_with_len(key.bytes, key.len);
 
+	weir_check_row_in_view(writer->table, key);
 	values[0] = PointerGetDatum(key_datum);
 	values[1] = Int64GetDatum(seq);
 	values[2] = PointerGetDatum(delta);
@@ -159,7 +164,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 void
 weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
 {
-	Oid			face = writer->table->face;
+	Oid			face = writer->table->home;
 	uint32		hash = weir_row_hash(key.bytes, key.len);
 	int64		seq;
 
@@ -317,10 +322,15 @@ weir_builder_add_mutation(WeirFold *fold, const WeirWideTable *table,
 	weir_fold_begin_step(fold, 0, 0);
 	if (mutation->kind == WEIR_DELETE_FROM_ROW)
 	{
+		weir_check_whole_row_in_view(table);
 		weir_fold_delete_row(fold);
 		return;
 	}
 	family = weir_family_get(table, mutation->family, mutation->family_len);
+	weir_check_column_in_view(table, family,
+							  mutation->kind == WEIR_DELETE_FROM_FAMILY ?
+							  NULL : mutation->qualifier,
+							  mutation->qualifier_len);
 	if (mutation->kind == WEIR_DELETE_FROM_FAMILY)
 	{
 		weir_fold_delete_family(fold, family->number);

@@ -184,6 +184,7 @@ find_cursors(int32 stream_id)
 	List	   *ids = NIL;
 	ListCell   *lc;
 
+	weir_stream_revive(stream_id);
 	foreach(lc, weir_cursor_list(stream_id))
 		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
 	weir_worker_remember(ids);
@@ -304,9 +305,8 @@ end_for_good_unless_connected(int code, Datum arg)
 }
 
 /*
- * Somebody wants the database for himself, to drop it or to copy it as a
- * template: let him.  What he locks it with conflicts with the lock of a
- * session that connects.
+ * Somebody wants the database for himself (DROP), or quiet (as a template):
+ * let him.  Those who connect take the same lock as we do.
  */
 static void
 give_way(void)
