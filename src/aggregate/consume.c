@@ -51,6 +51,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/source.h"
+#include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
 
@@ -254,6 +255,7 @@ take_tick(WeirTick *tick, int32 id)
 						 weir_aggregate_bound(&agg, weir_tick_watermark(tick)),
 						 &counts);
 	weir_restore_identity(&saved);
+	WEIR_DEBUG_POINT("tick_aggregate");
 
 	if (counts.state_rows > 0 || counts.late_rows > 0 || counts.closed_windows > 0)
 	{
