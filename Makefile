@@ -70,7 +70,8 @@ OBJS_STORAGE = \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
-	src/storage/authorized_view.o
+	src/storage/authorized_view.o \
+	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -205,7 +206,8 @@ REGRESS_STORAGE = \
 REGRESS_STREAM = \
 	stream \
 	stream_errors \
-	stream_rewrite
+	stream_rewrite \
+	stream_ddl
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -227,6 +229,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	stream_locks \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \

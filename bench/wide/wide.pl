@@ -9,6 +9,8 @@
 use strict;
 use warnings;
 
+use Time::HiRes qw(usleep);
+
 our (%measure, $n_runs, $seconds, $tmp, $src);
 
 my $clients = 2;
@@ -18,33 +20,78 @@ my %shape_name = (
 	jsonb => 'jsonb rows',
 	hstore => 'hstore rows');
 
-# Rates of several things measured in turns: name => median.
+# Several things measured in turns: name => [median, median of processor time].
+# Each is measured by run_one->(name), which returns a number, or one and the
+# processor time that the server used.
 sub in_turns
 {
 	my ($runs, $names, $run_one) = @_;
-	my %all;
+	my (%all, %cpu);
 
 	foreach my $run (0 .. $runs - 1)
 	{
 		my @order = map { $names->[ ($_ + $run) % @$names ] } 0 .. $#$names;
-		push @{ $all{$_} }, $run_one->($_) foreach @order;
+		foreach my $name (@order)
+		{
+			my ($value, $cpu) = $run_one->($name);
+			push @{ $all{$name} }, $value;
+			push @{ $cpu{$name} }, $cpu if defined $cpu;
+		}
 	}
-	return map { $_ => median(@{ $all{$_} }) } @$names;
+	return map { $_ => [ median(@{ $all{$_} }), $cpu{$_} && median(@{ $cpu{$_} }) ] } @$names;
 }
 
-# Lines of the table: the wide table beside each of the others. "show" makes a
-# text of a number; where less is better, the ratio is that of the speeds too.
+# One line of the table. "show" makes a text of a number; the ratio is that of
+# the speeds, also where less is better.
+sub compare
+{
+	my ($what, $other, $this, $that, $show, $less_is_better, $goal) = @_;
+
+	row($what, $other, $show->($this->[0]), $show->($that->[0]),
+		$less_is_better ? ratio($that->[0], $this->[0]) : ratio($this->[0], $that->[0]),
+		$goal // '-', $this->[1] && $that->[1] ? $that->[1] / $this->[1] : undef);
+	return;
+}
+
+# The wide table beside each of the others.
 sub beside
 {
 	my ($what, $goals, $show, $less_is_better, %median) = @_;
 
 	foreach my $other (grep { exists $median{$_} && $_ ne 'wide' } @shapes)
 	{
-		my $ratio = $less_is_better ? ratio($median{$other}, $median{wide}) : ratio($median{wide}, $median{$other});
-
-		row($what, $shape_name{$other}, $show->($median{wide}), $show->($median{$other}), $ratio, $goals->{$other} // '-');
+		compare($what, $shape_name{$other}, $median{wide}, $median{$other}, $show, $less_is_better, $goals->{$other});
 	}
 	return;
+}
+
+# Processor time of the server's processes that have ended, in seconds.
+sub ended_processor_time
+{
+	open(my $in, '<', "$tmp/data/postmaster.pid") or die "could not read postmaster.pid: $!\n";
+	my $pid = <$in>;
+	chomp $pid;
+	open($in, '<', "/proc/$pid/stat") or die "could not read /proc/$pid/stat: $!\n";
+	my @stat = split / /, <$in>;
+	return ($stat[15] + $stat[16]) / 100;
+}
+
+# The rate that run_one returns, and the server's processor time for one turn.
+sub with_processor_time
+{
+	my ($run_one) = @_;
+	my $before = ended_processor_time();
+	my $rate = $run_one->();
+
+	usleep(100_000);    # until the sessions have ended
+	return ($rate, (ended_processor_time() - $before) / ($rate * $seconds));
+}
+
+sub client_rate
+{
+	my @args = @_;
+
+	return with_processor_time(sub { return pgbench_tps(@args) });
 }
 
 sub per_second { return sprintf '%.0f/s', shift }
@@ -131,10 +178,12 @@ sub reader_rate
 		  or die "could not compile reader.c\n";
 	}
 	local $ENV{PGDATABASE} = 'bench';
-	my $answer = `$reader $clients $seconds $format $keys "$query"`;
+	return with_processor_time(sub {
+		my $answer = `$reader $clients $seconds $format $keys "$query"`;
 
-	die "reader failed\n" if $? != 0;
-	return $answer;
+		die "reader failed\n" if $? != 0;
+		return $answer;
+	});
 }
 
 my %point_query = (
@@ -165,7 +214,7 @@ $measure{wide_read} = sub {
 	beside("the same with pgbench -M prepared (text)",
 		$goals, \&per_second, 0,
 		in_turns($n_runs, \@shapes,
-			sub { pgbench_tps("\\set key random(1, $keys)\n" . point_query($_[0], ':key::text') . ";\n", $clients) }));
+			sub { client_rate("\\set key random(1, $keys)\n" . point_query($_[0], ':key::text') . ";\n", $clients) }));
 };
 
 $measure{wide_scan} = sub {
@@ -183,7 +232,10 @@ $measure{wide_scan} = sub {
 	beside("scan of $keys 1-KB rows in key order", { cells => '>= 3 x, and >= 220 MB/s' },
 		sub { sprintf '%.0f MB/s', shift }, 0,
 		in_turns($n_runs, \@shapes,
-			sub { $bytes / 1e3 / timed('SET enable_sort = off', 'SET enable_hashagg = off', $query{ $_[0] })->[0] }));
+			sub {
+				my ($ms, $cpu) = @{ timed('SET enable_sort = off', 'SET enable_hashagg = off', $query{ $_[0] }) };
+				return ($bytes / 1e3 / $ms, $cpu);
+			}));
 };
 
 $measure{wide_column} = sub {
@@ -195,7 +247,8 @@ $measure{wide_column} = sub {
 		hstore => "SELECT cells -> ('c' || :q) FROM hstore_rows WHERE row_key = '1'");
 	my $latency = sub {
 		my ($text) = @_;
-		return 1000 / pgbench_tps("\\set q random(1, $columns)\n$text;\n", 1);
+		my ($rate, $cpu) = client_rate("\\set q random(1, $columns)\n$text;\n", 1);
+		return (1000 / $rate, $cpu);
 	};
 
 	without_worker();
@@ -245,7 +298,7 @@ $measure{wide_write} = sub {
 			{ jsonb => $goal }, \&per_second, 0,
 			in_turns($n_runs, \@shapes, sub {
 				checkpoint();
-				return pgbench_tps(write_script($_[0], $keys), $clients);
+				return client_rate(write_script($_[0], $keys), $clients);
 			}));
 	}
 };
@@ -267,7 +320,7 @@ $measure{wide_set_cell} = sub {
 		{ cells => '>= 0.9 x', jsonb => '>= 100 x' }, \&per_second, 0,
 		in_turns($n_runs, \@shapes, sub {
 			checkpoint();
-			return pgbench_tps($script . $write{ $_[0] }, $clients);
+			return client_rate($script . $write{ $_[0] }, $clients);
 		}));
 };
 
@@ -286,11 +339,10 @@ $measure{wide_counter} = sub {
 		my %median = in_turns($n_runs, [ 'wide', 'cells' ], sub {
 			sql("SELECT weir.compact('counter')", 'VACUUM counter_delta, counter_base, plain_counter');
 			checkpoint();
-			return pgbench_tps($write{ $_[0] }, 16);
+			return client_rate($write{ $_[0] }, 16);
 		});
-		row("counter, 16 clients, synchronous_commit $sync", 'UPDATE ... SET n = n + 1',
-			per_second($median{wide}), per_second($median{cells}), ratio($median{wide}, $median{cells}),
-			$sync eq 'on' ? '>= 5 x' : '>= 1.5 x');
+		compare("counter, 16 clients, synchronous_commit $sync", 'UPDATE ... SET n = n + 1',
+			$median{wide}, $median{cells}, \&per_second, 0, $sync eq 'on' ? '>= 5 x' : '>= 1.5 x');
 	}
 };
 
@@ -306,11 +358,16 @@ $measure{wide_load} = sub {
 		my ($shape) = @_;
 		fresh_shapes();
 		checkpoint();
-		my $time = 0;
-		$time += timed($_)->[0] foreach @{ $load{$shape} };
+		my ($time, $cpu) = (0, 0);
+		foreach my $statement (@{ $load{$shape} })
+		{
+			my $used = timed($statement);
+			$time += $used->[0];
+			$cpu += $used->[1];
+		}
 		vacuum($shape);
-		$size{$shape} = sql('SELECT ' . join(' + ', map { "pg_total_relation_size('$_')" } @{ $relations{$shape} }));
-		return $time;
+		$size{$shape} = [ sql('SELECT ' . join(' + ', map { "pg_total_relation_size('$_')" } @{ $relations{$shape} })) ];
+		return ($time, $cpu);
 	});
 	beside('bulk load of 1 M cells in 1,000 rows, compaction included', { cells => '>= 1 x' }, \&ms, 1, %time);
 	beside('size on disk, 1 M cells of 20 bytes in 1,000 rows, compacted and vacuumed', { cells => '>= 3 x' },
@@ -325,11 +382,11 @@ $measure{wide_deltas} = sub {
 
 	without_worker();
 	fill_shapes($keys, 100, 108, 'wide');
-	my $rest = median(map { $rate->() } 1 .. $n_runs);
+	my %rest = in_turns($n_runs, ['wide'], $rate);
 	sql("SELECT weir.mutate_row('wide', key::text, weir.set_cell('f', 'c' || i, 'changed', '2024-01-01')) FROM generate_series(1, 100) i, generate_series(1, $keys) key");
-	my $unmerged = median(map { $rate->() } 1 .. $n_runs);
-	row("point read of a 100-cell row with 100 unmerged deltas, $clients clients, binary", 'the same row compacted',
-		per_second($unmerged), per_second($rest), ratio($unmerged, $rest), 'reported');
+	my %unmerged = in_turns($n_runs, ['wide'], $rate);
+	compare("point read of a 100-cell row with 100 unmerged deltas, $clients clients, binary",
+		'the same row compacted', $unmerged{wide}, $rest{wide}, \&per_second, 0, 'reported');
 
 	my $compactor = fork // die "could not fork: $!\n";
 	if ($compactor == 0)
@@ -348,11 +405,11 @@ BEGIN
 END $$
 SQL
 	}
-	my $busy = median(map { $rate->() } 1 .. $n_runs);
+	my %busy = in_turns($n_runs, ['wide'], $rate);
 	kill 'TERM', $compactor;
 	waitpid($compactor, 0);
-	row("point read while another session writes and compacts without pause, $clients clients, binary", 'the same at rest',
-		per_second($busy), per_second($rest), ratio($busy, $rest), 'reported');
+	compare("point read while another session writes and compacts without pause, $clients clients, binary",
+		'the same at rest', $busy{wide}, $rest{wide}, \&per_second, 0, 'reported');
 };
 
 1;
