@@ -194,6 +194,7 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_columns \
 	gc \
 	rmw \
 	wide_table_errors \
