@@ -52,6 +52,7 @@ OBJS_TYPES = \
 OBJS_STORAGE = \
 	src/storage/owner.o \
 	src/storage/sequence.o \
+	src/storage/shape.o \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
@@ -195,6 +196,7 @@ REGRESS_STORAGE = \
 	wide_table \
 	wide_table_face \
 	wide_table_columns \
+	wide_table_shape \
 	gc \
 	rmw \
 	wide_table_errors \
