@@ -71,7 +71,8 @@ OBJS_STORAGE = \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
-	src/storage/authorized_view.o
+	src/storage/authorized_view.o \
+	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -208,7 +209,8 @@ REGRESS_STORAGE = \
 REGRESS_STREAM = \
 	stream \
 	stream_errors \
-	stream_rewrite
+	stream_rewrite \
+	stream_ddl
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -218,7 +220,8 @@ REGRESS_AGGREGATE = \
 	cascade \
 	aggregate_random \
 	aggregate_errors \
-	state
+	state \
+	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
@@ -229,6 +232,7 @@ ISOLATION = \
 	old_snapshot \
 	queue_delete \
 	writer_isolation \
+	stream_locks \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \

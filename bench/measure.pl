@@ -94,7 +94,8 @@ sub percentile
 }
 
 # side_by_side(RUNS, A, B): runs both in turns, changing the order; returns the
-# medians of both and, where the runs tell it, the ratio of their processor times.
+# medians of both and, where the runs tell it, the ratio of their processor times
+# and that of the first.
 sub side_by_side
 {
 	my ($runs, $this, $that) = @_;
@@ -118,7 +119,8 @@ sub side_by_side
 		median(map { $_->[0] } @this),
 		median(map { $_->[0] } @that),
 		median(map { $_->[1] } @that)
-		? median(map { $_->[1] } @this) / median(map { $_->[1] } @that) : undef);
+		? median(map { $_->[1] } @this) / median(map { $_->[1] } @that) : undef,
+		median(map { $_->[1] } @this));
 }
 
 # One line of the table; also printed at once.
@@ -507,14 +509,17 @@ $measure{wal} = sub {
 		sprintf('%.4g MB', $this / 1e6), sprintf('%.4g MB', $that / 1e6), ratio($this, $that), '<= 0.05');
 };
 
+require "$src/bench/aggregates/aggregates.pl";
+require "$src/bench/nexmark/nexmark.pl";
 require "$src/bench/wide/wide.pl";
 
+my @aggregates = qw(state_write million_groups hop live_point live_scan five);
 my @wide = qw(wide_read wide_write wide_scan wide_set_cell wide_column wide_counter wide_load wide_deltas);
-my @order = (qw(capture ingest insert insert_worker drain tick_size tick_snapshot freshness wal), @wide);
-my @wanted = map { $_ eq 'wide' ? @wide : $_ } @ARGV ? @ARGV : @order;
+my @order = (qw(capture ingest insert insert_worker drain tick_size tick_snapshot freshness wal), @aggregates, 'nexmark', @wide);
+my @wanted = map { $_ eq 'wide' ? @wide : $_ eq 'aggregates' ? @aggregates : $_ } @ARGV ? @ARGV : @order;
 foreach my $name (@wanted)
 {
-	die "no such row: $name (there are: @order, wide)\n" unless $measure{$name};
+	die "no such row: $name (there are: @order, wide, aggregates)\n" unless $measure{$name};
 }
 
 system('createdb', 'bench') == 0 or die "could not create the database\n";

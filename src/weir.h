@@ -124,6 +124,19 @@
 #define WeirProcIsWorker(proc) ((proc)->isBackgroundWorker)
 #endif
 
+/*
+ * The process of a virtual transaction id, or NULL, and the one that a process
+ * has: numbered otherwise since 17.  Needs storage/proc.h and, before 17,
+ * storage/sinvaladt.h, since then storage/procarray.h.
+ */
+#if PG_VERSION_NUM >= 170000
+#define WeirVxidGetProc(v) ProcNumberGetProc((v).procNumber)
+#define WeirProcLxid(proc) ((proc)->vxid.lxid)
+#else
+#define WeirVxidGetProc(v) BackendIdGetProc((v).backendId)
+#define WeirProcLxid(proc) ((proc)->lxid)
+#endif
+
 /* Intervals can be infinite since 17. */
 #if PG_VERSION_NUM >= 170000
 #define WeirIntervalIsFinite(i) (!INTERVAL_NOT_FINITE(i))

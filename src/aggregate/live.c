@@ -429,22 +429,17 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 
 /* With the owner's rights: put the rows into the scan's tuplestore. */
 static void
-compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
-		ExprContext *econtext, Snapshot snapshot)
+compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
+		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
 {
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
 	Timestamp	bound = weir_aggregate_bound(agg, cursor->watermark);
-	LiveFilter	filter;
 	WeirRunRange range;
 	WeirRunReader *reader;
 	WeirStateSource *source;
 	Tuplestorestate *pending = NULL;
 	DestReceiver *dest;
 
-	evaluate_conditions(scan, def, econtext, &filter);
-	if (filter.is_empty)
-		return;
-	chunk_range(def, &filter, &range);
+	chunk_range(def, filter, &range);
 	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
 								  snapshot);
 	source = weir_runs_source(reader);
@@ -455,12 +450,12 @@ compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
 	}
 	if (def->is_session)
 		source = weir_session_merge(def, source);
-	source = weir_source_spread(def, source, Max(bound, filter.after),
-								filter.until);
+	source = weir_source_spread(def, source, Max(bound, filter->after),
+								filter->until);
 	dest = CreateTuplestoreDestReceiver();
 	SetTuplestoreDestReceiverParams(dest, scan->rows, scan->context, false,
 									NULL, NULL);
-	weir_partial_finish(def, source, key_conditions(def, &filter), dest);
+	weir_partial_finish(def, source, key_conditions(def, filter), dest);
 	dest->rDestroy(dest);
 	weir_runs_end_read(reader);
 	if (pending != NULL)
@@ -475,7 +470,9 @@ compute_rows(ForeignScanState *node)
 	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
 	MemoryContext old;
 	WeirAggregate agg;
+	WeirDefinition *def;
 	WeirCursor	cursor;
+	LiveFilter	filter;
 	WeirIdentity saved;
 
 	MemoryContextReset(scan->context);
@@ -483,9 +480,16 @@ compute_rows(ForeignScanState *node)
 	scan->rows = tuplestore_begin_heap(true, false, work_mem);
 	PushActiveSnapshot(snapshot);
 	find_aggregate(relid, snapshot, &agg, &cursor);
-	weir_aggregate_become_owner(&agg, &saved);
-	compute(scan, &agg, &cursor, node->ss.ps.ps_ExprContext, snapshot);
-	weir_restore_identity(&saved);
+	def = weir_definition_analyze(weir_definition_query(agg.query));
+
+	/* the values of conditions are the reader's expressions: with his rights */
+	evaluate_conditions(scan, def, node->ss.ps.ps_ExprContext, &filter);
+	if (!filter.is_empty)
+	{
+		weir_aggregate_become_owner(&agg, &saved);
+		compute(scan, &agg, def, &cursor, &filter, snapshot);
+		weir_restore_identity(&saved);
+	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 }

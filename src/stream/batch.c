@@ -36,6 +36,7 @@
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -68,8 +69,9 @@ typedef struct OpenLeaf
 struct WeirBatchReader
 {
 	WeirBatch  *batch;
+	MemoryContext context;		/* that it was made in */
 	Relation	rel;			/* the stream */
-	OpenLeaf   *leaves;
+	OpenLeaf  **leaves;
 	int			nleaves;
 	int			maxleaves;
 	OpenLeaf   *leaf;			/* that of the present page */
@@ -513,6 +515,7 @@ weir_batch_reader_begin(WeirBatch *batch, Relation rel)
 	WeirBatchReader *reader = palloc0(sizeof(WeirBatchReader));
 
 	reader->batch = batch;
+	reader->context = CurrentMemoryContext;
 	reader->rel = rel;
 	reader->buffer = InvalidBuffer;
 	reader->strategy = GetAccessStrategy(BAS_BULKREAD);
@@ -547,7 +550,7 @@ weir_batch_reader_end(WeirBatchReader *reader)
 	release_page(reader);
 	for (int i = 0; i < reader->nleaves; i++)
 	{
-		OpenLeaf   *leaf = &reader->leaves[i];
+		OpenLeaf   *leaf = reader->leaves[i];
 
 		ExecDropSingleTupleTableSlot(leaf->slot);
 		if (leaf->mapped)
@@ -555,6 +558,7 @@ weir_batch_reader_end(WeirBatchReader *reader)
 		if (leaf->map)
 			free_attrmap(leaf->map);
 		table_close(leaf->rel, NoLock);
+		pfree(leaf);
 	}
 	FreeAccessStrategy(reader->strategy);
 	pfree(reader);
@@ -564,20 +568,24 @@ static OpenLeaf *
 open_leaf(WeirBatchReader *reader, Oid relid)
 {
 	OpenLeaf   *leaf;
+	MemoryContext old;
 
 	/* the one before is most likely the one */
 	for (int i = reader->nleaves - 1; i >= 0; i--)
-		if (reader->leaves[i].relid == relid)
-			return &reader->leaves[i];
+		if (reader->leaves[i]->relid == relid)
+			return reader->leaves[i];
 
+	old = MemoryContextSwitchTo(reader->context);
 	if (reader->nleaves == reader->maxleaves)
 	{
 		reader->maxleaves = Max(4, reader->maxleaves * 2);
 		reader->leaves = reader->leaves ?
-			repalloc(reader->leaves, sizeof(OpenLeaf) * reader->maxleaves) :
-			palloc(sizeof(OpenLeaf) * reader->maxleaves);
+			repalloc(reader->leaves, sizeof(OpenLeaf *) * reader->maxleaves) :
+			palloc(sizeof(OpenLeaf *) * reader->maxleaves);
 	}
-	leaf = &reader->leaves[reader->nleaves++];
+	/* each stays where it is: the reader points to one of them */
+	leaf = palloc(sizeof(OpenLeaf));
+	reader->leaves[reader->nleaves++] = leaf;
 	leaf->relid = relid;
 	leaf->rel = table_open(relid, AccessShareLock);
 	leaf->nblocks = RelationGetNumberOfBlocks(leaf->rel);
@@ -593,6 +601,7 @@ open_leaf(WeirBatchReader *reader, Oid relid)
 			leaf->mapped = MakeSingleTupleTableSlot(RelationGetDescr(reader->rel),
 													&TTSOpsVirtual);
 	}
+	MemoryContextSwitchTo(old);
 	/* what was not there when we looked must not appear later (SERIALIZABLE) */
 	PredicateLockRelation(leaf->rel, reader->batch->snapshot);
 	return leaf;

@@ -36,6 +36,9 @@
 #include "access/genam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -45,6 +48,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "stream/capture.h"
 #include "stream/log.h"
@@ -68,6 +72,7 @@ typedef struct CaptureBuffer
 {
 	BufferKey	key;			/* must be first */
 	int32		stream_id;		/* 0: no stream when the first row came */
+	bool		has_event_time; /* the index is on the stream's event time */
 	int			nruns;
 	int			maxruns;
 	int			nxids;
@@ -117,6 +122,7 @@ buffer_for(Oid relid, Oid filenode)
 	if (!found)
 	{
 		buffer->stream_id = 0;
+		buffer->has_event_time = false;
 		buffer->nruns = buffer->nxids = 0;
 		buffer->maxruns = INITIAL_RUNS;
 		buffer->maxxids = INITIAL_XIDS;
@@ -127,6 +133,8 @@ buffer_for(Oid relid, Oid filenode)
 										  sizeof(TransactionId) * INITIAL_XIDS);
 		/* remembered now, since a detached partition has lost its parent */
 		buffer->stream_id = weir_stream_of_leaf(relid);
+		buffer->has_event_time = buffer->stream_id != 0 &&
+			weir_stream_has_event_time(buffer->stream_id);
 	}
 	return buffer;
 }
@@ -170,6 +178,22 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 }
 
 /*
+ * The stream whose log is to be written; false if there is none.  The table
+ * may have become one since the first row.  Or this very transaction has
+ * dropped the stream, the extension, or rolled the making of the stream back;
+ * others cannot have, since we hold a lock on the table.
+ */
+static bool
+find_stream(CaptureBuffer *buffer)
+{
+	if (!OidIsValid(get_namespace_oid(WEIR_SCHEMA, true)))
+		return false;
+	if (buffer->stream_id == 0 || !weir_log_exists(buffer->stream_id))
+		buffer->stream_id = weir_stream_of_leaf(buffer->key.relid);
+	return buffer->stream_id != 0 && weir_log_exists(buffer->stream_id);
+}
+
+/*
  * Write one buffer's entries and empty it.  Rows of a table that is not a
  * stream (yet, or any more) are nobody's business: the rows that a new stream
  * finds are its history.
@@ -194,17 +218,19 @@ flush_buffer(CaptureBuffer *buffer)
 	}
 	ReleaseSysCache(tuple);
 
-	/* may have become one since the first row */
-	if (buffer->stream_id == 0)
-		buffer->stream_id = weir_stream_of_leaf(buffer->key.relid);
-	if (buffer->stream_id != 0)
+	if (find_stream(buffer))
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
-		weir_log_write(buffer->stream_id, buffer->key.relid,
-					   buffer->key.filenode, GetTopFullTransactionId(),
-					   buffer->runs, buffer->nruns,
-					   buffer->xids, buffer->nxids);
+
+		/*
+		 * A stream fresh from a dump has no log yet: what is inserted until
+		 * it is revived is its history, like all that came from the dump.
+		 */
+		(void) weir_log_write(buffer->stream_id, buffer->key.relid,
+							  buffer->key.filenode, GetTopFullTransactionId(),
+							  buffer->runs, buffer->nruns,
+							  buffer->xids, buffer->nxids);
 		has_logged = true;
 	}
 	buffer->nruns = buffer->nxids = 0;
@@ -329,6 +355,19 @@ weir_capture_move(Oid relid, Oid filenode)
 	}
 }
 
+static void
+refuse_infinite_time(Relation heap, IndexInfo *index_info)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("event time \"%s\" of stream \"%s\" must be finite",
+					NameStr(TupleDescAttr(RelationGetDescr(heap),
+										  index_info->ii_IndexAttrNumbers[0] - 1)->attname),
+					RelationGetRelationName(heap)),
+			 errdetail("No window has a row whose event time is infinite."),
+			 errhint("Leave such rows out, or give them the time of their arrival.")));
+}
+
 /*
  * Note one row.  Called for every row inserted: the common case is that the
  * run before goes on.
@@ -353,6 +392,10 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 				 buffer->key.filenode != WeirRelFileNumber(heap)))
 		last_buffer = buffer = buffer_for(RelationGetRelid(heap),
 										  WeirRelFileNumber(heap));
+
+	if (unlikely(buffer->has_event_time && !isnull[0] &&
+				 TIMESTAMP_NOT_FINITE(DatumGetTimestamp(values[0]))))
+		refuse_infinite_time(heap, index_info);
 
 	xid = GetCurrentTransactionId();
 	if (unlikely(xid != buffer->last_xid))
@@ -380,6 +423,44 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 }
 
 /*
+ * What ALTER TABLE can do to a stream, too, and would do it no good.
+ */
+static void
+check_heap(Relation heap, AttrNumber column)
+{
+	AttrNumber	first_column;
+	bool		valid;
+	int32		stream_id;
+	Oid			type;
+
+	if (heap->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support temporary tables",
+						WEIR_CAPTURE_AM)));
+	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" supports tables of access method \"heap\" only",
+						WEIR_CAPTURE_AM)));
+	if (OidIsValid(weir_stream_capture_index(heap, &first_column, &valid)) &&
+		first_column != column)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("table \"%s\" has a capture index on another column",
+						RelationGetRelationName(heap)),
+				 errdetail("The column of a capture index is the event time.")));
+	stream_id = weir_stream_of_leaf(RelationGetRelid(heap));
+	type = TupleDescAttr(RelationGetDescr(heap), column - 1)->atttypid;
+	if (stream_id != 0 && type != TIMESTAMPTZOID && type != TIMESTAMPOID &&
+		weir_stream_has_event_time(stream_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("event-time column \"%s\" must be of type timestamp with time zone or timestamp",
+						NameStr(TupleDescAttr(RelationGetDescr(heap), column - 1)->attname))));
+}
+
+/*
  * A build comes with CREATE INDEX, where there is nothing to do, with
  * REINDEX, the same, and with whatever gives the table a new file.
  */
@@ -396,11 +477,7 @@ capture_build(Relation heap, Relation index, IndexInfo *index_info)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("access method \"%s\" does not support partial indexes",
 						WEIR_CAPTURE_AM)));
-	if (heap->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("access method \"%s\" does not support temporary tables",
-						WEIR_CAPTURE_AM)));
+	check_heap(heap, index_info->ii_IndexAttrNumbers[0]);
 	if (!IsBinaryUpgrade)
 		weir_rewrite_follow(heap);
 	return palloc0(sizeof(IndexBuildResult));

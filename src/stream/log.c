@@ -304,7 +304,7 @@ create_slot(int32 stream_id, Slot *slot, int32 number, int64 turn)
 				 "leaf oid NOT NULL, filenode oid NOT NULL, xid xid8 NOT NULL, "
 				 "logged_at timestamptz NOT NULL, rows int NOT NULL, "
 				 "blocks int NOT NULL, xids bytea, runs bytea NOT NULL) "
-				 "WITH (autovacuum_enabled = off, "
+				 "USING heap WITH (autovacuum_enabled = off, "
 				 "toast.autovacuum_enabled = off, toast_tuple_target = 8160)",
 				 stream_id, number);
 	weir_restore_identity(&identity);
@@ -402,18 +402,20 @@ runs_of_an_entry(const WeirTidRun *runs, int nruns)
 	return n;
 }
 
-void
+bool
 weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 			   const WeirTidRun *runs, int nruns,
 			   const TransactionId *xids, int nxids)
 {
+	Oid			sequence = internal_relid("log", stream_id, "slot", true);
 	Relation	rel;
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {0};
 
+	if (!OidIsValid(sequence))
+		return false;
 	/* invariant 1: the caller's id exists, now read the slot */
-	rel = table_open(slot_relid(stream_id,
-								(int32) weir_sequence_read(weir_log_sequence(stream_id))),
+	rel = table_open(slot_relid(stream_id, (int32) weir_sequence_read(sequence)),
 					 RowExclusiveLock);
 
 	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
@@ -442,6 +444,7 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 		nruns -= packed;
 	}
 	table_close(rel, NoLock);
+	return true;
 }
 
 /* ----------------------------------------------------------------
@@ -619,17 +622,23 @@ weir_log_end(WeirLogScan *scan)
  * ----------------------------------------------------------------
  */
 
+/* An id of the present or the near past with its epoch. */
+static FullTransactionId
+widen(TransactionId xid)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return FullTransactionIdFromEpochAndXid(epoch, xid);
+}
+
 /* The oldest transaction that a fresh snapshot takes for running. */
 static FullTransactionId
 fresh_xmin(void)
 {
-	Snapshot	snapshot = GetLatestSnapshot();
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (snapshot->xmin > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, snapshot->xmin);
+	return widen(GetLatestSnapshot()->xmin);
 }
 
 static bool
@@ -664,16 +673,18 @@ static bool
 truncate_slot(int32 stream_id, Slot *slot,
 			  WeirLogConsumed is_consumed, void *arg)
 {
-	Relation	rel;
-	TransactionId horizon;
+	Relation	rel = table_open(slot->relid, AccessShareLock);
+	FullTransactionId horizon;
 
-	if (!ConditionalLockRelationOid(slot->relid, AccessExclusiveLock))
+	/* look first: to try for the lock takes an id and writes WAL */
+	horizon = widen(GetOldestNonRemovableTransactionId(rel));
+	if (!FullTransactionIdPrecedes(slot->drained_by, horizon) ||
+		!ConditionalLockRelationOid(slot->relid, AccessExclusiveLock))
+	{
+		table_close(rel, AccessShareLock);
 		return false;
-	rel = table_open(slot->relid, NoLock);
-	horizon = GetOldestNonRemovableTransactionId(rel);
-	if (!TransactionIdPrecedes(XidFromFullTransactionId(slot->drained_by),
-							   horizon) ||
-		!all_consumed(slot, is_consumed, arg))
+	}
+	if (!all_consumed(slot, is_consumed, arg))
 	{
 		/* let go of it at once: writers may want it after the next turn */
 		table_close(rel, NoLock);

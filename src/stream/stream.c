@@ -22,6 +22,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "common/int.h"
@@ -34,6 +35,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "storage/owner.h"
@@ -83,22 +85,38 @@ weir_interval_usec(Datum interval, const char *what)
 	return usec;
 }
 
+/*
+ * By the caches and without locks on the indexes: one that is being rebuilt
+ * is no reason to wait.
+ */
 Oid
-weir_stream_capture_index(Relation rel, bool *valid)
+weir_stream_capture_index(Relation rel, AttrNumber *attno, bool *valid)
 {
 	Oid			am = get_index_am_oid(WEIR_CAPTURE_AM, false);
-	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *lc;
 
-	foreach(lc, indexes)
+	foreach(lc, RelationGetIndexList(rel))
 	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		bool		is_capture = index->rd_rel->relam == am;
+		HeapTuple	tuple;
+		bool		is_capture;
 
-		*valid = index->rd_index->indisvalid && index->rd_index->indisready;
-		index_close(index, NoLock);
-		if (is_capture)
+		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+		is_capture = HeapTupleIsValid(tuple) &&
+			((Form_pg_class) GETSTRUCT(tuple))->relam == am;
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		if (!is_capture)
+			continue;
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+			*attno = index->indkey.values[0];
+			*valid = index->indisvalid && index->indisready;
+			ReleaseSysCache(tuple);
 			return lfirst_oid(lc);
+		}
 	}
 	return InvalidOid;
 }
@@ -123,19 +141,16 @@ fill_columns(WeirStream *stream, bool processing_time, const char *source)
 	if (!processing_time)
 	{
 		bool		valid;
-		Oid			index_oid = weir_stream_capture_index(rel, &valid);
-		Relation	index;
 
-		if (!OidIsValid(index_oid))
+		if (!OidIsValid(weir_stream_capture_index(rel,
+												  &stream->event_time_attno,
+												  &valid)))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("stream \"%s\" has no capture index",
 							RelationGetRelationName(rel))));
-		index = index_open(index_oid, AccessShareLock);
-		stream->event_time_attno = index->rd_index->indkey.values[0];
 		stream->event_time_type = TupleDescAttr(RelationGetDescr(rel),
 												stream->event_time_attno - 1)->atttypid;
-		index_close(index, NoLock);
 	}
 	if (source)
 	{
@@ -220,6 +235,30 @@ weir_stream_lookup_id(int32 stream_id, WeirStream *stream)
 {
 	return lookup(STREAM_ID, F_INT4EQ, Int32GetDatum(stream_id),
 				  "_stream_pkey", stream);
+}
+
+bool
+weir_stream_has_event_time(int32 stream_id)
+{
+	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		is_null;
+	bool		result = false;
+
+	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		result = !DatumGetBool(heap_getattr(tuple, STREAM_PROCESSING_TIME,
+											RelationGetDescr(catalog), &is_null));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
 }
 
 void

@@ -35,12 +35,25 @@ extern void weir_stream_get_owned(Oid relid, WeirStream *stream);
 /* the stream that this table or one of its ancestors is, or 0 */
 extern int32 weir_stream_of_leaf(Oid relid);
 
+/* Do rows of the stream have an event time?  False if there is no stream. */
+extern bool weir_stream_has_event_time(int32 stream_id);
+
 /* ids and tables of all streams */
 extern List *weir_stream_ids(void);
 extern List *weir_stream_tables(void);
 
-/* oid of the table's capture index, valid or not; InvalidOid if none */
-extern Oid	weir_stream_capture_index(Relation rel, bool *valid);
+/*
+ * oid of the table's capture index, valid or not, and the column that it is
+ * on; InvalidOid if there is none
+ */
+extern Oid	weir_stream_capture_index(Relation rel, AttrNumber *attno,
+									  bool *valid);
+
+/*
+ * Definitions come out of a dump alone: give the stream its log and its main
+ * cursor, unless it has them.  All rows are its first rows.
+ */
+extern void weir_stream_revive(int32 stream_id);
 
 /* interval in microseconds; months, and values below 0, are errors (22023) */
 extern int64 weir_interval_usec(Datum interval, const char *what);

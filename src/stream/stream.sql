@@ -96,3 +96,9 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altered';
 COMMENT ON FUNCTION weir._stream_altered() IS 'follows streams into other tablespaces';
 CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION weir._stream_altered();
+
+CREATE FUNCTION weir._index_drop() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_index_drop';
+COMMENT ON FUNCTION weir._index_drop() IS 'keeps capture indexes from being dropped concurrently';
+CREATE EVENT TRIGGER weir_index_drop ON ddl_command_start
+	WHEN TAG IN ('DROP INDEX') EXECUTE FUNCTION weir._index_drop();

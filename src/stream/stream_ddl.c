@@ -20,6 +20,7 @@
 #include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/heap.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
@@ -39,6 +40,7 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "tcop/deparse_utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -66,7 +68,7 @@
 
 /* how long to try for a lock, and how often */
 #define LOCK_PATIENCE_MS	10000
-#define LOCK_POLL_MS		20
+#define LOCK_POLL_MS		2
 
 PG_FUNCTION_INFO_V1(weir_create_stream);
 PG_FUNCTION_INFO_V1(weir_alter_stream);
@@ -74,6 +76,7 @@ PG_FUNCTION_INFO_V1(weir_drop_stream);
 PG_FUNCTION_INFO_V1(weir_refuse_update);
 PG_FUNCTION_INFO_V1(weir_stream_dropped);
 PG_FUNCTION_INFO_V1(weir_stream_altered);
+PG_FUNCTION_INFO_V1(weir_index_drop);
 
 /* set while weir itself drops a stream's parts */
 static bool is_dropping = false;
@@ -86,20 +89,60 @@ qualified_name(Oid relid)
 }
 
 /*
- * Lock a table without queueing in front of its writers.
+ * Lock a table and its partitions, all or none of them, without waiting; the
+ * table first, so that no partition comes or goes afterwards.
+ */
+static bool
+lock_tree(Oid relid, LOCKMODE lockmode)
+{
+	List	   *locked = NIL;
+	List	   *tree;
+	ListCell   *lc;
+
+	if (!ConditionalLockRelationOid(relid, lockmode))
+		return false;
+	tree = find_all_inheritors(relid, NoLock, NULL);
+	foreach(lc, tree)
+	{
+		Oid			member = lfirst_oid(lc);
+
+		if (member == relid)
+			continue;
+		if (!ConditionalLockRelationOid(member, lockmode))
+			break;
+		locked = lappend_oid(locked, member);
+	}
+	if (lc == NULL)
+		return true;
+
+	/* let their writers go on meanwhile */
+	foreach(lc, locked)
+		UnlockRelationOid(lfirst_oid(lc), lockmode);
+	UnlockRelationOid(relid, lockmode);
+	return false;
+}
+
+/*
+ * Lock a table and its partitions without queueing in front of their writers.
+ * lock_timeout can shorten our patience.
  */
 static void
 lock_patiently(Oid relid, LOCKMODE lockmode)
 {
-	for (int waited = 0; !ConditionalLockRelationOid(relid, lockmode);
-		 waited += LOCK_POLL_MS)
+	int			patience_ms = LockTimeout > 0 ?
+		Min(LockTimeout, LOCK_PATIENCE_MS) : LOCK_PATIENCE_MS;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													patience_ms);
+
+	while (!lock_tree(relid, lockmode))
 	{
-		if (waited >= LOCK_PATIENCE_MS)
+		if (GetCurrentTimestamp() >= until)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("could not lock table \"%s\" without making its writers wait",
 							get_rel_name(relid)),
-					 errhint("On a busy table run CREATE INDEX CONCURRENTLY ... USING %s first, set the event-time column NOT NULL, and try again.",
+					 errdetail("Other transactions that use the table or a partition of it were open all the time."),
+					 errhint("Try again when no long transaction writes to it. On a big table run CREATE INDEX CONCURRENTLY ... USING %s first and set the event-time column NOT NULL, so that the lock is held for a short time only.",
 							 WEIR_CAPTURE_AM)));
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 LOCK_POLL_MS, PG_WAIT_EXTENSION);
@@ -322,8 +365,9 @@ static bool
 ensure_index(Oid relid, const char *event_time)
 {
 	Relation	rel = table_open(relid, NoLock);
+	AttrNumber	attno;
 	bool		valid;
-	Oid			index = weir_stream_capture_index(rel, &valid);
+	Oid			index = weir_stream_capture_index(rel, &attno, &valid);
 	char	   *column = pstrdup(event_time ? event_time :
 								 NameStr(TupleDescAttr(RelationGetDescr(rel), 0)->attname));
 
@@ -338,18 +382,12 @@ ensure_index(Oid relid, const char *event_time)
 	}
 	if (OidIsValid(index))
 	{
-		AttrNumber	attno;
-		Relation	index_rel;
-
 		if (!valid)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("capture index \"%s\" is not valid",
 							get_rel_name(index)),
 					 errhint("Drop it and create it again.")));
-		index_rel = index_open(index, AccessShareLock);
-		attno = index_rel->rd_index->indkey.values[0];
-		index_close(index_rel, NoLock);
 		if (event_time && attno != get_attnum(relid, event_time))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -369,23 +407,46 @@ ensure_index(Oid relid, const char *event_time)
 	return false;
 }
 
-/* What the command will have to do to the table, as a lock mode. */
-static LOCKMODE
-needed_lock(Oid relid, const char *event_time)
+static bool
+is_not_null(Oid relid, const char *column)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
-	LOCKMODE	lockmode = ShareRowExclusiveLock;	/* index and trigger */
+	AttrNumber	attno = get_attnum(relid, column);
+	bool		result = attno > 0 &&
+		TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull;
 
-	if (event_time)
-	{
-		AttrNumber	attno = get_attnum(relid, event_time);
-
-		if (attno > 0 &&
-			!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
-			lockmode = AccessExclusiveLock;
-	}
 	relation_close(rel, NoLock);
-	return lockmode;
+	return result;
+}
+
+/*
+ * The log and the main cursor of a stream.  With must_settle there can be
+ * transactions that have inserted rows and not logged them, see has_settled
+ * in tick.c.
+ */
+static void
+make_consumable(int32 stream_id, bool must_settle)
+{
+	WeirCursor	cursor;
+
+	weir_log_create(stream_id);
+	weir_cursor_create_main(stream_id);
+	if (must_settle)
+	{
+		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
+		cursor.history_block = InvalidBlockNumber;
+		weir_cursor_write(&cursor);
+	}
+}
+
+void
+weir_stream_revive(int32 stream_id)
+{
+	if (weir_log_exists(stream_id))
+		return;
+	weir_cursor_lock_stream(stream_id, true);
+	if (!weir_log_exists(stream_id))
+		make_consumable(stream_id, true);
 }
 
 Datum
@@ -395,9 +456,9 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	char	   *event_time = PG_ARGISNULL(1) ? NULL : NameStr(*PG_GETARG_NAME(1));
 	WeirStream	existing;
 	Relation	rel;
+	bool		sets_not_null;
 	bool		must_settle;
 	int32		stream_id;
-	WeirCursor	cursor;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -427,8 +488,11 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	check_intervals(fcinfo);
 	relation_close(rel, NoLock);
 
-	lock_patiently(relid, needed_lock(relid, event_time));
-	if (event_time)
+	/* SET NOT NULL locks readers out, even if there is nothing to set */
+	sets_not_null = event_time && !is_not_null(relid, event_time);
+	lock_patiently(relid, sets_not_null ? AccessExclusiveLock :
+				   ShareRowExclusiveLock);
+	if (sets_not_null)
 		weir_execute("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
 					 qualified_name(relid), quote_identifier(event_time));
 	must_settle = ensure_index(relid, event_time);
@@ -441,15 +505,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	stream_id = insert_stream(relid, fcinfo);
 	/* no tick before we have committed and everybody has been told */
 	weir_cursor_lock_stream(stream_id, true);
-	weir_log_create(stream_id);
-	weir_cursor_create_main(stream_id);
-	if (must_settle)
-	{
-		/* see has_settled in tick.c */
-		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
-		cursor.history_block = InvalidBlockNumber;
-		weir_cursor_write(&cursor);
-	}
+	make_consumable(stream_id, must_settle);
 	PG_RETURN_VOID();
 }
 
@@ -560,6 +616,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	char	   *dependent = NULL;
 	Relation	rel;
 	Oid			index;
+	AttrNumber	attno;
 	bool		valid;
 	bool		was_dropping = is_dropping;
 
@@ -568,8 +625,11 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("stream must not be null")));
 	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
-	lock_patiently(stream.relid, AccessExclusiveLock);
+	/* in the order of a tick */
 	weir_cursor_lock_stream(stream.stream_id, true);
+	lock_patiently(stream.relid, AccessExclusiveLock);
+	/* it may have been dropped while we waited */
+	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
 	if (weir_tick_consumer())
 		dependent = weir_tick_consumer()->dependent(stream.stream_id);
 	if (dependent && !cascade)
@@ -585,7 +645,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 		weir_tick_consumer()->drop_dependents(stream.stream_id);
 
 	rel = table_open(stream.relid, NoLock);
-	index = weir_stream_capture_index(rel, &valid);
+	index = weir_stream_capture_index(rel, &attno, &valid);
 	table_close(rel, NoLock);
 	is_dropping = true;
 	PG_TRY();
@@ -627,6 +687,15 @@ weir_refuse_update(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+static void
+refuse_drop(const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot drop what makes table \"%s\" a stream", table),
+			 errhint("Use weir.drop_stream to make it a plain table again.")));
+}
+
 static bool
 has_refusing_trigger(Relation rel)
 {
@@ -636,6 +705,27 @@ has_refusing_trigger(Relation rel)
 		if (strcmp(desc->triggers[i].tgname, TRIGGER_NAME) == 0)
 			return true;
 	return false;
+}
+
+/*
+ * Is the source column there, if the stream has one?
+ */
+static bool
+has_source(Oid relid, int32 stream_id)
+{
+	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
+	HeapTuple	tuple = fetch_stream_tuple(catalog, stream_id);
+	bool		is_null = true;
+	Datum		source = 0;
+	bool		result;
+
+	if (HeapTupleIsValid(tuple))
+		source = heap_getattr(tuple, STREAM_SOURCE, RelationGetDescr(catalog),
+							  &is_null);
+	result = is_null ||
+		get_attnum(relid, NameStr(*DatumGetName(source))) != InvalidAttrNumber;
+	table_close(catalog, AccessShareLock);
+	return result;
 }
 
 /*
@@ -659,6 +749,7 @@ weir_stream_dropped(PG_FUNCTION_ARGS)
 		Oid			relid = lfirst_oid(lc);
 		int32		stream_id = weir_stream_of_leaf(relid);
 		Relation	rel;
+		AttrNumber	attno;
 		bool		valid;
 
 		/* no lock: the command holds one, or has nothing to do with it */
@@ -677,13 +768,9 @@ weir_stream_dropped(PG_FUNCTION_ARGS)
 			PG_END_TRY();
 			continue;
 		}
-		if (!OidIsValid(weir_stream_capture_index(rel, &valid)) ||
-			!has_refusing_trigger(rel))
-			ereport(ERROR,
-					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop what makes table \"%s\" a stream",
-							RelationGetRelationName(rel)),
-					 errhint("Use weir.drop_stream to make it a plain table again.")));
+		if (!OidIsValid(weir_stream_capture_index(rel, &attno, &valid)) ||
+			!has_refusing_trigger(rel) || !has_source(relid, stream_id))
+			refuse_drop(RelationGetRelationName(rel));
 		RelationClose(rel);
 	}
 	PG_RETURN_NULL();
@@ -741,19 +828,110 @@ moved_tables(void)
 }
 
 /*
- * After ALTER TABLE ... SET TABLESPACE: the bytes are the same, the file is
+ * The source column is kept by name, as it is dumped; it follows a renaming.
+ */
+static void
+follow_renaming(RenameStmt *statement)
+{
+	Oid			relid;
+	WeirStream	stream;
+	Relation	catalog;
+	HeapTuple	tuple;
+	bool		is_null;
+	Datum		source;
+
+	if (statement->renameType != OBJECT_COLUMN || statement->relation == NULL)
+		return;
+	relid = RangeVarGetRelid(statement->relation, NoLock, true);
+	if (!OidIsValid(relid) || (stream.stream_id = weir_stream_of_leaf(relid)) == 0)
+		return;
+	catalog = weir_stream_open_catalog(RowExclusiveLock);
+	tuple = fetch_stream_tuple(catalog, stream.stream_id);
+	source = heap_getattr(tuple, STREAM_SOURCE, RelationGetDescr(catalog), &is_null);
+	if (!is_null && strcmp(NameStr(*DatumGetName(source)), statement->subname) == 0)
+	{
+		Datum		values[STREAM_NATTS] = {0};
+		bool		nulls[STREAM_NATTS] = {0};
+		bool		replaces[STREAM_NATTS] = {0};
+		NameData	name;
+
+		namestrcpy(&name, statement->newname);
+		values[STREAM_SOURCE - 1] = NameGetDatum(&name);
+		replaces[STREAM_SOURCE - 1] = true;
+		tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
+								  values, nulls, replaces);
+		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	}
+	table_close(catalog, RowExclusiveLock);
+}
+
+/*
+ * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
  * another.
  */
 Datum
 weir_stream_altered(PG_FUNCTION_ARGS)
 {
+	EventTriggerData *data;
 	ListCell   *lc;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function was not called by event trigger manager")));
-	foreach(lc, moved_tables())
-		weir_rewrite_moved(lfirst_oid(lc));
+	data = (EventTriggerData *) fcinfo->context;
+	if (IsA(data->parsetree, RenameStmt))
+		follow_renaming((RenameStmt *) data->parsetree);
+	else
+	{
+		foreach(lc, moved_tables())
+			weir_rewrite_moved(lfirst_oid(lc));
+	}
+	PG_RETURN_NULL();
+}
+
+/* Is it one that captures, not what a failed REINDEX CONCURRENTLY left? */
+static bool
+is_valid_capture_index(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	bool		result = HeapTupleIsValid(tuple) &&
+		((Form_pg_class) GETSTRUCT(tuple))->relkind == RELKIND_INDEX &&
+		((Form_pg_class) GETSTRUCT(tuple))->relam ==
+		get_index_am_oid(WEIR_CAPTURE_AM, true);
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result && get_index_isvalid(index);
+}
+
+/*
+ * Before DROP INDEX: with CONCURRENTLY the index would be of no use any more
+ * when the trigger above gets to refuse.
+ */
+Datum
+weir_index_drop(PG_FUNCTION_ARGS)
+{
+	DropStmt   *statement;
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	statement = (DropStmt *) ((EventTriggerData *) fcinfo->context)->parsetree;
+	if (!IsA(statement, DropStmt) || !statement->concurrent)
+		PG_RETURN_NULL();
+	foreach(lc, statement->objects)
+	{
+		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
+											 NoLock, true);
+		Oid			relid = InvalidOid;
+
+		if (OidIsValid(index) && is_valid_capture_index(index))
+			relid = IndexGetRelation(index, true);
+		if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
+			refuse_drop(get_rel_name(relid));
+	}
 	PG_RETURN_NULL();
 }

@@ -23,9 +23,15 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "access/xact.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -119,34 +125,72 @@ weir_tick_force_read_committed(void)
 }
 
 /*
+ * The id of a transaction that runs or is prepared; invalid if it has none or
+ * has ended.
+ */
+static TransactionId
+xid_of(VirtualTransactionId vxid)
+{
+	PGPROC	   *proc = WeirVxidGetProc(vxid);
+	bool		have_more;
+
+	if (proc && WeirProcLxid(proc) == vxid.localTransactionId)
+		return proc->xid;
+	return TwoPhaseGetXidByVirtualXID(vxid, &have_more);
+}
+
+/*
+ * Is there a writer of the table that had its id before that one was given
+ * out?
+ */
+static bool
+has_writer_before(Oid relid, FullTransactionId limit)
+{
+	LOCKTAG		tag;
+	VirtualTransactionId *holder;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	for (holder = GetLockConflicts(&tag, ShareLock, NULL);
+		 VirtualTransactionIdIsValid(*holder); holder++)
+	{
+		TransactionId xid = xid_of(*holder);
+
+		if (TransactionIdIsValid(xid) &&
+			TransactionIdPrecedes(xid, XidFromFullTransactionId(limit)))
+			return true;
+	}
+	return false;
+}
+
+/*
  * The first tick of a stream whose capture index was there before it:
  * transactions that inserted rows without logging them, because there was no
- * stream then, must have ended before history begins.  They are among those
- * that hold locks on the table now; failing that, among those that run now.
- * True once they have ended.
+ * stream then, must have ended before history begins.  They hold locks on the
+ * table, or a partition, that writers take, and had their ids when the tick
+ * first looked, which is when others had been told of the stream.  True once
+ * they have ended.
  */
 static bool
 has_settled(const WeirStream *stream, WeirCursor *cursor)
 {
-	FullTransactionId xmin;
+	FullTransactionId limit;
+	ListCell   *lc;
 
 	if (cursor->low != 0 || cursor->history_block != InvalidBlockNumber)
 		return true;
-	PushActiveSnapshot(GetTransactionSnapshot());
 	if (cursor->high == 0)
 	{
+		PushActiveSnapshot(GetTransactionSnapshot());
 		cursor->high = weir_snapshot_current();
 		weir_cursor_write(cursor);
 		PopActiveSnapshot();
 		return false;
 	}
-	xmin = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin,
-														 weir_snapshot_current()));
-	PopActiveSnapshot();
-	if (FullTransactionIdPrecedes(xmin,
-								  DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
-																				cursor->high))))
-		return false;
+	limit = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
+														  cursor->high));
+	foreach(lc, find_all_inheritors(stream->relid, NoLock, NULL))
+		if (has_writer_before(lfirst_oid(lc), limit))
+			return false;
 	cursor->high = 0;
 	cursor->history_block = 0;
 	return true;

@@ -183,7 +183,9 @@ weir_observer_see(WeirObserver *observer, TupleTableSlot *slot)
 		return;
 	event_time = DatumGetTimestamp(slot_getattr(slot, observer->event_time_attno,
 												&is_null));
-	if (is_null || event_time > observer->limit)
+	/* rows older than the stream can have infinite ones, see capture.c */
+	if (is_null || TIMESTAMP_NOT_FINITE(event_time) ||
+		event_time > observer->limit)
 		return;
 	if (event_time > observer->max_event_time)
 		observer->max_event_time = event_time;

@@ -1,0 +1,133 @@
+-- Commands that change a stream's table, its columns, indexes and partitions.
+\set VERBOSITY terse
+CREATE FUNCTION consumed(stream regclass) RETURNS bigint LANGUAGE sql AS $$
+	SELECT (weir._stream_status(id)).rows_consumed FROM weir._stream WHERE relation = stream $$;
+
+-- The stream goes in the transaction that has written to it.
+CREATE TABLE t (ts timestamptz NOT NULL, device text);
+SELECT weir.create_stream('t', 'ts', source => 'device');
+BEGIN;
+INSERT INTO t VALUES ('2026-01-01', 'a');
+SELECT weir.drop_stream('t');
+COMMIT;
+SELECT weir.create_stream('t', 'ts', source => 'device');
+BEGIN;
+INSERT INTO t VALUES ('2026-01-01', 'a');
+SELECT weir.drop_stream('t');
+SELECT weir.create_stream('t', 'ts', source => 'device');
+INSERT INTO t VALUES ('2026-01-01', 'b');
+COMMIT;
+CALL weir.drain('t');
+SELECT consumed('t');
+
+-- The stream was made, and written to, in a savepoint that is rolled back.
+CREATE TABLE u (ts timestamptz NOT NULL);
+BEGIN;
+SAVEPOINT a;
+SELECT weir.create_stream('u', 'ts');
+INSERT INTO u VALUES ('2026-01-01');
+ROLLBACK TO a;
+INSERT INTO u VALUES ('2026-01-01');
+COMMIT;
+SELECT count(*) FROM u;
+
+-- The capture index is not dropped by hand, CONCURRENTLY neither, which would
+-- have left one that captures nothing.
+DROP INDEX t_weir;
+DROP INDEX CONCURRENTLY t_weir;
+INSERT INTO t VALUES ('2026-01-01', 'c');
+CALL weir.drain('t');
+SELECT consumed('t');
+REINDEX INDEX CONCURRENTLY t_weir;
+INSERT INTO t VALUES ('2026-01-01', 'd');
+CALL weir.drain('t');
+SELECT consumed('t');
+
+-- The source column can be renamed, not dropped.
+ALTER TABLE t RENAME COLUMN device TO gadget;
+INSERT INTO t VALUES ('2026-01-01', 'e');
+CALL weir.drain('t');
+SELECT consumed('t');
+SELECT source FROM weir._stream WHERE relation = 't'::regclass;
+ALTER TABLE t RENAME COLUMN ts TO at;
+ALTER TABLE t DROP COLUMN gadget;
+ALTER TABLE t DROP COLUMN at;
+ALTER TABLE t RENAME COLUMN at TO ts;
+
+-- The event time stays a time, and there is one only.
+ALTER TABLE t ALTER COLUMN ts TYPE text;
+CREATE INDEX ON t USING weir_capture (gadget);
+
+-- It is finite.
+INSERT INTO t VALUES ('2026-01-01', 'f'), ('infinity', 'g');
+\set VERBOSITY default
+INSERT INTO t VALUES ('-infinity', 'g');
+\set VERBOSITY terse
+COPY t FROM stdin;
+infinity	h
+\.
+SELECT source, max_event_time FROM weir._source ORDER BY 1;
+
+-- A stream without event time may have what it likes.
+CREATE TABLE v (ts timestamptz);
+SELECT weir.create_stream('v');
+INSERT INTO v VALUES ('infinity'), (NULL);
+CALL weir.drain('v');
+SELECT consumed('v');
+
+-- Infinite times of rows older than the stream count where no window is.
+SET weir.max_failures = 1;
+CREATE TABLE w (ts timestamptz NOT NULL);
+INSERT INTO w VALUES ('infinity'), ('2026-01-01 00:30');
+SELECT weir.create_stream('w', 'ts', max_drift => NULL);
+SELECT weir.create_continuous_aggregate('w_ever', 'SELECT count(*) AS n FROM w');
+SELECT weir.create_continuous_aggregate('w_hourly',
+	'SELECT x.window_start, x.window_end, count(*) AS n FROM w, weir.tumble(w.ts, ''1 hour'') x
+	GROUP BY x.window_start, x.window_end');
+CALL weir.drain('w');
+SELECT * FROM w_ever;
+SELECT watermark FROM weir.stat_streams WHERE stream = 'w'::regclass;
+SELECT aggregate, split_part(last_error, E'\n', 1) AS last_error FROM weir.stat_aggregates
+WHERE aggregate IN ('w_ever'::regclass, 'w_hourly'::regclass) ORDER BY 1;
+RESET weir.max_failures;
+
+-- More partitions than are opened at first, of several layouts.
+CREATE TABLE p (ts timestamptz NOT NULL, k int, n int) PARTITION BY LIST (k);
+DO $$
+BEGIN
+	FOR i IN 1 .. 40 LOOP
+		IF i % 3 = 0 THEN
+			EXECUTE format('CREATE TABLE p%s (gone int, n int, k int, ts timestamptz NOT NULL)', i);
+			EXECUTE format('ALTER TABLE p%s DROP COLUMN gone', i);
+			EXECUTE format('ALTER TABLE p ATTACH PARTITION p%s FOR VALUES IN (%s)', i, i);
+		ELSE
+			EXECUTE format('CREATE TABLE p%s PARTITION OF p FOR VALUES IN (%s)', i, i);
+		END IF;
+	END LOOP;
+END $$;
+SELECT weir.create_stream('p', 'ts');
+SELECT weir.create_continuous_aggregate('p_ever',
+	'SELECT k, count(*) AS n, sum(n) AS total FROM p GROUP BY k', realtime => false);
+INSERT INTO p SELECT '2026-01-01', 1 + i % 40, i FROM generate_series(1, 4000) i;
+INSERT INTO p SELECT '2026-01-01', 1 + i / 100, i FROM generate_series(1, 3999) i;
+CALL weir.drain('p');
+SELECT * FROM p_ever EXCEPT ALL SELECT k, count(*), sum(n) FROM p GROUP BY k;
+SELECT sum(n) FROM p_ever;
+
+-- Log tables are heaps, whatever the default is.
+CREATE ACCESS METHOD other_heap TYPE TABLE HANDLER heap_tableam_handler;
+SET default_table_access_method = other_heap;
+CREATE TABLE o (ts timestamptz NOT NULL);
+SELECT weir.create_stream('o', 'ts');
+SET default_table_access_method = heap;
+CREATE TABLE o2 (ts timestamptz NOT NULL);
+SET default_table_access_method = other_heap;
+SELECT weir.create_stream('o2', 'ts');
+RESET default_table_access_method;
+SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
+WHERE relnamespace = 'weir'::regnamespace AND relname LIKE '\_log\_%' AND relkind = 'r' AND amname <> 'heap';
+ALTER TABLE o2 SET ACCESS METHOD other_heap;
+
+DROP TABLE t, u, v, w, p, o, o2 CASCADE;
+DROP ACCESS METHOD other_heap;
+DROP FUNCTION consumed;
