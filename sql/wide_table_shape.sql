@@ -55,3 +55,26 @@ SELECT row_key, cells['f']['a'], cells['f']['b'] FROM w;
 
 DROP FUNCTION errors, error_of;
 SELECT weir.drop_wide_table('w');
+
+-- what the owner attached to the base runs with the owner's rights, whoever compacts
+CREATE ROLE regress_weir_owner;
+CREATE SCHEMA regress_weir_shape AUTHORIZATION regress_weir_owner;
+GRANT USAGE ON SCHEMA weir TO regress_weir_owner;
+SET ROLE regress_weir_owner;
+SELECT weir.create_wide_table('regress_weir_shape.w');
+SELECT weir.add_family('regress_weir_shape.w', 'f');
+CREATE FUNCTION regress_weir_shape.who(bytea) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE 'compacting as %', current_user;
+	RETURN length($1);
+END $$;
+CREATE INDEX ON regress_weir_shape.w_base (regress_weir_shape.who(row_key));
+SELECT weir.mutate_row('regress_weir_shape.w', 'k', weir.set_cell('f', 'a', '1', '2024-01-01'));
+RESET ROLE;
+SELECT * FROM weir.compact('regress_weir_shape.w');
+SELECT current_user = session_user AS is_restored;
+SET client_min_messages = warning;
+DROP SCHEMA regress_weir_shape CASCADE;
+RESET client_min_messages;
+REVOKE USAGE ON SCHEMA weir FROM regress_weir_owner;
+DROP ROLE regress_weir_owner;
