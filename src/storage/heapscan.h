@@ -22,7 +22,6 @@ typedef struct WeirHeapScan
 	MemoryContext context;		/* in which it was opened; the scan is there */
 	Snapshot	snapshot;		/* it was begun with this */
 	int			nkeys;			/* and so many keys */
-	MemoryContext context;		/* what the scan allocates lives there */
 	TupleTableSlot *slot;		/* all attributes are there */
 	bool		has_tuple;
 } WeirHeapScan;
