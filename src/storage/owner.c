@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "storage/owner.h"
 #include "weir.h"
@@ -115,6 +116,7 @@ weir_leave_extension(Oid relid)
 void
 weir_execute(const char *format,...)
 {
+	bool		needs_snapshot = !ActiveSnapshotSet();
 	StringInfoData sql;
 	int			result;
 
@@ -132,11 +134,16 @@ weir_execute(const char *format,...)
 		enlargeStringInfo(&sql, needed);
 	}
 
+	/* In a worker there is none around us. */
+	if (needs_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	result = SPI_execute(sql.data, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not execute \"%s\": %s", sql.data,
 			 SPI_result_code_string(result));
 	SPI_finish();
+	if (needs_snapshot)
+		PopActiveSnapshot();
 	pfree(sql.data);
 }
