@@ -14,7 +14,6 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "commands/explain.h"
 #include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -34,6 +33,7 @@
 #include "storage/rowscan.h"
 #include "types/mutation.h"
 #include "weir.h"
+#include WEIR_EXPLAIN_H
 
 typedef struct FaceScan
 {
@@ -402,7 +402,7 @@ iterate(ForeignScanState *node)
 /* ---- EXPLAIN ---- */
 
 static void
-explain_conditions(ForeignScanState *node, ExplainState *es)
+explain_conditions(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	rel = node->ss.ss_currentRelation;
@@ -440,7 +440,7 @@ column_name(List *subscripts)
 }
 
 static void
-explain_columns(List *fdw_private, ExplainState *es)
+explain_columns(List *fdw_private, struct ExplainState *es)
 {
 	List	   *columns = list_nth(fdw_private, WEIR_PLAN_COLUMNS);
 	List	   *names = NIL;
@@ -458,7 +458,7 @@ explain_columns(List *fdw_private, ExplainState *es)
 }
 
 static void
-explain(ForeignScanState *node, ExplainState *es)
+explain(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 

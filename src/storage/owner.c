@@ -103,6 +103,7 @@ weir_join_extension(Oid relid)
 	ObjectAddressSet(object, RelationRelationId, relid);
 	ObjectAddressSet(extension, ExtensionRelationId, weir_extension_oid());
 	recordDependencyOn(&object, &extension, DEPENDENCY_EXTENSION);
+	CommandCounterIncrement();
 }
 
 void
@@ -116,9 +117,9 @@ weir_leave_extension(Oid relid)
 void
 weir_execute(const char *format,...)
 {
-	bool		needs_snapshot = !ActiveSnapshotSet();
 	StringInfoData sql;
 	int			result;
+	bool		needs_snapshot = !ActiveSnapshotSet();
 
 	initStringInfo(&sql);
 	for (;;)
@@ -134,7 +135,7 @@ weir_execute(const char *format,...)
 		enlargeStringInfo(&sql, needed);
 	}
 
-	/* In a worker there is none around us. */
+	/* in a worker's transaction there is no statement to have one */
 	if (needs_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
