@@ -52,6 +52,7 @@ OBJS_TYPES = \
 OBJS_STORAGE = \
 	src/storage/owner.o \
 	src/storage/sequence.o \
+	src/storage/debug_point.o \
 	src/storage/shape.o \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
@@ -76,6 +77,7 @@ OBJS_STORAGE = \
 
 OBJS_STREAM = \
 	src/stream/stream.o \
+	src/stream/snapshot.o \
 	src/stream/log.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
@@ -233,6 +235,7 @@ ISOLATION = \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
+	log_slots \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \

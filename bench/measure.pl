@@ -13,7 +13,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Time::HiRes qw(time usleep);
 
-my $n_rows = $ENV{BENCH_ROWS};
+our $n_rows = $ENV{BENCH_ROWS};
 our $n_runs = $ENV{BENCH_RUNS};
 our $seconds = $ENV{BENCH_SECONDS};
 our $tmp = $ENV{WEIR_TMP};

@@ -1,5 +1,5 @@
 -- Aggregates over aggregates, partitioned streams, streams without event time,
--- event times that are none, sketches of other extensions.
+-- sketches of other extensions.
 -- In a database of its own, where no worker interferes.
 CREATE DATABASE weir_cascade TEMPLATE template0 ENCODING 'UTF8';
 ALTER DATABASE weir_cascade SET weir.start_workers = off;
@@ -58,8 +58,7 @@ SELECT weir.create_continuous_aggregate('visits', $$
     SELECT w.window_end, k, count(*) AS n FROM ev, weir.session(at, '1 hour') w GROUP BY w.window_end, k $$);
 INSERT INTO ev VALUES ('2024-01-01 01:00', 1, 1), ('2024-01-02 01:00', 2, 2), ('2024-01-03 01:00', 3, 3);
 CALL weir.drain('ev');
--- an infinite event time is in no window, and stops nobody
-INSERT INTO ev VALUES ('2024-01-01 02:00', 4, 4), ('2024-01-02 02:00', 5, 5), ('infinity', 6, 6), ('-infinity', 7, 7), ('2024-01-03 02:00', 0, 9), ('-infinity', 0, 10);
+INSERT INTO ev VALUES ('2024-01-01 02:00', 4, 4), ('2024-01-02 02:00', 5, 5), ('2024-01-03 02:00', 0, 9);
 SELECT * FROM days ORDER BY 1;
 CALL weir.drain('ev');
 SELECT * FROM days ORDER BY 1;

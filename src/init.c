@@ -15,9 +15,12 @@
 
 #include "aggregate/consume.h"
 #include "storage/catalog.h"
+#include "storage/debug_point.h"
 #include "storage/hll.h"
 #include "storage/rowscan.h"
+#include "stream/batch.h"
 #include "stream/capture.h"
+#include "stream/log.h"
 #include "stream/newrows.h"
 #include "weir.h"
 #include "worker/housekeeping.h"
@@ -33,6 +36,9 @@ _PG_init(void)
 	weir_hll_init();
 	weir_catalog_init();
 	weir_rowscan_init();
+	weir_debug_point_init();
+	weir_log_init();
+	weir_batch_init();
 	weir_capture_init();
 	weir_newrows_init();
 	weir_consume_init();

@@ -51,6 +51,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/source.h"
+#include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
 
@@ -254,6 +255,7 @@ take_tick(WeirTick *tick, int32 id)
 						 weir_aggregate_bound(&agg, weir_tick_watermark(tick)),
 						 &counts);
 	weir_restore_identity(&saved);
+	WEIR_DEBUG_POINT("tick_aggregate");
 
 	if (counts.state_rows > 0 || counts.late_rows > 0 || counts.closed_windows > 0)
 	{
@@ -446,10 +448,24 @@ dependent(int32 stream_id)
 	return get_rel_name(agg.view);
 }
 
+/* A queue's state goes into dumps, see runs.h. */
+static void
+stream_altered(int32 stream_id)
+{
+	WeirStream	stream;
+	ListCell   *lc;
+
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		return;
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+		weir_runs_set_dumped(lfirst_int(lc), stream.retention_usec == 0);
+}
+
 static const WeirConsumer consumer = {
 	.consume = consume,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
+	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
 };
 

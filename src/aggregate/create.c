@@ -439,7 +439,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	weir_runs_create(new.agg.id);
+	weir_runs_create(new.agg.id, new.def->stream.retention_usec == 0);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;

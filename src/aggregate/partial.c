@@ -282,7 +282,10 @@ forget_window_call(WeirDefinition *def, Query *query)
 	rte->eref = makeAlias("window", NIL);
 }
 
-/* Expand views, apply row security, and plan to read the batch. */
+/*
+ * Expand views, apply row security, and plan to read the batch, or, without
+ * one, the table.
+ */
 static PlannedStmt *
 plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 {
@@ -295,6 +298,8 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 	query = linitial_node(Query, rewritten);
 	if (def->by_pane || def->is_session)
 		forget_window_call(def, query);
+	if (batch == NULL)
+		return pg_plan_query(query, "continuous aggregate", 0, NULL);
 	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
 	return weir_newrows_plan(query, batch);
 }
@@ -441,6 +446,13 @@ weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
 	run_plan(plan, dest);
 	return filter.rejected;
+}
+
+void
+weir_partial_from_table(WeirDefinition *def, Timestamp bound,
+						DestReceiver *dest)
+{
+	(void) weir_partial_from_batch(def, NULL, bound, dest);
 }
 
 /* ---------- late rows ---------- */

@@ -47,8 +47,12 @@ typedef struct WeirRunStats
 typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
 
-/* The state table of an aggregate; creating it needs no rights. */
-extern void weir_runs_create(int32 aggregate_id);
+/*
+ * The state table of an aggregate; creating it needs no rights.  It is dumped
+ * if it can't be made again: see weir_runs_set_dumped.
+ */
+extern void weir_runs_create(int32 aggregate_id, bool is_dumped);
+extern void weir_runs_set_dumped(int32 aggregate_id, bool is_dumped);
 extern void weir_runs_drop(int32 aggregate_id);
 extern Oid	weir_runs_relid(int32 aggregate_id);	/* InvalidOid if none */
 

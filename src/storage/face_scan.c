@@ -14,7 +14,6 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "commands/explain.h"
 #include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -34,6 +33,7 @@
 #include "storage/rowscan.h"
 #include "types/mutation.h"
 #include "weir.h"
+#include WEIR_EXPLAIN_H
 
 typedef struct FaceScan
 {
@@ -424,7 +424,7 @@ iterate(ForeignScanState *node)
 /* ---- EXPLAIN ---- */
 
 static void
-explain_conditions(ForeignScanState *node, ExplainState *es)
+explain_conditions(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	rel = node->ss.ss_currentRelation;
@@ -471,7 +471,7 @@ column_name(List *subscripts, List *deparse_context)
 }
 
 static void
-explain_columns(ForeignScanState *node, ExplainState *es)
+explain_columns(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	rel = node->ss.ss_currentRelation;
@@ -502,7 +502,7 @@ explain_columns(ForeignScanState *node, ExplainState *es)
 }
 
 static void
-explain(ForeignScanState *node, ExplainState *es)
+explain(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 

@@ -260,27 +260,62 @@ check_is_aggregate(const WeirFamily *family)
 				 errhint("Use weir.set_cell.")));
 }
 
+static void
+wrong_input(const WeirFamily *family)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("wrong type of input for family \"%s\" of kind \"%s\"",
+					family->name, aggregate_name(family->op)),
+			 family->op == WEIR_OP_HLL ?
+			 errdetail("The input must be bytes or text.") :
+			 errdetail("The input must be an integer.")));
+}
+
+/*
+ * The integer that a text stands for, so that a parameter whose type the
+ * server has to guess works too; as 8 bytes in the current memory context.
+ */
+static void
+integer_of_text(const WeirFamily *family, WeirStoredCell *cell)
+{
+	char	   *text = pnstrdup(cell->value, cell->value_len);
+	char	   *end;
+	int64		integer;
+	uint64		be;
+	char	   *state = palloc(sizeof(be));
+
+	errno = 0;
+	integer = strtoi64(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0')
+		wrong_input(family);
+	be = pg_hton64((uint64) integer);
+	memcpy(state, &be, sizeof(be));
+	cell->value = state;
+	cell->value_len = sizeof(be);
+}
+
 /* Turns the input of add_to_cell into a state. */
 static void
 state_of_input(WeirFold *fold, const WeirFamily *family,
 			   const WeirMutation *mutation, WeirStoredCell *cell)
 {
 	bool		is_bytes = (mutation->flags & WEIR_MUTATION_BYTES_INPUT) != 0;
+	bool		is_text = (mutation->flags & WEIR_MUTATION_TEXT_INPUT) != 0;
 	MemoryContext old_context;
 
-	if (is_bytes != (family->op == WEIR_OP_HLL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("wrong type of input for family \"%s\" of kind \"%s\"",
-						family->name, aggregate_name(family->op)),
-				 is_bytes ?
-				 errdetail("The input must be an integer.") :
-				 errdetail("The input must be bytes or text.")));
-	if (!is_bytes)
-		return;
 	old_context = MemoryContextSwitchTo(weir_fold_context(fold));
-	weir_hll_of_bytes(mutation->value, mutation->value_len,
-					  &cell->value, &cell->value_len);
+	if (family->op == WEIR_OP_HLL)
+	{
+		if (!is_bytes)
+			wrong_input(family);
+		weir_hll_of_bytes(mutation->value, mutation->value_len,
+						  &cell->value, &cell->value_len);
+	}
+	else if (is_text)
+		integer_of_text(family, cell);
+	else if (is_bytes)
+		wrong_input(family);
 	MemoryContextSwitchTo(old_context);
 }
 

@@ -25,6 +25,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/heapam.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -35,6 +37,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -45,8 +48,9 @@
 
 static void (*reader_hook) (void) = NULL;
 
-int			weir_tick_rows = 500000;
-int			weir_tick_blocks = 16384;
+/* settings: limits of a tick */
+static int	tick_rows;
+static int	tick_blocks;
 
 typedef enum LeafState
 {
@@ -328,7 +332,8 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 				WeirLogPosition *last, bool *is_all)
 {
 	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
-									   batch->snapshot, after, false);
+									   batch->snapshot, cursor->low, after,
+									   false);
 	int64		blocks = 0;
 	bool		retry = false;
 	WeirLogEntry *entry;
@@ -342,8 +347,8 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			(high != 0 && !weir_snapshot_sees(high, entry->xid)))
 			continue;
 		if (locked && batch->nentries > 0 &&
-			(batch->max_rows + entry->rows > weir_tick_rows ||
-			 blocks + entry->blocks > weir_tick_blocks))
+			(batch->max_rows + entry->rows > tick_rows ||
+			 blocks + entry->blocks > tick_blocks))
 		{
 			*is_all = false;
 			break;
@@ -371,7 +376,7 @@ static void
 collect_later(WeirBatch *batch, Datum low)
 {
 	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
-									   batch->snapshot, NULL, false);
+									   batch->snapshot, low, NULL, false);
 	WeirLogEntry *entries = NULL;
 	int			nentries = 0;
 	WeirLogEntry *entry;
@@ -412,7 +417,7 @@ next_history(const WeirStream *stream, const WeirCursor *cursor)
 		batch->after.low = weir_snapshot_current();
 	else
 		collect_later(batch, cursor->low);
-	collect_history(batch, cursor, weir_tick_blocks,
+	collect_history(batch, cursor, tick_blocks,
 					&batch->after.history_leaf, &batch->after.history_block);
 	batch->after.in_history = OidIsValid(batch->after.history_leaf);
 	batch->ends_interval = !batch->after.in_history;
@@ -765,4 +770,23 @@ weir_batch_observe(WeirBatch *batch)
 	weir_batch_reader_end(reader);
 	table_close(rel, NoLock);
 	batch->is_observed = true;
+}
+
+void
+weir_batch_init(void)
+{
+	DefineCustomIntVariable("weir.tick_rows",
+							"Rows that one transaction consumes, more or less.",
+							NULL,
+							&tick_rows,
+							500000, 1, INT_MAX,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("weir.tick_blocks",
+							"Blocks of a table that one transaction consumes, more or less.",
+							NULL,
+							&tick_blocks,
+							16384, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_BLOCKS,
+							NULL, NULL, NULL);
 }

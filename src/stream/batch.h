@@ -55,10 +55,6 @@ struct WeirBatch
 	bool		is_observed;	/* it has seen them all */
 };
 
-/* Limits of a tick. */
-extern int	weir_tick_rows;
-extern int	weir_tick_blocks;
-
 /*
  * The next batch of a cursor under the active snapshot.  target: consume no
  * more than this pg_snapshot sees (0: what the active snapshot sees).
@@ -95,5 +91,7 @@ extern void weir_batch_reader_end(WeirBatchReader *reader);
 
 /* Let the observer see all rows, unless it has. */
 extern void weir_batch_observe(WeirBatch *batch);
+
+extern void weir_batch_init(void);
 
 #endif							/* WEIR_BATCH_H */

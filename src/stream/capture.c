@@ -50,6 +50,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "storage/debug_point.h"
 #include "stream/capture.h"
 #include "stream/log.h"
 #include "stream/rewrite.h"
@@ -222,6 +223,7 @@ flush_buffer(CaptureBuffer *buffer)
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		WEIR_DEBUG_POINT("flush_begin");
 
 		/*
 		 * A stream fresh from a dump has no log yet: what is inserted until
@@ -231,6 +233,7 @@ flush_buffer(CaptureBuffer *buffer)
 							  buffer->key.filenode, GetTopFullTransactionId(),
 							  buffer->runs, buffer->nruns,
 							  buffer->xids, buffer->nxids);
+		WEIR_DEBUG_POINT("flush_end");
 		has_logged = true;
 	}
 	buffer->nruns = buffer->nxids = 0;

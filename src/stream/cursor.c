@@ -67,7 +67,8 @@ enum
 	CURSOR_LAST_ROW_AT,
 	CURSOR_LAST_TICK_AT,
 	CURSOR_NOT_BEFORE,
-	CURSOR_NATTS = CURSOR_NOT_BEFORE
+	CURSOR_VERSION,
+	CURSOR_NATTS = CURSOR_VERSION
 };
 
 /* fourth field of the lock tag, apart from those of pg_advisory_lock */
@@ -88,50 +89,6 @@ weir_cursor_lock_stream(int32 stream_id, bool wait)
 						 LOCK_CLASS_STREAM);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
 		LOCKACQUIRE_NOT_AVAIL;
-}
-
-bool
-weir_snapshot_sees(Datum snapshot, FullTransactionId xid)
-{
-	return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
-											FullTransactionIdGetDatum(xid),
-											snapshot));
-}
-
-Datum
-weir_snapshot_current(void)
-{
-	return OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
-}
-
-/*
- * Does a see all that b sees?  Both are snapshots of this database, so one of
- * them sees all that the other does.
- */
-bool
-weir_snapshot_covers(Datum a, Datum b)
-{
-	FullTransactionId b_xmax;
-	char	   *text;
-	char	   *p;
-
-	b_xmax = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax, b));
-	if (FullTransactionIdPrecedes(DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax, a)),
-								  b_xmax))
-		return false;
-	/* xmin:xmax:xip,xip,...; what is running for a must be so for b */
-	text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, a));
-	p = strrchr(text, ':') + 1;
-	while (*p)
-	{
-		FullTransactionId xid = FullTransactionIdFromU64(strtou64(p, &p, 10));
-
-		if (FullTransactionIdPrecedes(xid, b_xmax) && weir_snapshot_sees(b, xid))
-			return false;
-		if (*p == ',')
-			p++;
-	}
-	return true;
 }
 
 bool
@@ -178,6 +135,7 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->last_row_at = DatumGetTimestampTz(values[CURSOR_LAST_ROW_AT - 1]);
 	cursor->last_tick_at = TIME_OR_0(CURSOR_LAST_TICK_AT);
 	cursor->not_before = TIME_OR_0(CURSOR_NOT_BEFORE);
+	cursor->version = DatumGetInt64(values[CURSOR_VERSION - 1]);
 	cursor->self = tuple->t_self;
 #undef SNAPSHOT
 #undef TIME_OR_0
@@ -210,9 +168,14 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	nulls[CURSOR_LAST_TICK_AT - 1] = cursor->last_tick_at == 0;
 	values[CURSOR_NOT_BEFORE - 1] = TimestampTzGetDatum(cursor->not_before);
 	nulls[CURSOR_NOT_BEFORE - 1] = cursor->not_before == 0;
+	values[CURSOR_VERSION - 1] = Int64GetDatum(cursor->version);
 	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 }
 
+/*
+ * Both indexes end with the version, the highest first, so that the row that
+ * is in force comes first, however many older ones a snapshot keeps.
+ */
 bool
 weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 {
@@ -225,7 +188,7 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 
 	ScanKeyInit(&key, CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_cursor_pkey",
+	scan = systable_beginscan(catalog, get_relname_relid("_cursor_id_version",
 														 weir_schema_oid()),
 							  true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
@@ -244,33 +207,49 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 	return found;
 }
 
+/* The stream's cursor with the least id above that one, or NULL. */
+static WeirCursor *
+next_cursor(Relation catalog, Oid index, int32 stream_id, int32 after)
+{
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	WeirCursor *cursor = NULL;
+
+	ScanKeyInit(&keys[0], CURSOR_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	ScanKeyInit(&keys[1], CURSOR_ID, BTGreaterStrategyNumber, F_INT4GT,
+				Int32GetDatum(after));
+	scan = systable_beginscan(catalog, index, true, NULL, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		cursor = palloc(sizeof(WeirCursor));
+		from_tuple(catalog, tuple, cursor);
+	}
+	systable_endscan(scan);
+	return cursor;
+}
+
 List *
 weir_cursor_list(int32 stream_id)
 {
 	Relation	catalog = open_catalog(AccessShareLock);
+	Oid			index = get_relname_relid("_cursor_stream_id", weir_schema_oid());
 	List	   *result = NIL;
 	WeirStream	stream;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	WeirCursor *cursor;
+	int32		after = 0;
 
 	if (!weir_stream_lookup_id(stream_id, &stream))
 		stream.relid = InvalidOid;
-	ScanKeyInit(&key, CURSOR_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_cursor_stream_id",
-														 weir_schema_oid()),
-							  true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while ((cursor = next_cursor(catalog, index, stream_id, after)) != NULL)
 	{
-		WeirCursor *cursor = palloc(sizeof(WeirCursor));
-
-		from_tuple(catalog, tuple, cursor);
+		after = cursor->cursor_id;
 		cursor->relid = stream.relid;
 		result = cursor->is_main ? lcons(cursor, result) :
 			lappend(result, cursor);
 	}
-	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return result;
 }
@@ -279,8 +258,10 @@ void
 weir_cursor_write(WeirCursor *cursor)
 {
 	Relation	catalog = open_catalog(RowExclusiveLock);
-	HeapTuple	tuple = to_tuple(catalog, cursor);
+	HeapTuple	tuple;
 
+	cursor->version++;
+	tuple = to_tuple(catalog, cursor);
 	CatalogTupleUpdate(catalog, &cursor->self, tuple);
 	cursor->self = tuple->t_self;
 	table_close(catalog, RowExclusiveLock);

@@ -18,6 +18,7 @@
 #include "utils/snapshot.h"
 
 #include "stream/log.h"
+#include "stream/snapshot.h"
 
 typedef struct WeirCursor
 {
@@ -43,6 +44,7 @@ typedef struct WeirCursor
 	TimestampTz last_row_at;	/* when there was something to consume */
 	TimestampTz last_tick_at;	/* 0: never */
 	TimestampTz not_before;		/* no tick until then; 0: at once */
+	int64		version;
 	ItemPointerData self;		/* the row in weir._cursor */
 } WeirCursor;
 
@@ -92,15 +94,6 @@ extern int32 weir_cursor_main(int32 stream_id);
 /* The main cursor of a new stream; all cursors of a dropped one go. */
 extern int32 weir_cursor_create_main(int32 stream_id);
 extern void weir_cursor_drop_all(int32 stream_id);
-
-/* Does the pg_snapshot see the transaction as ended? */
-extern bool weir_snapshot_sees(Datum snapshot, FullTransactionId xid);
-
-/* Does snapshot a see all that b sees? */
-extern bool weir_snapshot_covers(Datum a, Datum b);
-
-/* The active snapshot as a pg_snapshot, in the current memory context. */
-extern Datum weir_snapshot_current(void);
 
 /* Is the entry consumed by the cursor? */
 extern bool weir_cursor_has_consumed(const WeirCursor *cursor,

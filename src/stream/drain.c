@@ -189,42 +189,46 @@ weir_drain(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
-/* Does any cursor that runs lack something that the target sees? */
+/* Does the cursor lack something that the target sees? */
+static bool
+is_cursor_behind(const WeirCursor *cursor, Datum target)
+{
+	WeirLogScan *scan;
+	WeirLogEntry *entry;
+	bool		behind = false;
+
+	if (cursor->in_history || cursor->low == 0)
+		return true;
+	scan = weir_log_begin(cursor->stream_id, GetActiveSnapshot(), cursor->low,
+						  NULL, true);
+	while (!behind && (entry = weir_log_next(scan)) != NULL)
+		behind = weir_snapshot_sees(target, entry->xid) &&
+			!weir_cursor_has_consumed(cursor, entry);
+	weir_log_end(scan);
+	return behind;
+}
+
+/* Does any cursor that runs? */
 bool
 weir_drain_is_behind(int32 stream_id, Datum target)
 {
-	List	   *cursors;
-	List	   *running = NIL;
 	ListCell   *lc;
-	WeirLogScan *scan;
-	WeirLogEntry *entry;
 	bool		behind = false;
 
 	/* fresh from a dump: nothing is consumed */
 	if (!weir_log_exists(stream_id))
 		return true;
 	PushActiveSnapshot(GetLatestSnapshot());
-	cursors = weir_cursor_list(stream_id);
-	foreach(lc, cursors)
+	foreach(lc, weir_cursor_list(stream_id))
 	{
 		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
 
-		if (cursor->is_paused)
-			continue;
-		if (cursor->in_history || cursor->low == 0)
+		if (!cursor->is_paused && is_cursor_behind(cursor, target))
+		{
 			behind = true;
-		running = lappend(running, cursor);
+			break;
+		}
 	}
-	scan = weir_log_begin(stream_id, GetActiveSnapshot(), NULL, true);
-	while (!behind && (entry = weir_log_next(scan)) != NULL)
-	{
-		if (!weir_snapshot_sees(target, entry->xid))
-			continue;
-		foreach(lc, running)
-			if (!weir_cursor_has_consumed((WeirCursor *) lfirst(lc), entry))
-				behind = true;
-	}
-	weir_log_end(scan);
 	PopActiveSnapshot();
 	return behind;
 }
@@ -380,7 +384,7 @@ weir_stream_status(PG_FUNCTION_ARGS)
 		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
 		PG_RETURN_NULL();
 
-	scan = weir_log_begin(stream_id, snapshot, NULL, true);
+	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);
 	while ((entry = weir_log_next(scan)) != NULL)
 	{
 		if (weir_cursor_has_consumed(&cursor, entry))

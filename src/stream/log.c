@@ -78,6 +78,7 @@
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -85,9 +86,11 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "storage/debug_point.h"
 #include "storage/owner.h"
 #include "storage/sequence.h"
 #include "stream/log.h"
+#include "stream/snapshot.h"
 #include "weir.h"
 
 /* columns of a slot */
@@ -119,15 +122,18 @@ enum
 #define INITIAL_SLOTS	3
 #define MAX_SLOTS		256
 
-/* the slot is moved on when it has so many blocks */
-#define FULL_BLOCKS		32
+/*
+ * The slot is moved on when it has so many blocks, twice as many for each
+ * SLOTS_PER_SIZE slots that are in use: so there is room for a long time while
+ * some transaction keeps slots from being used again.
+ */
+static int	slot_blocks = 32;
+#define SLOTS_PER_SIZE	32
+#define MAX_DOUBLINGS	5
 
 /* an entry's runs take so many bytes at most, and hold so many rows */
 #define MAX_RUNS_SIZE	6000
 #define MAX_ENTRY_ROWS	100000
-
-/* blocks that entries have room for before autovacuum would matter */
-#define MAX_TURN		PG_INT64_MAX
 
 typedef struct Slot
 {
@@ -136,6 +142,7 @@ typedef struct Slot
 	int64		turn;
 	FullTransactionId closed_at;
 	FullTransactionId drained_by;
+	bool		is_passed;		/* in a scan: nothing wanted in it */
 	HeapTuple	tuple;			/* of _log_slot */
 } Slot;
 
@@ -477,14 +484,31 @@ check_truncations(WeirLogScan *scan)
 				 errhint("Retry the transaction.")));
 }
 
+/*
+ * Can the slot have entries that are wanted?  Who may write to one that is
+ * closed has an id below closed_at (invariant 1).  If all of those whose end
+ * the snapshot sees had ended for "consumed", there is nothing new in it: a
+ * transaction that stays open for long keeps slots from being sealed, but not
+ * from being passed over.
+ */
+static bool
+can_have_news(const Slot *slot, const WeirUnseen *unseen, Snapshot snapshot)
+{
+	return !FullTransactionIdIsValid(slot->closed_at) ||
+		weir_snapshot_has_news(unseen, snapshot, slot->closed_at);
+}
+
 WeirLogScan *
-weir_log_begin(int32 stream_id, Snapshot snapshot,
+weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 			   const WeirLogPosition *after, bool heads_only)
 {
 	WeirLogScan *scan = palloc0(sizeof(WeirLogScan));
+	WeirUnseen	unseen;
 	int			nslots;
 	int			n = 0;
 
+	if (consumed)
+		weir_snapshot_unpack(consumed, &unseen);
 	scan->stream_id = stream_id;
 	scan->snapshot = snapshot;
 	scan->heads_only = heads_only;
@@ -498,7 +522,8 @@ weir_log_begin(int32 stream_id, Snapshot snapshot,
 			FullTransactionIdIsValid(scan->slots[i].drained_by))
 			continue;
 		scan->slots[n] = scan->slots[i];
-		scan->slots[n].relid = slot_relid(stream_id, scan->slots[n].slot);
+		scan->slots[n].is_passed = consumed &&
+			!can_have_news(&scan->slots[n], &unseen, snapshot);
 		n++;
 	}
 	scan->nslots = n;
@@ -530,8 +555,9 @@ open_next_slot(WeirLogScan *scan)
 		Slot	   *slot = &scan->slots[scan->next_slot++];
 		Relation	rel;
 
-		if (slot->turn < scan->after.turn)
+		if (slot->turn < scan->after.turn || slot->is_passed)
 			continue;
+		slot->relid = slot_relid(scan->stream_id, slot->slot);
 		rel = table_open(slot->relid, AccessShareLock);
 		if (RelationGetNumberOfBlocks(rel) == 0)
 		{
@@ -622,23 +648,11 @@ weir_log_end(WeirLogScan *scan)
  * ----------------------------------------------------------------
  */
 
-/* An id of the present or the near past with its epoch. */
-static FullTransactionId
-widen(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, xid);
-}
-
 /* The oldest transaction that a fresh snapshot takes for running. */
 static FullTransactionId
 fresh_xmin(void)
 {
-	return widen(GetLatestSnapshot()->xmin);
+	return weir_snapshot_widen(GetLatestSnapshot()->xmin);
 }
 
 static bool
@@ -677,7 +691,7 @@ truncate_slot(int32 stream_id, Slot *slot,
 	FullTransactionId horizon;
 
 	/* look first: to try for the lock takes an id and writes WAL */
-	horizon = widen(GetOldestNonRemovableTransactionId(rel));
+	horizon = weir_snapshot_widen(GetOldestNonRemovableTransactionId(rel));
 	if (!FullTransactionIdPrecedes(slot->drained_by, horizon) ||
 		!ConditionalLockRelationOid(slot->relid, AccessExclusiveLock))
 	{
@@ -691,13 +705,31 @@ truncate_slot(int32 stream_id, Slot *slot,
 		UnlockRelationOid(slot->relid, AccessExclusiveLock);
 		return false;
 	}
+	WEIR_DEBUG_POINT("truncate_begin");
 	weir_sequence_set(truncated_sequence(stream_id), slot->turn);
+	WEIR_DEBUG_POINT("truncate_marked");
 	slot->turn = 0;
 	slot->closed_at = slot->drained_by = InvalidFullTransactionId;
 	write_slot(stream_id, slot);
 	heap_truncate_one_rel(rel);
+	WEIR_DEBUG_POINT("truncate_end");
 	table_close(rel, NoLock);
 	return true;
+}
+
+static bool
+is_full(Slot *slots, int nslots, Slot *current)
+{
+	Relation	rel = table_open(current->relid, AccessShareLock);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	int			used = 0;
+
+	table_close(rel, AccessShareLock);
+	for (int i = 0; i < nslots; i++)
+		if (slots[i].turn != 0)
+			used++;
+	return nblocks >= (BlockNumber) slot_blocks << Min(used / SLOTS_PER_SIZE,
+													   MAX_DOUBLINGS);
 }
 
 /*
@@ -717,8 +749,10 @@ advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
 		{
 			/* prepared earlier */
 			weir_sequence_set(weir_log_sequence(stream_id), slots[i].slot);
+			WEIR_DEBUG_POINT("rotate_switched");
 			current->closed_at = ReadNextFullTransactionId();
 			write_slot(stream_id, current);
+			WEIR_DEBUG_POINT("rotate_closed");
 			return true;
 		}
 		if (slots[i].turn == 0 && spare == NULL)
@@ -728,11 +762,13 @@ advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
 	{
 		spare->turn = current->turn + 1;
 		write_slot(stream_id, spare);
+		WEIR_DEBUG_POINT("rotate_prepared");
 		return true;
 	}
 	if (nslots == MAX_SLOTS)
 		return false;			/* grow the current one; nothing is lost */
 	create_slot(stream_id, &created, number, current->turn + 1);
+	WEIR_DEBUG_POINT("rotate_prepared");
 	return true;
 }
 
@@ -745,7 +781,6 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 	int32		current_number;
 	bool		changed = false;
 	bool		older_left = false; /* truncation goes by turn */
-	Relation	rel;
 
 	current_number = (int32) weir_sequence_read(weir_log_sequence(stream_id));
 	for (int i = 0; i < nslots; i++)
@@ -776,6 +811,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 			{
 				slot->drained_by = GetTopFullTransactionId();
 				write_slot(stream_id, slot);
+				WEIR_DEBUG_POINT("rotate_drained");
 				changed = true;
 			}
 		}
@@ -788,11 +824,9 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 		older_left = true;
 	}
 
-	rel = table_open(current->relid, AccessShareLock);
-	if (RelationGetNumberOfBlocks(rel) >= FULL_BLOCKS &&
+	if (is_full(slots, nslots, current) &&
 		advance(stream_id, slots, nslots, current))
 		changed = true;
-	table_close(rel, AccessShareLock);
 	return changed;
 }
 
@@ -846,4 +880,16 @@ weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+void
+weir_log_init(void)
+{
+	DefineCustomIntVariable("weir.log_slot_size",
+							"Size at which the log of a stream goes on to another table.",
+							NULL,
+							&slot_blocks,
+							32, 1, 8192,
+							PGC_SUSET, GUC_UNIT_BLOCKS,
+							NULL, NULL, NULL);
 }

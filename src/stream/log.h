@@ -62,13 +62,16 @@ extern bool weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
 
 /*
  * Read the entries that the snapshot sees, in order, from behind a position
- * on (NULL: from the start).  With heads_only runs and xids stay packed and
- * NULL.  An entry lives until the next call.  Raises 40001 where the log has
- * been truncated past what the snapshot needs.
+ * on (NULL: from the start).  The pg_snapshot consumed, if it is not 0, says
+ * that entries of transactions it sees are not wanted: most of them are left
+ * out, though not all.  With heads_only runs and xids stay packed and NULL.
+ * An entry lives until the next call.  Raises 40001 where the log has been
+ * truncated past what the snapshot needs.
  */
 typedef struct WeirLogScan WeirLogScan;
 
 extern WeirLogScan *weir_log_begin(int32 stream_id, Snapshot snapshot,
+								   Datum consumed,
 								   const WeirLogPosition *after,
 								   bool heads_only);
 extern WeirLogEntry *weir_log_next(WeirLogScan *scan);
@@ -95,5 +98,7 @@ extern bool weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed,
 extern void weir_log_supersede(int32 stream_id, Oid leaf, Oid filenode);
 extern bool weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
 								   Snapshot snapshot);
+
+extern void weir_log_init(void);
 
 #endif							/* WEIR_LOG_H */

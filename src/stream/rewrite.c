@@ -43,6 +43,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/debug_point.h"
 #include "stream/capture.h"
 #include "stream/cursor.h"
 #include "stream/log.h"
@@ -320,7 +321,7 @@ collect_entries(Translation *t, int32 stream_id, List *cursors)
 	Oid			relid = RelationGetRelid(t->heap);
 	Oid			filenode = WeirRelFileNumber(t->heap);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, false);
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, false);
 	WeirLogEntry *entry;
 
 	while ((entry = weir_log_next(scan)) != NULL)
@@ -380,7 +381,7 @@ supersede_others(int32 stream_id, Relation heap)
 	Oid			filenode = WeirRelFileNumber(heap);
 	Oid			last = InvalidOid;
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, true);
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, true);
 	WeirLogEntry *entry;
 
 	while ((entry = weir_log_next(scan)) != NULL)
@@ -416,11 +417,14 @@ weir_rewrite_follow(Relation heap)
 		cursors = weir_cursor_list(stream_id);
 		if (history_is_under_way(cursors))
 			refuse(heap, "Its first rows are being read.");
+		WEIR_DEBUG_POINT("rewrite_begin");
 		begin_translation(&translation, heap, old);
 		collect_entries(&translation, stream_id, cursors);
 		collect_own(&translation);
 		supersede_others(stream_id, heap);
+		WEIR_DEBUG_POINT("rewrite_superseded");
 		finish_translation(&translation, stream_id);
+		WEIR_DEBUG_POINT("rewrite_end");
 	}
 	else if (RelationGetNumberOfBlocks(heap) == 0)
 		supersede_others(stream_id, heap);
@@ -439,7 +443,7 @@ copy_entries(int32 stream_id, Relation heap)
 	Oid			filenode = WeirRelFileNumber(heap);
 	List	   *cursors = weir_cursor_list(stream_id);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, NULL, false);
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, false);
 	WeirLogEntry *entry;
 
 	while ((entry = weir_log_next(scan)) != NULL)

@@ -16,8 +16,10 @@ SELECT pg_catalog.pg_extension_config_dump('weir._stream', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._stream_id', '');
 
 -- How far each consumer is: not dumped, a restored stream starts anew.
+-- A tick updates its cursor. While some snapshot keeps the old rows from being
+-- removed, the newest one is still the first that the indexes lead to.
 CREATE TABLE weir._cursor (
-	id int PRIMARY KEY,
+	id int NOT NULL,
 	stream_id int NOT NULL,
 	is_main boolean NOT NULL,
 	is_paused boolean NOT NULL,
@@ -32,9 +34,11 @@ CREATE TABLE weir._cursor (
 	rows_consumed bigint NOT NULL,
 	last_row_at timestamptz NOT NULL,
 	last_tick_at timestamptz,
-	not_before timestamptz				-- back-off after a failure
+	not_before timestamptz,				-- back-off after a failure
+	version bigint NOT NULL				-- of the row, counted up
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX _cursor_stream_id ON weir._cursor (stream_id);
+CREATE UNIQUE INDEX _cursor_id_version ON weir._cursor (id, version DESC);
+CREATE INDEX _cursor_stream_id ON weir._cursor (stream_id, id, version DESC);
 CREATE SEQUENCE weir._cursor_id AS int;
 
 -- The watermark of each source of a stream that has sources.

@@ -585,6 +585,9 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 							  values, nulls, replaces);
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	if (weir_tick_consumer())
+		weir_tick_consumer()->stream_altered(stream.stream_id);
 	PG_RETURN_VOID();
 }
 

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "storage/debug_point.h"
 #include "stream/batch.h"
 #include "stream/retention.h"
 #include "stream/tick.h"
@@ -229,8 +230,10 @@ consume(TickState *state)
 	WeirBatch  *batch = state->tick.batch;
 	WeirCursor *after = &batch->after;
 
+	WEIR_DEBUG_POINT("tick_batch");
 	if (consumer)
 		consumer->consume(&state->tick);
+	WEIR_DEBUG_POINT("tick_consumed");
 	after->watermark = weir_tick_watermark(&state->tick);
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
@@ -238,6 +241,7 @@ consume(TickState *state)
 	if (weir_retention_is_queue(&state->stream) && after->is_main)
 		weir_retention_delete_batch(batch);
 	weir_cursor_write(after);
+	WEIR_DEBUG_POINT("tick_stored");
 }
 
 /* Users of a cursor that has reached the main one go over to that. */
@@ -247,6 +251,7 @@ join_main(const WeirCursor *cursor, const WeirCursor *main_cursor)
 	if (consumer)
 		consumer->join_cursor(cursor->cursor_id, main_cursor->cursor_id);
 	weir_cursor_drop(cursor->cursor_id);
+	WEIR_DEBUG_POINT("join_cursor");
 }
 
 /*
@@ -361,6 +366,7 @@ weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
 	LockRelationOid(probe.relid, AccessShareLock);
 	if (!weir_stream_lookup_id(probe.stream_id, &stream))
 		return WEIR_TICK_IDLE;
+	WEIR_DEBUG_POINT("tick_locked");
 	cursors = weir_cursor_list(stream.stream_id);
 	cursor = find_cursor(cursors, cursor_id);
 	if (cursor == NULL || cursor->is_paused ||

@@ -140,6 +140,8 @@ ok(wait_for_no_worker($node, 'copied'), 'the worker of the dropped extension is 
 is($node->safe_psql('copied', 'SELECT count(*) > 0 FROM readings'), 't',
 	"the user's table stays");
 # Rows of closed windows are the user's, too.
+is($node->safe_psql('copied', 'SELECT count(*) > 0 FROM per_minute_closed'), 't',
+	'and so do the closed rows');
 $node->safe_psql('copied', 'DROP TABLE readings, per_minute_closed');
 $node->safe_psql('copied', $setup);
 more_rows('copied');

@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * snapshot.c
+ *	  Snapshots that are stored: what a cursor has consumed.
+ *
+ * They are values of the server's type pg_snapshot, whose layout is private;
+ * its text form (xmin:xmax:xip,xip,...) is not.  They know top transactions
+ * only, as the log does, by ids that do not wrap around.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/xid8.h"
+
+#include "stream/snapshot.h"
+#include "weir.h"
+
+bool
+weir_snapshot_sees(Datum snapshot, FullTransactionId xid)
+{
+	return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
+											FullTransactionIdGetDatum(xid),
+											snapshot));
+}
+
+Datum
+weir_snapshot_current(void)
+{
+	return OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+}
+
+FullTransactionId
+weir_snapshot_widen(TransactionId xid)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return FullTransactionIdFromEpochAndXid(epoch, xid);
+}
+
+void
+weir_snapshot_unpack(Datum snapshot, WeirUnseen *unseen)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out,
+														   snapshot));
+	char	   *p = strchr(text, ':') + 1;
+	int			n = 1;
+
+	for (char *q = p; *q; q++)
+		if (*q == ',')
+			n++;
+	unseen->running = palloc(sizeof(FullTransactionId) * n);
+	unseen->nrunning = 0;
+	unseen->xmax = FullTransactionIdFromU64(strtou64(p, &p, 10));
+	while (*p++ && *p)
+		unseen->running[unseen->nrunning++] =
+			FullTransactionIdFromU64(strtou64(p, &p, 10));
+	pfree(text);
+}
+
+bool
+weir_snapshot_covers(Datum a, Datum b)
+{
+	FullTransactionId b_xmax;
+	WeirUnseen	unseen;
+	bool		result = true;
+
+	b_xmax = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax, b));
+	weir_snapshot_unpack(a, &unseen);
+	if (FullTransactionIdPrecedes(unseen.xmax, b_xmax))
+		result = false;
+	/* what is running for a must be so for b */
+	for (int i = 0; result && i < unseen.nrunning; i++)
+		if (FullTransactionIdPrecedes(unseen.running[i], b_xmax) &&
+			weir_snapshot_sees(b, unseen.running[i]))
+			result = false;
+	pfree(unseen.running);
+	return result;
+}
+
+bool
+weir_snapshot_has_news(const WeirUnseen *unseen, Snapshot snapshot,
+					   FullTransactionId limit)
+{
+	FullTransactionId xmin = weir_snapshot_widen(snapshot->xmin);
+
+	if (FullTransactionIdPrecedes(unseen->xmax, limit))
+		return true;
+	for (int i = 0; i < unseen->nrunning; i++)
+	{
+		FullTransactionId xid = unseen->running[i];
+
+		if (FullTransactionIdFollowsOrEquals(xid, limit))
+			break;
+		if (FullTransactionIdPrecedes(xid, xmin) ||
+			!XidInMVCCSnapshot(XidFromFullTransactionId(xid), snapshot))
+			return true;
+	}
+	return false;
+}
