@@ -53,6 +53,7 @@ OBJS_STORAGE = \
 	src/storage/owner.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
+	src/storage/shape.o \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
@@ -70,7 +71,9 @@ OBJS_STORAGE = \
 	src/storage/algebra.o \
 	src/storage/compact.o \
 	src/storage/rowmodify.o \
-	src/storage/tableops.o
+	src/storage/tableops.o \
+	src/storage/authorized_view.o \
+	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
@@ -143,7 +146,8 @@ SQL_STORAGE = \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
 	src/storage/algebra.sql \
-	src/storage/compact.sql
+	src/storage/compact.sql \
+	src/storage/authorized_view.sql
 
 SQL_STREAM = \
 	src/stream/capture.sql \
@@ -157,6 +161,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
@@ -193,10 +198,15 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_columns \
+	wide_table_shape \
 	gc \
 	rmw \
 	wide_table_errors \
-	wide_table_random
+	wide_table_random \
+	wide_table_rules \
+	wide_table_hll \
+	authorized_view
 
 REGRESS_STREAM = \
 	stream \
@@ -209,8 +219,11 @@ REGRESS_AGGREGATE = \
 	late \
 	sink \
 	session \
+	cascade \
+	aggregate_random \
 	aggregate_errors \
-	state
+	state \
+	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

@@ -9,12 +9,15 @@
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use Time::HiRes qw(time usleep);
 
-my $n_rows = $ENV{BENCH_ROWS};
-my $n_runs = $ENV{BENCH_RUNS};
-my $seconds = $ENV{BENCH_SECONDS};
-my $tmp = $ENV{WEIR_TMP};
+our $n_rows = $ENV{BENCH_ROWS};
+our $n_runs = $ENV{BENCH_RUNS};
+our $seconds = $ENV{BENCH_SECONDS};
+our $tmp = $ENV{WEIR_TMP};
+our $src = dirname(dirname(abs_path($0)));
 my $data = "$tmp/t/rows";
 my $chunks = 30;
 my @table;
@@ -91,7 +94,8 @@ sub percentile
 }
 
 # side_by_side(RUNS, A, B): runs both in turns, changing the order; returns the
-# medians of both and, where the runs tell it, the ratio of their processor times.
+# medians of both and, where the runs tell it, the ratio of their processor times
+# and that of the first.
 sub side_by_side
 {
 	my ($runs, $this, $that) = @_;
@@ -115,7 +119,8 @@ sub side_by_side
 		median(map { $_->[0] } @this),
 		median(map { $_->[0] } @that),
 		median(map { $_->[1] } @that)
-		? median(map { $_->[1] } @this) / median(map { $_->[1] } @that) : undef);
+		? median(map { $_->[1] } @this) / median(map { $_->[1] } @that) : undef,
+		median(map { $_->[1] } @this));
 }
 
 # One line of the table; also printed at once.
@@ -208,7 +213,7 @@ sub checkpoint { return sql('CHECKPOINT') }
 
 # --- The rows of the table
 
-my %measure;
+our %measure;
 
 # COPY into a stream that nobody consumes: the cost of capture.
 $measure{capture} = sub {
@@ -504,70 +509,21 @@ $measure{wal} = sub {
 		sprintf('%.4g MB', $this / 1e6), sprintf('%.4g MB', $that / 1e6), ratio($this, $that), '<= 0.05');
 };
 
-# Wide rows beside a table of one tuple a cell and a table of jsonb.
-$measure{wide} = sub {
-	my $keys = int($n_rows / 300);
-	my $value = "repeat('x', 30)";
+require "$src/bench/aggregates/aggregates.pl";
+require "$src/bench/nexmark/nexmark.pl";
+require "$src/bench/wide/wide.pl";
 
-	with_worker();
-	sql('DROP TABLE IF EXISTS cells, documents',
-		"SELECT weir.drop_wide_table(c.oid::regclass) FROM pg_class c WHERE relname = 'wide'",
-		"SELECT weir.create_wide_table('wide')", "SELECT weir.add_family('wide', 'f')",
-		'CREATE TABLE cells (row_key bytea, family text, qualifier bytea, ts timestamptz, value bytea,'
-		  . ' PRIMARY KEY (row_key, family, qualifier, ts))',
-		'CREATE TABLE documents (row_key bytea PRIMARY KEY, cells jsonb)');
-
-	my %write = (
-		wide => "SELECT weir.mutate_row('wide', :key::text, weir.set_cell('f', :q::text, $value, now()));\n",
-		cells => "INSERT INTO cells VALUES (:key::text::bytea, 'f', :q::text::bytea, clock_timestamp(), $value::bytea);\n",
-		documents => "INSERT INTO documents VALUES (:key::text::bytea, jsonb_build_object(:q::text, jsonb_build_array(jsonb_build_array(now(), $value))))"
-		  . " ON CONFLICT (row_key) DO UPDATE SET cells = documents.cells || excluded.cells;\n");
-	my $write = sub {
-		my ($table) = @_;
-		checkpoint();
-		return pgbench_tps("\\set key random(1, $keys)\n\\set q random(1, 50)\n$write{$table}", 4);
-	};
-	local $ENV{PGOPTIONS} = '-c synchronous_commit=off';
-	foreach my $other ('cells', 'documents')
-	{
-		my ($this, $that) = side_by_side($n_runs, sub { $write->('wide') }, sub { $write->($other) });
-
-		row('mutate_row, one cell, 4 clients', $other eq 'cells' ? 'INSERT into a table of cells' : 'upsert into jsonb',
-			sprintf('%.0f/s', $this), sprintf('%.0f/s', $that), ratio($this, $that), '-');
-	}
-
-	# The same rows of 50 cells in each, at rest.
-	sql("TRUNCATE cells, documents", "DELETE FROM wide",
-		"INSERT INTO cells SELECT key::text::bytea, 'f', q::text::bytea, timestamptz '2024-01-01', $value::bytea"
-		  . " FROM generate_series(1, $keys) key, generate_series(1, 50) q",
-		"INSERT INTO documents SELECT key::text::bytea, jsonb_object_agg(q::text, jsonb_build_array(jsonb_build_array(timestamptz '2024-01-01', $value)))"
-		  . " FROM generate_series(1, $keys) key, generate_series(1, 50) q GROUP BY 1",
-		"INSERT INTO wide SELECT row_key, weir.merge(weir.widerow(family, qualifier, value, ts)) FROM cells GROUP BY 1",
-		'VACUUM ANALYZE cells', 'VACUUM ANALYZE documents');
-	my %read = (
-		wide => "SELECT weir.read_row('wide', :key::text);\n",
-		cells => "SELECT family, qualifier, ts, value FROM cells WHERE row_key = :key::text::bytea;\n",
-		documents => "SELECT cells FROM documents WHERE row_key = :key::text::bytea;\n");
-	my $read = sub { return pgbench_tps("\\set key random(1, $keys)\n" . $read{ $_[0] }, 4) };
-	foreach my $other ('cells', 'documents')
-	{
-		my ($this, $that) = side_by_side($n_runs, sub { $read->('wide') }, sub { $read->($other) });
-
-		row('read_row, 50 cells, 4 clients', $other eq 'cells' ? 'SELECT from a table of cells' : 'SELECT from jsonb',
-			sprintf('%.0f/s', $this), sprintf('%.0f/s', $that), ratio($this, $that), '-');
-	}
-	return;
-};
-
-my @order = qw(capture ingest insert insert_worker drain tick_size tick_snapshot freshness wal wide);
-my @wanted = @ARGV ? @ARGV : @order;
+my @aggregates = qw(state_write million_groups hop live_point live_scan five);
+my @wide = qw(wide_read wide_write wide_scan wide_set_cell wide_column wide_counter wide_load wide_deltas);
+my @order = (qw(capture ingest insert insert_worker drain tick_size tick_snapshot freshness wal), @aggregates, 'nexmark', @wide);
+my @wanted = map { $_ eq 'wide' ? @wide : $_ eq 'aggregates' ? @aggregates : $_ } @ARGV ? @ARGV : @order;
 foreach my $name (@wanted)
 {
-	die "no such row: $name (there are: @order)\n" unless $measure{$name};
+	die "no such row: $name (there are: @order, wide, aggregates)\n" unless $measure{$name};
 }
 
 system('createdb', 'bench') == 0 or die "could not create the database\n";
-sql('CREATE EXTENSION weir');
+sql('CREATE EXTENSION weir', 'CREATE EXTENSION hstore');
 $| = 1;
 foreach my $name (@wanted)
 {

@@ -59,7 +59,7 @@ SELECT * FROM visit ORDER BY 1, 3;
 CALL weir.drain('click');
 SELECT * FROM visit ORDER BY 1, 3;
 SELECT event_time, window_end, "row" FROM weir.late_rows WHERE aggregate = 'visit'::regclass ORDER BY event_time;
-SELECT aggregate, late_rows FROM weir.stat_aggregates;
+SELECT aggregate, late_rows FROM weir.stat_aggregates ORDER BY aggregate::text;
 
 -- the end of input
 SELECT weir.advance_watermark('click', 'infinity');
@@ -91,7 +91,7 @@ SELECT count(*) > 0 AS some_closed FROM visit_closed;
 SELECT weir.advance_watermark('click', 'infinity');
 CALL weir.drain('click');
 SELECT * FROM differences();
-SELECT aggregate, status, groups, late_rows FROM weir.stat_aggregates;
+SELECT aggregate, status, groups, late_rows FROM weir.stat_aggregates ORDER BY aggregate::text;
 
 -- refused
 SELECT weir.create_continuous_aggregate('x', 'SELECT w.window_start, count(*) FROM click, weir.session(at, ''1 minute'') w GROUP BY 1');

@@ -77,6 +77,14 @@ SELECT weir.mutate_row('profiles', 'agg', weir.merge_to_cell('n', 'q', '2024-01-
 	weir.merge_to_cell('lo', 'q', '2024-01-01', NULL), weir.add_to_cell('n', 'q', '2024-01-02', 1));
 SELECT family, ts, weir.int8_value(value) FROM weir.read_rows('profiles', prefix => 'agg');
 
+-- parameters whose type is not given
+PREPARE put AS SELECT weir.mutate_row('profiles', $1, weir.set_cell('stats', $2, $3, $4), weir.add_to_cell('n', $2, $4, $5));
+EXECUTE put('param', 'q', 'v', '2024-01-01', '-5');
+EXECUTE put('param', 'q', 'v', '2024-01-01', '5 apples');
+PREPARE get AS SELECT weir.read_row('profiles', $1, $2);
+EXECUTE get('param', '["pass_all"]');
+DEALLOCATE put; DEALLOCATE get;
+
 -- families: numbers are never used again
 SELECT weir.drop_family('profiles', 'stats');
 SELECT * FROM weir.read_rows('profiles', prefix => 'r1');

@@ -268,6 +268,13 @@
 #define weir_analyze_delay_point() vacuum_delay_point()
 #endif
 
+/* The header for what EXPLAIN prints: split off in 18. */
+#if PG_VERSION_NUM >= 180000
+#define WEIR_EXPLAIN_H "commands/explain_format.h"
+#else
+#define WEIR_EXPLAIN_H "commands/explain.h"
+#endif
+
 /* Outer-join clauses are wrapped since 16; needs nodes/pathnodes.h. */
 #if PG_VERSION_NUM >= 160000
 #define weir_outer_join_clause(node) \

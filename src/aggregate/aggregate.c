@@ -72,8 +72,13 @@ enum
 	Anum_next_retry,
 	Anum_last_error,
 	Anum_last_error_at,
-	Anum_late_rows,
-	Natts_progress = Anum_late_rows
+	Anum_late_rows,				/* counters from here on */
+	Anum_ticks,
+	Anum_state_rows,
+	Anum_closed_rows,
+	Anum_closed_windows,
+	Anum_busy_usec,
+	Natts_progress = Anum_busy_usec
 };
 
 /* One of the tables, or its index, by name. */
@@ -162,6 +167,7 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	agg->settings = text_array_to_list(values[Anum_settings - 1]);
 	agg->closed_until = DatumGetTimestamp(values[Anum_closed_until - 1]);
 	agg->owner = relation_owner(agg->query);
+	agg->view_owner = relation_owner(agg->view);
 }
 
 static void
@@ -434,6 +440,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	bool		clear = error == NULL && agg->status == WEIR_AGGREGATE_ACTIVE &&
 		agg->failures == 0;
 	Relation	rel;
+	int			i;
 
 	memset(values, 0, sizeof(values));
 	memset(isnull, 0, sizeof(isnull));
@@ -454,12 +461,15 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 		isnull[Anum_last_error - 1] = isnull[Anum_last_error_at - 1] = true;
 		replace[Anum_last_error - 1] = replace[Anum_last_error_at - 1] = clear;
 	}
-	replace[Anum_late_rows - 1] = false;
+	for (i = Anum_late_rows; i <= Natts_progress; i++)
+	{
+		values[i - 1] = Int64GetDatum(0);
+		replace[i - 1] = false;
+	}
 	if (update_row("_aggregate_progress", "_aggregate_progress_pkey", agg->id,
 				   values, isnull, replace))
 		return;
 
-	values[Anum_late_rows - 1] = Int64GetDatum(0);
 	rel = table_open(own_relation("_aggregate_progress"), RowExclusiveLock);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 											isnull));
@@ -467,22 +477,32 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	CommandCounterIncrement();
 }
 
+/* One more tick, and what it did. */
 void
-weir_aggregate_count_late(int32 id, int64 rows)
+weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 {
 	Relation	rel = table_open(own_relation("_aggregate_progress"),
 								 RowExclusiveLock);
 	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
+	int64		added[Natts_progress - Anum_late_rows + 1];
+	int			i;
 
+	added[0] = counts->late_rows;
+	added[Anum_ticks - Anum_late_rows] = 1;
+	added[Anum_state_rows - Anum_late_rows] = counts->state_rows;
+	added[Anum_closed_rows - Anum_late_rows] = counts->closed_rows;
+	added[Anum_closed_windows - Anum_late_rows] = counts->closed_windows;
+	added[Anum_busy_usec - Anum_late_rows] = counts->busy_usec;
 	if (tuple != NULL)
 	{
 		Datum		values[Natts_progress];
 		bool		isnull[Natts_progress];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
-		values[Anum_late_rows - 1] =
-			Int64GetDatum(DatumGetInt64(values[Anum_late_rows - 1]) + rows);
+		for (i = Anum_late_rows; i <= Natts_progress; i++)
+			values[i - 1] = Int64GetDatum(DatumGetInt64(values[i - 1]) +
+										  added[i - Anum_late_rows]);
 		CatalogTupleUpdate(rel, &tuple->t_self,
 						   heap_form_tuple(RelationGetDescr(rel), values, isnull));
 	}

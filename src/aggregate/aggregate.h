@@ -30,7 +30,8 @@ typedef struct WeirAggregate
 	Oid			closed;			/* table of final rows; InvalidOid if running */
 	Oid			query;			/* internal view that holds the definition */
 	Oid			open;			/* foreign table of the open windows */
-	Oid			owner;
+	Oid			owner;			/* of query; runs with these rights */
+	Oid			view_owner;		/* differs only while being altered */
 	int64		lateness_usec;
 	int64		retention_usec; /* -1: closed rows are kept */
 	bool		realtime;
@@ -45,6 +46,16 @@ typedef struct WeirAggregate
 	int32		failures;		/* in a row */
 	TimestampTz next_retry;
 } WeirAggregate;
+
+/* What a tick did; added up in the catalog. */
+typedef struct WeirAggregateCounts
+{
+	int64		late_rows;
+	int64		state_rows;		/* written */
+	int64		closed_rows;
+	int64		closed_windows;
+	int64		busy_usec;
+} WeirAggregateCounts;
 
 /* The row for the snapshot, or, if NULL, the latest; false if there is none. */
 extern bool weir_aggregate_read(int32 id, Snapshot snapshot,
@@ -74,7 +85,7 @@ extern void weir_aggregate_set_options(int32 id, Datum lateness,
 extern void weir_aggregate_set_closed_until(int32 id, Timestamp closed_until);
 extern void weir_aggregate_set_progress(const WeirAggregate *agg,
 										const char *error);
-extern void weir_aggregate_count_late(int32 id, int64 rows);
+extern void weir_aggregate_count(int32 id, const WeirAggregateCounts *counts);
 extern int32 weir_aggregate_next_id(void);
 
 /*

@@ -27,8 +27,13 @@ CREATE TABLE weir._aggregate_progress (
     next_retry timestamptz,
     last_error text,
     last_error_at timestamptz,
-    late_rows bigint NOT NULL
-) WITH (fillfactor = 50);
+    late_rows bigint NOT NULL,
+    ticks bigint NOT NULL,
+    state_rows bigint NOT NULL,
+    closed_rows bigint NOT NULL,
+    closed_windows bigint NOT NULL,
+    busy_usec bigint NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE weir._aggregate_progress IS 'how each continuous aggregate fares';
 
 CREATE TABLE weir._late_row (

@@ -186,9 +186,10 @@ finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
 	dest->rDestroy(dest);
 }
 
-int64
+void
 weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
-				 Timestamp after, Timestamp until)
+				 Timestamp after, Timestamp until,
+				 WeirAggregateCounts *counts)
 {
 	Oid			state = weir_runs_relid(agg->id);
 	MemoryContext context;
@@ -200,11 +201,12 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	TupleDesc	desc;
 	Timestamp	first;
 	int64		nrows;
+	int64		nwindows;
 
 	if (def->nwindow == 0 || !may_end_between(def, after, until) ||
 		!weir_runs_first_end(state, NULL, &first) ||
 		(!shares_panes(def) && first > until))
-		return 0;
+		return;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir closing",
 									ALLOCSET_DEFAULT_SIZES);
@@ -223,14 +225,16 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	nrows = tuplestore_tuple_count(rows);
 	if (nrows > 0)
 		deliver(agg, rows, desc, nrows);
-	if (weir_runs_delete_read(reader, def->is_session ? DT_NOEND : until) > 0 ||
-		nrows > 0)
+	nwindows = weir_runs_delete_read(reader,
+									 def->is_session ? DT_NOEND : until);
+	if (nwindows > 0 || nrows > 0)
 		weir_aggregate_set_closed_until(agg->id, until);
+	counts->closed_rows += nrows;
+	counts->closed_windows += def->is_session ? nrows : nwindows;
 	weir_runs_end_read(reader);
 	UnregisterSnapshot(snapshot);
 	tuplestore_end(rows);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	CommandCounterIncrement();
-	return nrows;
 }

@@ -14,10 +14,11 @@
 /*
  * Close the windows that end after "after" and not after "until": final rows
  * into the table of closed rows and to the sinks, state deleted.  To be
- * called with the rights of the aggregate and the aggregate locked.  Returns
- * the number of final rows.
+ * called with the rights of the aggregate and the aggregate locked.  Adds
+ * to the counts of rows and windows.
  */
-extern int64 weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
-							  Timestamp after, Timestamp until);
+extern void weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
+							 Timestamp after, Timestamp until,
+							 WeirAggregateCounts *counts);
 
 #endif							/* WEIR_CLOSING_H */

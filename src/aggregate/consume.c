@@ -43,9 +43,10 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/closing.h"
+#include "aggregate/consume.h"
 #include "aggregate/definition.h"
 #include "aggregate/drop.h"
-#include "aggregate/consume.h"
+#include "aggregate/maintain.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -97,20 +98,21 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
 	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
-	values[Anum_late_reason - 1] = CStringGetTextDatum("window closed");
 	foreach(lc, late)
 	{
 		WeirLateRow *row = lfirst(lc);
 
 		values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
 		values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
+		values[Anum_late_reason - 1] =
+			CStringGetTextDatum(TIMESTAMP_NOT_FINITE(row->event_time) ?
+								"event time is infinite" : "window closed");
 		values[Anum_late_row - 1] = row->row;
 		CatalogTupleInsertWithInfo(rel, heap_form_tuple(RelationGetDescr(rel),
 														values, isnull), indexes);
 	}
 	CatalogCloseIndexes(indexes);
 	table_close(rel, RowExclusiveLock);
-	weir_aggregate_count_late(agg->id, list_length(late));
 }
 
 /* ---------- one aggregate ---------- */
@@ -121,7 +123,8 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
  */
 static void
 find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-			   Timestamp bound, WeirLateTest *test, void *arg)
+			   Timestamp bound, WeirLateTest *test, void *arg,
+			   WeirAggregateCounts *counts)
 {
 	List	   *late;
 
@@ -130,6 +133,7 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	late = weir_partial_late_rows(def, tick->batch, bound, test, arg);
 	if (late != NIL)
 		keep_late_rows(agg, late, tick->cursor.watermark);
+	counts->late_rows += list_length(late);
 }
 
 /* The sessions among the new ones that are late; NULL if none is. */
@@ -166,8 +170,7 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 
 	while (source->next(source, slot))
 	{
-		if (late == NULL ||
-			!weir_session_is_late(late, slot->tts_values + def->nwindow,
+		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
 								  slot->tts_isnull + def->nwindow,
 								  DatumGetTimestamp(slot->tts_values[1])))
 			(void) dest->receiveSlot(slot, dest);
@@ -182,14 +185,16 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
  */
 static void
 fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-			  Timestamp bound, WeirRunWriter *writer)
+			  Timestamp bound, WeirRunWriter *writer,
+			  WeirAggregateCounts *counts)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 	WeirLateSessions *late = NULL;
+	int64		rejected;
 
-	(void) weir_partial_from_batch(def, tick->batch, bound, dest);
+	rejected = weir_partial_from_batch(def, tick->batch, bound, dest);
 	dest->rDestroy(dest);
 	dest = weir_source_receiver(sessions);
 	weir_partial_combine(def,
@@ -202,14 +207,15 @@ fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		late = find_late_sessions(agg, def, sessions, bound);
 	write_sessions(def, sessions, late, weir_runs_receiver(writer));
 	tuplestore_end(sessions);
-	if (late != NULL)
-		find_late_rows(tick, agg, def, bound, weir_session_is_late, late);
+	if (late != NULL || rejected > 0)
+		find_late_rows(tick, agg, def, bound, weir_session_is_late, late,
+					   counts);
 }
 
 /* New rows into the state; bound is the one in force when the tick began. */
 static void
 fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-		   Timestamp bound)
+		   Timestamp bound, WeirAggregateCounts *counts)
 {
 	WeirRunWriter *writer;
 
@@ -217,11 +223,11 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		return;
 	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
 	if (def->is_session)
-		fold_sessions(tick, agg, def, bound, writer);
+		fold_sessions(tick, agg, def, bound, writer, counts);
 	else if (weir_partial_from_batch(def, tick->batch, bound,
 									 weir_runs_receiver(writer)) > 0)
-		find_late_rows(tick, agg, def, bound, NULL, NULL);
-	(void) weir_runs_end_write(writer);
+		find_late_rows(tick, agg, def, bound, NULL, NULL, counts);
+	counts->state_rows += weir_runs_end_write(writer);
 	CommandCounterIncrement();
 }
 
@@ -231,6 +237,8 @@ take_tick(WeirTick *tick, int32 id)
 	WeirAggregate agg;
 	WeirDefinition *def;
 	WeirIdentity saved;
+	WeirAggregateCounts counts = {0};
+	TimestampTz start = GetCurrentTimestamp();
 	Timestamp	bound;
 
 	if (!weir_aggregate_read(id, NULL, &agg) ||
@@ -241,12 +249,19 @@ take_tick(WeirTick *tick, int32 id)
 	weir_aggregate_become_owner(&agg, &saved);
 	def = weir_definition_analyze(weir_definition_query(agg.query));
 	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
-	fold_batch(tick, &agg, def, bound);
+	fold_batch(tick, &agg, def, bound, &counts);
 	if (def->nwindow > 0)
-		(void) weir_closing_run(&agg, def, bound,
-								weir_aggregate_bound(&agg, weir_tick_watermark(tick)));
+		weir_closing_run(&agg, def, bound,
+						 weir_aggregate_bound(&agg, weir_tick_watermark(tick)),
+						 &counts);
 	weir_restore_identity(&saved);
 	WEIR_DEBUG_POINT("tick_aggregate");
+
+	if (counts.state_rows > 0 || counts.late_rows > 0 || counts.closed_windows > 0)
+	{
+		counts.busy_usec = GetCurrentTimestamp() - start;
+		weir_aggregate_count(id, &counts);
+	}
 
 	if (agg.status == WEIR_AGGREGATE_RETRYING)
 	{
@@ -366,6 +381,21 @@ take_tick_or_isolate(WeirTick *tick, int32 id)
 
 /* ---------- the consumer of ticks ---------- */
 
+/* Aggregates that came out of a dump with the stream begin with it. */
+static void
+start_restored(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready)
+			weir_aggregate_start(&agg);
+	}
+}
+
 /*
  * A cursor of its own that an aggregate leaves behind is dropped later, see
  * maintain.c: the tick still writes it.
@@ -376,6 +406,8 @@ consume(WeirTick *tick)
 	int32		saved = ticking_cursor;
 	ListCell   *lc;
 
+	if (tick->cursor.is_main && tick->cursor.in_history)
+		start_restored(tick->cursor.stream_id);
 	PG_TRY();
 	{
 		ticking_cursor = tick->cursor.cursor_id;
@@ -416,10 +448,24 @@ dependent(int32 stream_id)
 	return get_rel_name(agg.view);
 }
 
+/* A queue's state goes into dumps, see runs.h. */
+static void
+stream_altered(int32 stream_id)
+{
+	WeirStream	stream;
+	ListCell   *lc;
+
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		return;
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+		weir_runs_set_dumped(lfirst_int(lc), stream.retention_usec == 0);
+}
+
 static const WeirConsumer consumer = {
 	.consume = consume,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
+	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
 };
 

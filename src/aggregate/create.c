@@ -29,7 +29,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -384,6 +386,19 @@ check_retention(const WeirDefinition *def)
 				 errmsg("retention needs window_end among the columns of the aggregate")));
 }
 
+/* The query may use nothing of weir's, but is of no use without it. */
+static void
+depend_on_extension(Oid relid)
+{
+	ObjectAddress object;
+	ObjectAddress extension;
+
+	ObjectAddressSet(object, RelationRelationId, relid);
+	ObjectAddressSet(extension, ExtensionRelationId,
+					 get_extension_oid("weir", false));
+	recordDependencyOn(&object, &extension, DEPENDENCY_NORMAL);
+}
+
 Datum
 weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 {
@@ -413,6 +428,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	new.agg.settings = weir_aggregate_settings();
 	new.agg.closed_until = DT_NOBEGIN;
 	new.agg.query = move_to_weir(&new, psprintf("_query_%d", new.agg.id));
+	depend_on_extension(new.agg.query);
 	describe_columns(&new);
 
 	SPI_connect();
@@ -423,7 +439,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	weir_runs_create(new.agg.id);
+	weir_runs_create(new.agg.id, new.def->stream.retention_usec == 0);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;
@@ -442,6 +458,7 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	WeirCursor	cursor;
 	Timestamp	before;
 	Timestamp	after;
+	WeirAggregateCounts counts = {0};
 	WeirIdentity identity;
 
 	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, NULL, &cursor))
@@ -452,9 +469,9 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	after = weir_aggregate_bound(agg, cursor.watermark);
 
 	weir_aggregate_become_owner(agg, &identity);
-	(void) weir_closing_run(agg,
-							weir_definition_analyze(weir_definition_query(agg->query)),
-							before, after);
+	weir_closing_run(agg,
+					 weir_definition_analyze(weir_definition_query(agg->query)),
+					 before, after, &counts);
 	weir_restore_identity(&identity);
 }
 

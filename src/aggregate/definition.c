@@ -41,6 +41,7 @@
 #include "utils/syscache.h"
 
 #include "weir.h"
+#include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 #include "aggregate/distinct.h"
 
@@ -116,6 +117,18 @@ find_nested_stream(Node *node, StreamSearch *search)
 	return expression_tree_walker(node, find_nested_stream, search);
 }
 
+/* The open windows of another aggregate change, and are no rows of a stream. */
+static void
+refuse_aggregate(Oid relid)
+{
+	WeirAggregate agg;
+
+	if (weir_aggregate_find(relid, NULL, &agg))
+		refuse(psprintf("It reads the continuous aggregate \"%s\".",
+						get_rel_name(relid)),
+			   "Make the table of its closed rows a stream, with window_start or window_end as event_time, and read that.");
+}
+
 /* Is a stream read anywhere but in the FROM list of the query itself? */
 static void
 refuse_nested_stream(Query *query)
@@ -132,6 +145,8 @@ refuse_nested_stream(Query *query)
 			continue;
 		if (rte->rtekind == RTE_RELATION && !rte->inFromCl)
 			continue;
+		if (rte->rtekind == RTE_RELATION)
+			refuse_aggregate(rte->relid);
 		if (rte->rtekind == RTE_RELATION)
 			(void) find_nested_stream((Node *) rte, &search);
 		else

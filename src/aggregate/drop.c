@@ -12,14 +12,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "weir.h"
 #include "aggregate/drop.h"
@@ -31,44 +29,52 @@
 PG_FUNCTION_INFO_V1(weir_drop_continuous_aggregate);
 PG_FUNCTION_INFO_V1(weir__aggregate_dropped);
 
+/* DROP type relation, if it is still there. */
 static void
-add_relation(ObjectAddresses *objects, Oid relid)
+drop_relation(const char *type, Oid relid, DropBehavior behavior)
 {
-	ObjectAddress address;
+	char	   *name = OidIsValid(relid) ? get_rel_name(relid) : NULL;
 
-	if (!OidIsValid(relid) ||
-		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+	if (name == NULL)
 		return;
-	ObjectAddressSet(address, RelationRelationId, relid);
-	add_exact_object_address(&address, objects);
+	weir_execute("DROP %s %s%s", type,
+				 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											name),
+				 behavior == DROP_CASCADE ? " CASCADE" : "");
 }
 
 /*
  * A tick takes the stream's lock first and then the aggregate's; so do we.
+ *
+ * The relations are dropped by commands, so that event triggers see it: ours,
+ * for aggregates over what is dropped here, and the stream layer's, if the
+ * table of closed rows is a stream.  The catalog comes first, so that ours
+ * finds nothing left to do for this one.  That whoever drops a stream need not
+ * be the owner of its aggregates is why the extension's owner does it.
  */
 void
 weir_drop_aggregate(const WeirAggregate *agg, DropBehavior behavior)
 {
-	ObjectAddresses *objects = new_object_addresses();
 	WeirStream	stream;
 	WeirCursor	cursor;
+	WeirIdentity identity;
 
 	if (weir_stream_lookup_id(agg->stream_id, &stream))
 		(void) weir_cursor_lock_stream(agg->stream_id, true);
-	add_relation(objects, agg->view);
-	add_relation(objects, agg->closed);
-	add_relation(objects, agg->open);
-	add_relation(objects, agg->query);
-	performMultipleDeletions(objects, behavior, 0);
-	free_object_addresses(objects);
-
-	weir_runs_drop(agg->id);
 	weir_sink_drop_all(agg->id);
 	weir_aggregate_delete(agg->id);
 	if (agg->is_ready &&
 		weir_aggregate_ids_of_cursor(agg->cursor_id) == NIL &&
 		weir_cursor_read(agg->cursor_id, NULL, &cursor) && !cursor.is_main)
 		weir_cursor_drop(agg->cursor_id);
+
+	weir_become_extension_owner(&identity);
+	drop_relation("VIEW", agg->view, behavior);
+	drop_relation("FOREIGN TABLE", agg->open, behavior);
+	drop_relation("TABLE", agg->closed, behavior);
+	drop_relation("VIEW", agg->query, behavior);
+	weir_restore_identity(&identity);
+	weir_runs_drop(agg->id);
 	CommandCounterIncrement();
 }
 

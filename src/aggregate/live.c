@@ -387,21 +387,24 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 
 /* ---------- computing the rows ---------- */
 
-/* State rows of what has been committed but not consumed. */
+/*
+ * State rows of what has been committed but not consumed.  Without a cursor
+ * the aggregate has just been restored from a dump: all that is in the table.
+ */
 static Tuplestorestate *
 pending_rows(WeirDefinition *def, int32 cursor_id, Timestamp bound,
 			 Snapshot snapshot)
 {
-	WeirBatch  *batch = weir_batch_pending(cursor_id, snapshot);
+	WeirBatch  *batch = cursor_id == 0 ? NULL :
+		weir_batch_pending(cursor_id, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
 
-	if (weir_batch_max_rows(batch) > 0)
-	{
-		DestReceiver *dest = weir_source_receiver(rows);
-
+	if (batch == NULL)
+		weir_partial_from_table(def, bound, dest);
+	else if (weir_batch_max_rows(batch) > 0)
 		(void) weir_partial_from_batch(def, batch, bound, dest);
-		dest->rDestroy(dest);
-	}
+	dest->rDestroy(dest);
 	return rows;
 }
 
@@ -413,12 +416,16 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
-	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, snapshot, cursor))
+	memset(cursor, 0, sizeof(*cursor));
+	cursor->watermark = DT_NOBEGIN;
+	if (!agg->is_ready)
+		return;
+	if (!weir_cursor_read(agg->cursor_id, snapshot, cursor))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the state of aggregate \"%s\" has not been made again since it was restored",
+				 errmsg("aggregate \"%s\" has lost its place in the stream",
 						get_rel_name(agg->view)),
-				 errhint("Wait for the worker, or call weir.drain.")));
+				 errhint("Drop the continuous aggregate and create it again.")));
 	if (weir_consume_is_in_tick(agg->cursor_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -429,40 +436,44 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 
 /* With the owner's rights: put the rows into the scan's tuplestore. */
 static void
-compute(LiveScan *scan, const WeirAggregate *agg, const WeirCursor *cursor,
-		ExprContext *econtext, Snapshot snapshot)
+compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
+		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
 {
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
 	Timestamp	bound = weir_aggregate_bound(agg, cursor->watermark);
-	LiveFilter	filter;
 	WeirRunRange range;
-	WeirRunReader *reader;
-	WeirStateSource *source;
+	Oid			state = weir_runs_relid(agg->id);
+	WeirRunReader *reader = NULL;
+	WeirStateSource *source = NULL;
 	Tuplestorestate *pending = NULL;
 	DestReceiver *dest;
 
-	evaluate_conditions(scan, def, econtext, &filter);
-	if (filter.is_empty)
-		return;
-	chunk_range(def, &filter, &range);
-	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
-								  snapshot);
-	source = weir_runs_source(reader);
-	if (agg->realtime)
+	chunk_range(def, filter, &range);
+	if (OidIsValid(state))
 	{
-		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
-		source = weir_source_concat(source, weir_source_stored(def, pending));
+		reader = weir_runs_begin_read(def, state, &range, snapshot);
+		source = weir_runs_source(reader);
 	}
+	if (agg->realtime || !agg->is_ready)
+	{
+		WeirStateSource *unread;
+
+		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
+		unread = weir_source_stored(def, pending);
+		source = source != NULL ? weir_source_concat(source, unread) : unread;
+	}
+	if (source == NULL)
+		return;
 	if (def->is_session)
 		source = weir_session_merge(def, source);
-	source = weir_source_spread(def, source, Max(bound, filter.after),
-								filter.until);
+	source = weir_source_spread(def, source, Max(bound, filter->after),
+								filter->until);
 	dest = CreateTuplestoreDestReceiver();
 	SetTuplestoreDestReceiverParams(dest, scan->rows, scan->context, false,
 									NULL, NULL);
-	weir_partial_finish(def, source, key_conditions(def, &filter), dest);
+	weir_partial_finish(def, source, key_conditions(def, filter), dest);
 	dest->rDestroy(dest);
-	weir_runs_end_read(reader);
+	if (reader != NULL)
+		weir_runs_end_read(reader);
 	if (pending != NULL)
 		tuplestore_end(pending);
 }
@@ -475,7 +486,9 @@ compute_rows(ForeignScanState *node)
 	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
 	MemoryContext old;
 	WeirAggregate agg;
+	WeirDefinition *def;
 	WeirCursor	cursor;
+	LiveFilter	filter;
 	WeirIdentity saved;
 
 	MemoryContextReset(scan->context);
@@ -483,9 +496,16 @@ compute_rows(ForeignScanState *node)
 	scan->rows = tuplestore_begin_heap(true, false, work_mem);
 	PushActiveSnapshot(snapshot);
 	find_aggregate(relid, snapshot, &agg, &cursor);
-	weir_aggregate_become_owner(&agg, &saved);
-	compute(scan, &agg, &cursor, node->ss.ps.ps_ExprContext, snapshot);
-	weir_restore_identity(&saved);
+	def = weir_definition_analyze(weir_definition_query(agg.query));
+
+	/* the values of conditions are the reader's expressions: with his rights */
+	evaluate_conditions(scan, def, node->ss.ps.ps_ExprContext, &filter);
+	if (!filter.is_empty)
+	{
+		weir_aggregate_become_owner(&agg, &saved);
+		compute(scan, &agg, def, &cursor, &filter, snapshot);
+		weir_restore_identity(&saved);
+	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 }

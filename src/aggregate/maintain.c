@@ -38,6 +38,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "stream/cursor.h"
+#include "stream/stream.h"
 
 PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
 
@@ -134,6 +135,7 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	weir_runs_end_read(reader);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
 }
 
 /* True if something was merged. */
@@ -205,20 +207,42 @@ maintain_retention(const WeirAggregate *agg)
 
 /* ---------- cursors ---------- */
 
+static bool
+is_queue(int32 stream_id)
+{
+	WeirStream	stream;
+
+	return weir_stream_lookup_id(stream_id, &stream) &&
+		stream.retention_usec == 0;
+}
+
 /*
  * After a restore the definition is there, and the closed rows are, but no
- * state: begin with the rows that the stream holds.  Windows that are closed
- * stay closed.
+ * state (except for a queue): begin with the rows that the stream holds.
+ * Windows that are closed stay closed.  A running aggregate over rows that
+ * retention has deleted cannot be made again; whether to go on with what is
+ * left is the owner's to say.
  */
-static void
-start_anew(WeirAggregate *agg)
+void
+weir_aggregate_start(WeirAggregate *agg)
 {
+	const char *error = NULL;
+	WeirStream	stream;
+
 	if (!OidIsValid(weir_runs_relid(agg->id)))
-		weir_runs_create(agg->id);
+		weir_runs_create(agg->id, is_queue(agg->stream_id));
 	agg->cursor_id = weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
-	weir_aggregate_set_progress(agg, NULL);
+	if (!OidIsValid(agg->closed) &&
+		weir_stream_lookup_id(agg->stream_id, &stream) &&
+		stream.retention_usec > 0)
+	{
+		error = "restored from a dump that lacks rows deleted by retention; weir.resume goes on with the rows that are there";
+		agg->status = WEIR_AGGREGATE_PAUSED;
+		weir_cursor_set_paused(agg->cursor_id, true);
+	}
+	weir_aggregate_set_progress(agg, error);
 }
 
 /*
@@ -255,7 +279,9 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
-		start_anew(&agg);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		weir_aggregate_start(&agg);
+		PopActiveSnapshot();
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);

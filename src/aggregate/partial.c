@@ -83,12 +83,18 @@ typedef struct OpenFilter
 
 /* ---------- functions in the plans ---------- */
 
+/*
+ * An infinite event time falls into no window.  Such rows are left out as late
+ * ones are, and kept with them; one bad clock must not stop an aggregate.
+ */
+
 Datum
 weir__window_is_open(PG_FUNCTION_ARGS)
 {
 	OpenFilter *filter = (OpenFilter *) PG_GETARG_POINTER(1);
 
-	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_closed))
+	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_closed &&
+			   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0))))
 		PG_RETURN_BOOL(true);
 	filter->rejected++;
 	PG_RETURN_BOOL(false);
@@ -97,27 +103,34 @@ weir__window_is_open(PG_FUNCTION_ARGS)
 Datum
 weir__pane_start(PG_FUNCTION_ARGS)
 {
+	Timestamp	t = PG_GETARG_TIMESTAMP(0);
 	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
-	int64		pane = weir_window_pane(spec, PG_GETARG_TIMESTAMP(0));
 
-	PG_RETURN_TIMESTAMP(weir_window_pane_start(spec, pane));
+	if (TIMESTAMP_NOT_FINITE(t))
+		PG_RETURN_TIMESTAMP(t);
+	PG_RETURN_TIMESTAMP(weir_window_pane_start(spec, weir_window_pane(spec, t)));
 }
 
 Datum
 weir__pane_last_end(PG_FUNCTION_ARGS)
 {
+	Timestamp	t = PG_GETARG_TIMESTAMP(0);
 	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
-	int64		pane = weir_window_pane(spec, PG_GETARG_TIMESTAMP(0));
 
-	PG_RETURN_TIMESTAMP(weir_window_last_end(spec, pane));
+	if (TIMESTAMP_NOT_FINITE(t))
+		PG_RETURN_TIMESTAMP(t);
+	PG_RETURN_TIMESTAMP(weir_window_last_end(spec, weir_window_pane(spec, t)));
 }
 
 Datum
 weir__session_end(PG_FUNCTION_ARGS)
 {
+	Timestamp	t = PG_GETARG_TIMESTAMP(0);
 	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
 
-	PG_RETURN_TIMESTAMP(weir_window_session(spec, PG_GETARG_TIMESTAMP(0)).end);
+	if (TIMESTAMP_NOT_FINITE(t))
+		PG_RETURN_TIMESTAMP(t);
+	PG_RETURN_TIMESTAMP(weir_window_session(spec, t).end);
 }
 
 /* ---------- expressions ---------- */
@@ -269,7 +282,10 @@ forget_window_call(WeirDefinition *def, Query *query)
 	rte->eref = makeAlias("window", NIL);
 }
 
-/* Expand views, apply row security, and plan to read the batch. */
+/*
+ * Expand views, apply row security, and plan to read the batch, or, without
+ * one, the table.
+ */
 static PlannedStmt *
 plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 {
@@ -282,6 +298,8 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 	query = linitial_node(Query, rewritten);
 	if (def->by_pane || def->is_session)
 		forget_window_call(def, query);
+	if (batch == NULL)
+		return pg_plan_query(query, "continuous aggregate", 0, NULL);
 	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
 	return weir_newrows_plan(query, batch);
 }
@@ -343,6 +361,9 @@ partial_query(WeirDefinition *def, OpenFilter *filter)
 			/* rows of the same instant; what is late is seen after merging */
 			add_output(query, end_expr(def), "window_end");
 			add_group_column(query, start_expr(def), "window_start", NULL);
+			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
+											  copyObject(def->event_time),
+											  def->window_type, filter));
 		}
 		else if (def->by_pane)
 		{
@@ -405,7 +426,7 @@ static void
 init_filter(WeirDefinition *def, Timestamp bound, OpenFilter *filter)
 {
 	filter->rejected = 0;
-	filter->last_closed = bound;
+	filter->last_closed = def->is_session ? DT_NOBEGIN : bound;
 	if (def->by_pane && !TIMESTAMP_NOT_FINITE(bound))
 		filter->last_closed = weir_partial_threshold(def, bound) - 1;
 }
@@ -425,6 +446,13 @@ weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
 	run_plan(plan, dest);
 	return filter.rejected;
+}
+
+void
+weir_partial_from_table(WeirDefinition *def, Timestamp bound,
+						DestReceiver *dest)
+{
+	(void) weir_partial_from_batch(def, NULL, bound, dest);
 }
 
 /* ---------- late rows ---------- */
@@ -461,6 +489,7 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	LateKey		key;
 	LateEntry  *entry;
 	Timestamp	window_end;
+	bool		is_infinite;
 	bool		found;
 
 	slot_getallattrs(slot);
@@ -468,7 +497,8 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	key.relid = DatumGetObjectId(slot->tts_values[0]);
 	key.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
 	window_end = DatumGetTimestamp(slot->tts_values[3]);
-	if (receiver->test != NULL &&
+	is_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestamp(slot->tts_values[2]));
+	if (receiver->test != NULL && !is_infinite &&
 		!receiver->test(receiver->test_arg, slot->tts_values + 5,
 						slot->tts_isnull + 5,
 						DatumGetTimestamp(slot->tts_values[2])))
@@ -482,7 +512,7 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 		entry->has_row = false;
 	}
 	entry->late.window_end = Max(entry->late.window_end, window_end);
-	if (!entry->has_row && window_end <= receiver->bound)
+	if (!entry->has_row && (window_end <= receiver->bound || is_infinite))
 	{
 		MemoryContext old = MemoryContextSwitchTo(receiver->context);
 
@@ -541,6 +571,17 @@ late_query(WeirDefinition *def, OpenFilter *filter)
 	return query;
 }
 
+static int
+compare_late(const ListCell *a, const ListCell *b)
+{
+	const WeirLateRow *left = lfirst(a);
+	const WeirLateRow *right = lfirst(b);
+
+	if (left->event_time == right->event_time)
+		return 0;
+	return left->event_time < right->event_time ? -1 : 1;
+}
+
 List *
 weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 					   WeirLateTest *test, void *arg)
@@ -575,7 +616,8 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 	hash_seq_init(&status, receiver.rows);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		if (entry->late.window_end <= bound)
+		if (entry->late.window_end <= bound ||
+			TIMESTAMP_NOT_FINITE(entry->late.event_time))
 		{
 			WeirLateRow *row = palloc(sizeof(WeirLateRow));
 
@@ -584,6 +626,7 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 		}
 	}
 	hash_destroy(receiver.rows);
+	list_sort(late, compare_late);
 	return late;
 }
 

@@ -45,6 +45,12 @@ extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
 
 /*
+ * The same of all rows of the table: where nothing has been consumed yet.
+ */
+extern void weir_partial_from_table(WeirDefinition *def, Timestamp bound,
+									DestReceiver *dest);
+
+/*
  * The rows among them that the query wanted: a list of WeirLateRow.  For
  * sessions the test tells whether a row with these keys and this event time
  * is late; NULL for other windows.

@@ -15,10 +15,16 @@
  */
 #include "postgres.h"
 
+#include "commands/event_trigger.h"
+#include "commands/tablecmds.h"
+#include "fmgr.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+
+PG_FUNCTION_INFO_V1(weir__aggregate_altered);
 
 /* What the text forms of values, and the meaning of names, depend on. */
 static const char *const pinned_settings[] = {
@@ -75,4 +81,40 @@ weir_aggregate_settings(void)
 		settings = lappend(settings, pstrdup(value));
 	}
 	return settings;
+}
+
+/* ---------- another owner ---------- */
+
+static void
+give(Oid relid, Oid owner)
+{
+	if (OidIsValid(relid))
+		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
+}
+
+/*
+ * After ALTER ... OWNER of the view of an aggregate the rest follows it; the
+ * server has checked that the user may do so.
+ */
+Datum
+weir__aggregate_altered(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called as an event trigger")));
+	foreach(lc, weir_aggregate_ids())
+	{
+		WeirAggregate agg;
+
+		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg) ||
+			!OidIsValid(agg.view_owner) || agg.view_owner == agg.owner)
+			continue;
+		give(agg.query, agg.view_owner);
+		give(agg.open, agg.view_owner);
+		give(agg.closed, agg.view_owner);
+	}
+	PG_RETURN_NULL();
 }

@@ -195,12 +195,26 @@ weir_runs_relid(int32 aggregate_id)
 }
 
 /*
- * The table belongs to the extension, so that it is neither dumped (a state
- * is of no use to another server; it is made again from the rows) nor dropped
- * by hand.
+ * The table is the extension's, so that it is neither dumped (state is made
+ * again from the rows) nor dropped by hand.  A stream that is a queue has no
+ * rows but those not consumed yet: there the state has to be dumped, and the
+ * table is one that happens to be in schema weir.
  */
 void
-weir_runs_create(int32 aggregate_id)
+weir_runs_set_dumped(int32 aggregate_id, bool is_dumped)
+{
+	Oid			relid = weir_runs_relid(aggregate_id);
+	bool		is_member = OidIsValid(getExtensionOfObject(RelationRelationId,
+															relid));
+
+	if (is_member && is_dumped)
+		weir_leave_extension(relid);
+	else if (!is_member && !is_dumped)
+		weir_join_extension(relid);
+}
+
+void
+weir_runs_create(int32 aggregate_id, bool is_dumped)
 {
 	const char *name = state_name(aggregate_id);
 	WeirIdentity identity;
@@ -221,7 +235,7 @@ weir_runs_create(int32 aggregate_id)
 	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, hash_lo, hash_hi)",
 				 WEIR_SCHEMA, name);
 	weir_restore_identity(&identity);
-	weir_join_extension(weir_runs_relid(aggregate_id));
+	weir_runs_set_dumped(aggregate_id, is_dumped);
 }
 
 void
@@ -232,7 +246,7 @@ weir_runs_drop(int32 aggregate_id)
 
 	if (!OidIsValid(relid))
 		return;
-	weir_leave_extension(relid);
+	weir_runs_set_dumped(aggregate_id, true);
 	ObjectAddressSet(table, RelationRelationId, relid);
 	performDeletion(&table, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
 }
@@ -826,21 +840,34 @@ weir_runs_end_read(WeirRunReader *reader)
 	table_close(reader->rel, NoLock);
 }
 
+static int
+compare_ends(const void *a, const void *b)
+{
+	Timestamp	left = *(const Timestamp *) a;
+	Timestamp	right = *(const Timestamp *) b;
+
+	return left < right ? -1 : left > right;
+}
+
 int64
 weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
 {
-	int64		deleted = 0;
+	int64		ends = 0;
 	int			i;
 
 	LockRelationOid(RelationGetRelid(reader->rel), RowExclusiveLock);
 	for (i = 0; i < reader->nread; i++)
 	{
-		if (reader->ends[i] > until)
-			continue;
-		simple_heap_delete(reader->rel, &reader->tids[i]);
-		deleted++;
+		if (reader->ends[i] <= until)
+			simple_heap_delete(reader->rel, &reader->tids[i]);
 	}
-	return deleted;
+	qsort(reader->ends, reader->nread, sizeof(Timestamp), compare_ends);
+	for (i = 0; i < reader->nread && reader->ends[i] <= until; i++)
+	{
+		if (i == 0 || reader->ends[i] != reader->ends[i - 1])
+			ends++;
+	}
+	return ends;
 }
 
 /* ---------- what there is ---------- */

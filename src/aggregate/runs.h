@@ -47,8 +47,12 @@ typedef struct WeirRunStats
 typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
 
-/* The state table of an aggregate; creating it needs no rights. */
-extern void weir_runs_create(int32 aggregate_id);
+/*
+ * The state table of an aggregate; creating it needs no rights.  It is dumped
+ * if it can't be made again: see weir_runs_set_dumped.
+ */
+extern void weir_runs_create(int32 aggregate_id, bool is_dumped);
+extern void weir_runs_set_dumped(int32 aggregate_id, bool is_dumped);
 extern void weir_runs_drop(int32 aggregate_id);
 extern Oid	weir_runs_relid(int32 aggregate_id);	/* InvalidOid if none */
 
@@ -73,7 +77,7 @@ extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
  * Delete of what has been read the windows that end by then; returns how many
- * chunks that was.  Nobody else may delete meanwhile: hold
+ * different ends these have.  Nobody else may delete meanwhile: hold
  * weir_aggregate_lock_state.
  */
 extern int64 weir_runs_delete_read(WeirRunReader *reader, Timestamp until);

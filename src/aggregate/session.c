@@ -361,10 +361,14 @@ weir_session_is_late(void *arg, const Datum *keys, const bool *isnull,
 					 Timestamp event_time)
 {
 	WeirLateSessions *late = arg;
-	uint32		hash = weir_runs_hash(late->def, keys, isnull);
-	LateBucket *bucket = hash_search(late->buckets, &hash, HASH_FIND, NULL);
+	uint32		hash;
+	LateBucket *bucket;
 	ListCell   *lc;
 
+	if (late == NULL)
+		return false;
+	hash = weir_runs_hash(late->def, keys, isnull);
+	bucket = hash_search(late->buckets, &hash, HASH_FIND, NULL);
 	if (bucket == NULL)
 		return false;
 	foreach(lc, bucket->sessions)

@@ -32,7 +32,7 @@ extern WeirLateSessions *weir_session_late(WeirDefinition *def,
 										   WeirStateSource *source,
 										   Timestamp bound);
 
-/* a WeirLateTest */
+/* a WeirLateTest; nothing is late if sessions is NULL */
 extern bool weir_session_is_late(void *sessions, const Datum *keys,
 								 const bool *isnull, Timestamp event_time);
 

@@ -22,8 +22,9 @@ SELECT a.view AS aggregate,
         WHEN 3 THEN 'paused' ELSE 'not started' END AS status,
     st.groups, st.bytes, st.open_windows,
     CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END AS watermark,
-    a.closed_until,
-    p.late_rows, p.failures,
+    a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
+    p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
+    coalesce(c.history_leaf IS NOT NULL, false) AS in_history, p.failures,
     CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE') THEN p.last_error END AS last_error,
     p.last_error_at, p.next_retry
 FROM weir._aggregate a

@@ -13,6 +13,7 @@
 #include "storage/hll.h"
 #include "types/fold.h"
 #include "types/segment.h"
+#include "weir.h"
 
 static void
 add_delta(WeirFold *fold, int64 seq, struct varlena *delta)

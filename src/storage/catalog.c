@@ -3,14 +3,15 @@
  * catalog.c
  *	  What is known of a wide table: its relations and its families.
  *
- * Three tables of the extension describe wide tables:
+ * Four tables of the extension describe wide tables:
  *
  *	_wide_tables	face, its two heaps and its sequence, granularity, the
  *					highest family number ever given
  *	_families		a family: its number, name, kind of aggregate, rule
  *	_family_rules	rules that were in force earlier (see fold.c)
+ *	_authorized_views	see authorized_view.c
  *
- * They are written by wide_table.c only.  Here they are read into one
+ * They are written by wide_table.c and authorized_view.c only.  Here they are read into one
  * descriptor a table, cached for the life of the process.  A descriptor is
  * thrown away when a relcache invalidation arrives for the face or one of
  * its relations; who writes the tables sends one for the face.  Whoever holds
@@ -49,8 +50,10 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
+#include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -84,7 +87,7 @@ invalidate(Datum arg, Oid relid)
 
 		if (!OidIsValid(relid) || entry->face == relid ||
 			(table != NULL &&
-			 (table->delta == relid || table->base == relid ||
+			 (table->home == relid || table->delta == relid || table->base == relid ||
 			  table->seq == relid)))
 			entry->is_valid = false;
 	}
@@ -220,7 +223,7 @@ load_families(WeirWideTable *table)
 	Relation	rel = table_open(weir_catalog_relid("_families"),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
-	SysScanDesc scan = weir_catalog_scan(rel, "_families_pkey", table->face);
+	SysScanDesc scan = weir_catalog_scan(rel, "_families_pkey", table->home);
 	HeapTuple	tuple;
 	int			allocated = 0;
 
@@ -289,7 +292,7 @@ load_earlier_rules(WeirWideTable *table)
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey",
-										 table->face);
+										 table->home);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -370,14 +373,16 @@ index_of_heap(Oid heap)
 	return found;
 }
 
-/* Reads the description, in a memory context of its own; NULL if none. */
+/*
+ * Reads the description, in a memory context of its own; NULL if none.
+ */
 static WeirWideTable *
-load_table(Oid face)
+load_table(Oid face, Oid home)
 {
 	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
-	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
+	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", home);
 	HeapTuple	tuple = systable_getnext(scan);
 	WeirWideTable *table = NULL;
 
@@ -393,6 +398,7 @@ load_table(Oid face)
 		table = palloc0(sizeof(WeirWideTable));
 		table->context = context;
 		table->face = face;
+		table->home = home;
 		table->delta = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_delta,
 													 desc, &isnull));
 		table->base = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_base,
@@ -410,6 +416,66 @@ load_table(Oid face)
 	return table;
 }
 
+/* The wide table of which the relation is an authorized view; InvalidOid. */
+static Oid
+home_of_view(Oid face)
+{
+	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+								 AccessShareLock);
+	SysScanDesc scan = weir_catalog_scan(rel, "_authorized_views_pkey", face);
+	HeapTuple	tuple = systable_getnext(scan);
+	Oid			home = InvalidOid;
+	bool		isnull;
+
+	if (HeapTupleIsValid(tuple))
+		home = DatumGetObjectId(heap_getattr(tuple, Anum_authorized_views_home,
+											 RelationGetDescr(rel), &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return home;
+}
+
+/* What an authorized view holds. */
+static void
+load_restriction(WeirWideTable *table)
+{
+	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+								 AccessShareLock);
+	SysScanDesc scan = weir_catalog_scan(rel, "_authorized_views_pkey",
+										 table->face);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		no_prefixes;
+	bool		no_columns;
+	Datum		prefixes;
+	Datum		columns;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "no catalog row for authorized view %u", table->face);
+	prefixes = heap_getattr(tuple, Anum_authorized_views_prefixes,
+							RelationGetDescr(rel), &no_prefixes);
+	columns = heap_getattr(tuple, Anum_authorized_views_columns,
+						   RelationGetDescr(rel), &no_columns);
+	table->restriction = weir_restriction_create(table, prefixes, no_prefixes,
+												 columns, no_columns);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+static void
+check_shapes(const WeirWideTable *table)
+{
+	Relation	rel = table_open(table->face, AccessShareLock);
+
+	weir_shape_check_face(rel);
+	table_close(rel, AccessShareLock);
+	rel = table_open(table->delta, AccessShareLock);
+	weir_shape_check_delta(rel);
+	table_close(rel, AccessShareLock);
+	rel = table_open(table->base, AccessShareLock);
+	weir_shape_check_base(rel);
+	table_close(rel, AccessShareLock);
+}
+
 /* The rest of the description; frees all of it on error. */
 static void
 load_details(WeirWideTable *table)
@@ -418,10 +484,13 @@ load_details(WeirWideTable *table)
 
 	PG_TRY();
 	{
+		check_shapes(table);
 		table->delta_index = index_of_heap(table->delta);
 		table->base_index = index_of_heap(table->base);
 		load_families(table);
 		load_rules(table);
+		if (table->home != table->face)
+			load_restriction(table);
 	}
 	PG_CATCH();
 	{
@@ -442,7 +511,17 @@ wide_table_lookup(Oid face)
 	if (entry->is_valid && entry->table != NULL)
 		return entry->table;
 
-	table = load_table(face);
+	table = load_table(face, face);
+	if (table == NULL)
+	{
+		Oid			home = home_of_view(face);
+
+		if (OidIsValid(home))
+		{
+			LockRelationOid(home, AccessShareLock);
+			table = load_table(face, home);
+		}
+	}
 	if (table != NULL)
 		load_details(table);
 
@@ -495,6 +574,8 @@ weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
 
 	LockRelationOid(face, lockmode);
 	table = weir_wide_table_require(face);
+	if (table->home != face)
+		LockRelationOid(table->home, lockmode);
 	weir_wide_table_check_acl(face, required);
 	return table;
 }

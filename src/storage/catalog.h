@@ -20,6 +20,8 @@ typedef struct WeirRowKey
 	uint32		len;
 } WeirRowKey;
 
+typedef struct WeirRestriction WeirRestriction;
+
 typedef struct WeirFamily
 {
 	uint16		number;
@@ -37,6 +39,9 @@ typedef struct WeirWideTable
 {
 	MemoryContext context;		/* holds all of this */
 	Oid			face;			/* the foreign table that users see */
+	Oid			home;			/* the face, or that of the wide table if this
+								 * is an authorized view of it */
+	struct WeirRestriction *restriction;	/* of an authorized view, or NULL */
 	Oid			delta;
 	Oid			delta_index;	/* (row_key, seq) */
 	Oid			base;

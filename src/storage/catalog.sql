@@ -34,6 +34,15 @@ CREATE TABLE weir._family_rules (
 );
 COMMENT ON TABLE weir._family_rules IS 'internal: earlier garbage-collection rules of families';
 
+CREATE TABLE weir._authorized_views (
+	face regclass PRIMARY KEY,
+	home regclass NOT NULL,
+	prefixes bytea[],
+	columns text[]
+);
+COMMENT ON TABLE weir._authorized_views IS 'internal: authorized views of wide tables';
+
+SELECT pg_catalog.pg_extension_config_dump('weir._authorized_views', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._wide_tables', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._families', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._family_rules', '');
@@ -47,3 +56,8 @@ CREATE VIEW weir.families AS
 	SELECT face AS tbl, name AS family, gc, aggregate FROM weir._families;
 COMMENT ON VIEW weir.families IS 'families of the wide tables of this database';
 GRANT SELECT ON weir.families TO PUBLIC;
+
+CREATE VIEW weir.authorized_views AS
+	SELECT face AS view, home AS tbl, prefixes AS row_prefixes, columns FROM weir._authorized_views;
+COMMENT ON VIEW weir.authorized_views IS 'authorized views of the wide tables of this database';
+GRANT SELECT ON weir.authorized_views TO PUBLIC;

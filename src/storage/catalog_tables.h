@@ -36,6 +36,12 @@
 #define Anum_family_rules_gc			5
 #define Natts_family_rules				5
 
+#define Anum_authorized_views_face		1
+#define Anum_authorized_views_home		2
+#define Anum_authorized_views_prefixes	3
+#define Anum_authorized_views_columns	4
+#define Natts_authorized_views			4
+
 /* OID of a relation in the extension's schema */
 extern Oid	weir_catalog_relid(const char *name);
 

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
@@ -28,6 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "storage/authorized_view.h"
 #include "storage/face.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
@@ -83,6 +85,26 @@ put(FaceModify *state, WeirRowKey key, WeirFold *fold)
 	MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
 
 	weir_writer_put(state->writer, key, weir_fold_delta(fold, 0));
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(state->row_context);
+}
+
+/*
+ * The statement has read the row that it deletes.  What others have written
+ * to it since a snapshot of the transaction must not be lost unseen.
+ */
+static void
+put_deletion(FaceModify *state, WeirRowKey key, WeirFold *fold)
+{
+	MemoryContext old_context;
+
+	if (!IsolationUsesXactSnapshot())
+	{
+		put(state, key, fold);
+		return;
+	}
+	old_context = MemoryContextSwitchTo(state->row_context);
+	weir_row_put_if_current(state->table, key, weir_fold_delta(fold, 0));
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(state->row_context);
 }
@@ -251,6 +273,7 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	FaceModify *state = rri->ri_FdwState;
 	bool		isnull;
 	Datum		d = ExecGetJunkAttribute(plan_slot, state->row_key_junk, &isnull);
+	WeirMutation mutation = {WEIR_DELETE_FROM_ROW};
 	struct varlena *v;
 	WeirRowKey	key;
 
@@ -259,9 +282,8 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	v = PG_DETOAST_DATUM_PACKED(d);
 	key.bytes = VARDATA_ANY(v);
 	key.len = VARSIZE_ANY_EXHDR(v);
-	weir_fold_begin_step(state->pending, 0, 0);
-	weir_fold_delete_row(state->pending);
-	put(state, key, state->pending);
+	weir_builder_add_mutation(state->pending, state->table, &mutation, 0);
+	put_deletion(state, key, state->pending);
 	weir_fold_reset(state->pending, NULL, 0);
 
 	ExecClearTuple(slot);
@@ -299,6 +321,7 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 	{
 		WeirWideTable *table = weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc)));
 
+		weir_check_is_no_view(table);
 		rels = lappend(rels, open_for_truncate(table->delta));
 		relids = lappend_oid(relids, table->delta);
 		rels = lappend(rels, open_for_truncate(table->base));

@@ -57,10 +57,19 @@ weir_row_filter_columns(const WeirRowFilter *filter)
 	return filter->columns;
 }
 
-bool
-weir_row_filter_may_pass(WeirRowFilter *filter, WeirRowKey key)
+static bool
+may_pass(void *arg, WeirRowKey key)
 {
+	WeirRowFilter *filter = arg;
+
 	return weir_filter_may_pass_row(filter->state, key.bytes, key.len);
+}
+
+void
+weir_row_filter_restrict(WeirRowFilter *filter, WeirRowScan *scan)
+{
+	weir_row_scan_set_columns(scan, filter->columns);
+	weir_row_scan_set_key_test(scan, may_pass, filter);
 }
 
 int

@@ -18,11 +18,11 @@ typedef struct WeirRowFilter WeirRowFilter;
 extern WeirRowFilter *weir_row_filter_create(const WeirWideTable *table,
 											 Datum filter);
 
+/* Lets a scan leave out columns and rows that do not matter to the filter. */
+extern void weir_row_filter_restrict(WeirRowFilter *filter, WeirRowScan *scan);
+
 /* the columns the filter looks at, NULL for all */
 extern const WeirColumnSet *weir_row_filter_columns(const WeirRowFilter *filter);
-
-/* False if no cell of such a row comes out. */
-extern bool weir_row_filter_may_pass(WeirRowFilter *filter, WeirRowKey key);
 
 /* as weir_filter_apply */
 extern int	weir_row_filter_apply(WeirRowFilter *filter, WeirRowKey key,

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "storage/owner.h"
 #include "weir.h"
@@ -102,6 +103,7 @@ weir_join_extension(Oid relid)
 	ObjectAddressSet(object, RelationRelationId, relid);
 	ObjectAddressSet(extension, ExtensionRelationId, weir_extension_oid());
 	recordDependencyOn(&object, &extension, DEPENDENCY_EXTENSION);
+	CommandCounterIncrement();
 }
 
 void
@@ -117,6 +119,7 @@ weir_execute(const char *format,...)
 {
 	StringInfoData sql;
 	int			result;
+	bool		needs_snapshot = !ActiveSnapshotSet();
 
 	initStringInfo(&sql);
 	for (;;)
@@ -132,11 +135,16 @@ weir_execute(const char *format,...)
 		enlargeStringInfo(&sql, needed);
 	}
 
+	/* in a worker's transaction there is no statement to have one */
+	if (needs_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	result = SPI_execute(sql.data, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not execute \"%s\": %s", sql.data,
 			 SPI_result_code_string(result));
 	SPI_finish();
+	if (needs_snapshot)
+		PopActiveSnapshot();
 	pfree(sql.data);
 }

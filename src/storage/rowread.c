@@ -46,9 +46,8 @@ read_row(FunctionCallInfo fcinfo, bool key_is_text)
 	{
 		WeirRowFilter *filter = weir_row_filter_create(table, PG_GETARG_DATUM(2));
 
-		weir_row_scan_set_columns(scan, weir_row_filter_columns(filter));
-		if (weir_row_filter_may_pass(filter, key) &&
-			weir_row_scan_get(scan, key))
+		weir_row_filter_restrict(filter, scan);
+		if (weir_row_scan_get(scan, key))
 			row = weir_row_filter_row(filter, scan);
 	}
 	weir_row_scan_end(scan);
@@ -142,13 +141,8 @@ read_range(ReadRows *state, const WeirKeyRange *range, bool reversed)
 						reversed ? BackwardScanDirection : ForwardScanDirection);
 	while (state->limit > 0 && weir_row_scan_next(state->scan))
 	{
-		MemoryContext old_context;
+		MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
 
-		if (state->filter != NULL &&
-			!weir_row_filter_may_pass(state->filter,
-									  weir_row_scan_key(state->scan)))
-			continue;
-		old_context = MemoryContextSwitchTo(state->row_context);
 		if (put_row(state))
 			state->limit--;
 		MemoryContextSwitchTo(old_context);
@@ -169,41 +163,6 @@ key_of_bound(const RangeBound *bound)
 		key.len = VARSIZE_ANY_EXHDR(v);
 	}
 	return key;
-}
-
-/* Cuts a range to what is in both; false if nothing is. */
-static bool
-intersect(WeirKeyRange *range, const WeirKeyRange *other)
-{
-	int			c;
-
-	if (other->lower.bytes != NULL)
-	{
-		c = range->lower.bytes == NULL ? -1 :
-			weir_bytes_cmp(range->lower.bytes, range->lower.len,
-						   other->lower.bytes, other->lower.len);
-		if (c < 0 || (c == 0 && other->lower_open))
-		{
-			range->lower = other->lower;
-			range->lower_open = other->lower_open;
-		}
-	}
-	if (other->upper.bytes != NULL)
-	{
-		c = range->upper.bytes == NULL ? 1 :
-			weir_bytes_cmp(range->upper.bytes, range->upper.len,
-						   other->upper.bytes, other->upper.len);
-		if (c > 0 || (c == 0 && other->upper_open))
-		{
-			range->upper = other->upper;
-			range->upper_open = other->upper_open;
-		}
-	}
-	if (range->lower.bytes == NULL || range->upper.bytes == NULL)
-		return true;
-	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
-					   range->upper.bytes, range->upper.len);
-	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
 }
 
 /* The ranges that the arguments "rows" and "prefix" ask for, ascending. */
@@ -248,7 +207,7 @@ ranges_of_arguments(FunctionCallInfo fcinfo, int *nranges)
 		range->lower_open = !lower.inclusive;
 		range->upper = key_of_bound(&upper);
 		range->upper_open = !upper.inclusive;
-		if (!empty && intersect(range, &all))
+		if (!empty && weir_key_range_intersect(range, &all))
 			(*nranges)++;
 	}
 	return result;
@@ -290,8 +249,7 @@ weir_read_rows(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 	{
 		state.filter = weir_row_filter_create(table, PG_GETARG_DATUM(1));
-		weir_row_scan_set_columns(state.scan,
-								  weir_row_filter_columns(state.filter));
+		weir_row_filter_restrict(state.filter, state.scan);
 	}
 	for (int i = 0; i < nranges && state.limit > 0; i++)
 		read_range(&state, &ranges[reversed ? nranges - 1 - i : i], reversed);

@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "storage/authorized_view.h"
 #include "storage/heapscan.h"
 #include "storage/hll.h"
 #include "storage/rowscan.h"
@@ -60,6 +61,8 @@ struct WeirRowScan
 	WeirHeapScan	base;
 	WeirHeapScan	delta;
 	const WeirColumnSet *columns;
+	WeirKeyTest key_test;		/* or NULL */
+	void	   *key_test_arg;
 
 	WeirFold   *fold;
 	bool		has_spare_fold; /* it is the spare one */
@@ -152,6 +155,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
 	scan->fold = take_fold(scan);
+	if (table->restriction != NULL)
+		scan->columns = table->restriction->columns;
 	weir_heap_scan_open(&scan->delta, table->delta, table->delta_index);
 	weir_heap_scan_open(&scan->base, table->base, table->base_index);
 	MemoryContextSwitchTo(old_context);
@@ -168,10 +173,35 @@ weir_row_scan_end(WeirRowScan *scan)
 	MemoryContextDelete(scan->context);
 }
 
+/* Then a row exists only if a cell in the view does. */
+static bool
+is_view_of_columns(const WeirRowScan *scan)
+{
+	return scan->table->restriction != NULL &&
+		scan->table->restriction->columns != NULL;
+}
+
 void
 weir_row_scan_set_columns(WeirRowScan *scan, const WeirColumnSet *columns)
 {
-	scan->columns = columns;
+	if (!is_view_of_columns(scan))
+		scan->columns = columns;
+}
+
+void
+weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test, void *arg)
+{
+	scan->key_test = test;
+	scan->key_test_arg = arg;
+}
+
+static bool
+passes_key_test(const WeirRowScan *scan, WeirRowKey key)
+{
+	if (scan->table->restriction != NULL &&
+		!weir_restriction_has_row(scan->table->restriction, key))
+		return false;
+	return scan->key_test == NULL || scan->key_test(scan->key_test_arg, key);
 }
 
 void
@@ -304,7 +334,7 @@ finish_row(WeirRowScan *scan)
 	fold_pieces(scan, scan->columns);
 	if (scan->ncells > 0)
 		return true;
-	if (scan->columns == NULL)
+	if (scan->columns == NULL || is_view_of_columns(scan))
 		return false;
 
 	weir_fold_clear(scan->fold);
@@ -434,13 +464,19 @@ get_row(WeirRowScan *scan, Datum key)
 bool
 weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(scan->context);
+	MemoryContext old_context;
 	const WeirColumnSet *columns = scan->columns;
-	Datum		d = PointerGetDatum(bytes_datum(key.bytes, key.len));
+	Datum		d;
 	bool		found;
 
+	scan->key = key;
+	scan->ncells = 0;
+	if (!passes_key_test(scan, key))
+		return false;
+	old_context = MemoryContextSwitchTo(scan->context);
+	d = PointerGetDatum(bytes_datum(key.bytes, key.len));
 	found = get_row(scan, d);
-	if (!found && columns != NULL)
+	if (!found && columns != NULL && !is_view_of_columns(scan))
 	{
 		/* No wanted cell, but does the row exist? */
 		scan->columns = NULL;
@@ -450,7 +486,6 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 	}
 	pfree(DatumGetPointer(d));
 	MemoryContextSwitchTo(old_context);
-	scan->key = key;
 	return found;
 }
 
@@ -487,9 +522,13 @@ weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 					ScanDirection direction)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(scan->context);
+	WeirKeyRange cut = *range;
 	ScanKeyData scankeys[2];
-	int			n = range_scankeys(range, scankeys);
+	int			n;
 
+	if (scan->table->restriction != NULL)
+		weir_restriction_cut_range(scan->table->restriction, &cut);
+	n = range_scankeys(&cut, scankeys);
 	scan->direction = direction;
 	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, n);
 	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, n);
@@ -541,26 +580,36 @@ set_key(WeirRowScan *scan, WeirRowKey key)
 	scan->key.len = key.len;
 }
 
+/*
+ * Moves a scan past the tuples of the current key, which are collected if
+ * "add" is given.
+ */
+static void
+pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
+		 void (*add) (WeirRowScan *scan))
+{
+	while (heap_scan->has_tuple &&
+		   key_cmp(scan->key, cursor_key(heap_scan)) == 0)
+	{
+		if (add != NULL)
+			add(scan);
+		weir_heap_scan_next(heap_scan, scan->direction);
+	}
+}
+
 bool
 weir_row_scan_next(WeirRowScan *scan)
 {
 	while (scan->base.has_tuple || scan->delta.has_tuple)
 	{
+		bool		wanted;
+
 		begin_row(scan);
 		set_key(scan, cursor_key(next_cursor(scan)));
-		while (scan->base.has_tuple &&
-			   key_cmp(scan->key, cursor_key(&scan->base)) == 0)
-		{
-			add_segment(scan);
-			weir_heap_scan_next(&scan->base, scan->direction);
-		}
-		while (scan->delta.has_tuple &&
-			   key_cmp(scan->key, cursor_key(&scan->delta)) == 0)
-		{
-			add_delta(scan);
-			weir_heap_scan_next(&scan->delta, scan->direction);
-		}
-		if (finish_row(scan))
+		wanted = passes_key_test(scan, scan->key);
+		pass_row(scan, &scan->base, wanted ? add_segment : NULL);
+		pass_row(scan, &scan->delta, wanted ? add_delta : NULL);
+		if (wanted && finish_row(scan))
 			return true;
 	}
 	return false;
@@ -675,6 +724,40 @@ weir_key_range_of_prefix(const char *prefix, uint32 len)
 		range.upper_open = true;
 	}
 	return range;
+}
+
+bool
+weir_key_range_intersect(WeirKeyRange *range, const WeirKeyRange *other)
+{
+	int			c;
+
+	if (other->lower.bytes != NULL)
+	{
+		c = range->lower.bytes == NULL ? -1 :
+			weir_bytes_cmp(range->lower.bytes, range->lower.len,
+						   other->lower.bytes, other->lower.len);
+		if (c < 0 || (c == 0 && other->lower_open))
+		{
+			range->lower = other->lower;
+			range->lower_open = other->lower_open;
+		}
+	}
+	if (other->upper.bytes != NULL)
+	{
+		c = range->upper.bytes == NULL ? 1 :
+			weir_bytes_cmp(range->upper.bytes, range->upper.len,
+						   other->upper.bytes, other->upper.len);
+		if (c > 0 || (c == 0 && other->upper_open))
+		{
+			range->upper = other->upper;
+			range->upper_open = other->upper_open;
+		}
+	}
+	if (range->lower.bytes == NULL || range->upper.bytes == NULL)
+		return true;
+	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
+					   range->upper.bytes, range->upper.len);
+	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
 }
 
 void

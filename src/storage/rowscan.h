@@ -26,6 +26,10 @@ typedef struct WeirKeyRange
 /* what [prefix, successor) is; points into prefix or the current context */
 extern WeirKeyRange weir_key_range_of_prefix(const char *prefix, uint32 len);
 
+/* Cuts a range to what is in both; false if nothing is. */
+extern bool weir_key_range_intersect(WeirKeyRange *range,
+									 const WeirKeyRange *other);
+
 /*
  * An open wide table.  It lives in a child of the memory context that was
  * current at begin, and so do its results, until the next row is asked for.
@@ -38,11 +42,18 @@ extern WeirRowScan *weir_row_scan_begin(WeirWideTable *table,
 extern void weir_row_scan_end(WeirRowScan *scan);
 
 /*
- * Restrict the cells, not the rows, to some columns (NULL: all).  The set
- * must outlive the scan.
+ * Restrict the cells, not the rows, to some columns (NULL: all), or to more
+ * than those: of an authorized view all its columns are read.  The set must
+ * outlive the scan.
  */
 extern void weir_row_scan_set_columns(WeirRowScan *scan,
 									  const WeirColumnSet *columns);
+
+/* Skip rows for whose keys the test says false. */
+typedef bool (*WeirKeyTest) (void *arg, WeirRowKey key);
+
+extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
+									   void *arg);
 
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
@@ -75,6 +86,7 @@ extern void weir_rowscan_init(void);
 #define Anum_delta_row_key		1
 #define Anum_delta_seq			2
 #define Anum_delta_cells		3
+#define Natts_delta				3
 #define Natts_delta				3
 
 #define Anum_base_row_key		1

@@ -33,6 +33,7 @@
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -41,10 +42,12 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/authorized_view.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
+#include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -79,6 +82,8 @@ weir_writer_open(WeirWideTable *table)
 	List	   *indexes;
 
 	writer->table = table;
+	if (table->home != table->face)
+		LockRelationOid(table->home, RowExclusiveLock);
 	writer->heap = table_open(table->delta, RowExclusiveLock);
 	indexes = RelationGetIndexList(writer->heap);
 	if (list_length(indexes) == 1)
@@ -136,15 +141,16 @@ void
 weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 						 WeirDelta *delta)
 {
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
+	Datum		values[Natts_delta];
+	bool		nulls[Natts_delta] = {false};
 	HeapTuple	tuple;
 	bytea	   *key_datum = (bytea *) cstring_to_text_with_len(key.bytes, key.len);
 
+	weir_check_row_in_view(writer->table, key);
 	values[0] = PointerGetDatum(key_datum);
 	values[1] = Int64GetDatum(seq);
 	values[2] = PointerGetDatum(delta);
-	tuple = heap_form_tuple(RelationGetDescr(writer->heap), values, nulls);
+	tuple = weir_shape_form_tuple(writer->heap, values, nulls, Natts_delta);
 	heap_insert(writer->heap, tuple, GetCurrentCommandId(true), 0, NULL);
 	if (writer->index != NULL)
 		index_insert(writer->index, values, nulls, &tuple->t_self,
@@ -159,7 +165,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 void
 weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
 {
-	Oid			face = writer->table->face;
+	Oid			face = writer->table->home;
 	uint32		hash = weir_row_hash(key.bytes, key.len);
 	int64		seq;
 
@@ -254,27 +260,62 @@ check_is_aggregate(const WeirFamily *family)
 				 errhint("Use weir.set_cell.")));
 }
 
+static void
+wrong_input(const WeirFamily *family)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("wrong type of input for family \"%s\" of kind \"%s\"",
+					family->name, aggregate_name(family->op)),
+			 family->op == WEIR_OP_HLL ?
+			 errdetail("The input must be bytes or text.") :
+			 errdetail("The input must be an integer.")));
+}
+
+/*
+ * The integer that a text stands for, so that a parameter whose type the
+ * server has to guess works too; as 8 bytes in the current memory context.
+ */
+static void
+integer_of_text(const WeirFamily *family, WeirStoredCell *cell)
+{
+	char	   *text = pnstrdup(cell->value, cell->value_len);
+	char	   *end;
+	int64		integer;
+	uint64		be;
+	char	   *state = palloc(sizeof(be));
+
+	errno = 0;
+	integer = strtoi64(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0')
+		wrong_input(family);
+	be = pg_hton64((uint64) integer);
+	memcpy(state, &be, sizeof(be));
+	cell->value = state;
+	cell->value_len = sizeof(be);
+}
+
 /* Turns the input of add_to_cell into a state. */
 static void
 state_of_input(WeirFold *fold, const WeirFamily *family,
 			   const WeirMutation *mutation, WeirStoredCell *cell)
 {
 	bool		is_bytes = (mutation->flags & WEIR_MUTATION_BYTES_INPUT) != 0;
+	bool		is_text = (mutation->flags & WEIR_MUTATION_TEXT_INPUT) != 0;
 	MemoryContext old_context;
 
-	if (is_bytes != (family->op == WEIR_OP_HLL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("wrong type of input for family \"%s\" of kind \"%s\"",
-						family->name, aggregate_name(family->op)),
-				 is_bytes ?
-				 errdetail("The input must be an integer.") :
-				 errdetail("The input must be bytes or text.")));
-	if (!is_bytes)
-		return;
 	old_context = MemoryContextSwitchTo(weir_fold_context(fold));
-	weir_hll_of_bytes(mutation->value, mutation->value_len,
-					  &cell->value, &cell->value_len);
+	if (family->op == WEIR_OP_HLL)
+	{
+		if (!is_bytes)
+			wrong_input(family);
+		weir_hll_of_bytes(mutation->value, mutation->value_len,
+						  &cell->value, &cell->value_len);
+	}
+	else if (is_text)
+		integer_of_text(family, cell);
+	else if (is_bytes)
+		wrong_input(family);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -317,10 +358,15 @@ weir_builder_add_mutation(WeirFold *fold, const WeirWideTable *table,
 	weir_fold_begin_step(fold, 0, 0);
 	if (mutation->kind == WEIR_DELETE_FROM_ROW)
 	{
+		weir_check_whole_row_in_view(table);
 		weir_fold_delete_row(fold);
 		return;
 	}
 	family = weir_family_get(table, mutation->family, mutation->family_len);
+	weir_check_column_in_view(table, family,
+							  mutation->kind == WEIR_DELETE_FROM_FAMILY ?
+							  NULL : mutation->qualifier,
+							  mutation->qualifier_len);
 	if (mutation->kind == WEIR_DELETE_FROM_FAMILY)
 	{
 		weir_fold_delete_family(fold, family->number);

@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/authorized_view.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
 #include "types/json_list.h"
@@ -120,6 +121,9 @@ weir_sample_row_keys(PG_FUNCTION_ARGS)
 	{
 		if (i > 0 && key_cmp(&sample.keys[i - 1], &sample.keys[i]) == 0)
 			continue;
+		if (table->restriction != NULL &&
+			!weir_restriction_has_row(table->restriction, sample.keys[i]))
+			continue;
 		put_sample(rsinfo, sample.keys[i],
 				   sample.bytes * (i + 1) / (sample.nkeys + 1));
 	}
@@ -144,6 +148,7 @@ drop_row_range(FunctionCallInfo fcinfo, bool prefix_is_text)
 	int64		n = 0;
 
 	PreventCommandIfReadOnly("weir.drop_row_range()");
+	weir_check_whole_row_in_view(table);
 	if (len == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

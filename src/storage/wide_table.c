@@ -50,9 +50,11 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
 #include "storage/hll.h"
+#include "storage/wide_table.h"
 #include "types/json_list.h"
 #include "types/mutation.h"
 #include "weir.h"
@@ -68,8 +70,8 @@ execute(const char *sql)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
-static void
-check_owner(Oid face)
+void
+weir_check_owner(Oid face)
 {
 	if (!WeirOwnsRelation(face, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE,
@@ -83,7 +85,8 @@ owned_table_argument(FunctionCallInfo fcinfo, LOCKMODE lockmode)
 	Oid			face = weir_table_argument(fcinfo, 0);
 	WeirWideTable *table = weir_wide_table_open(face, lockmode, 0);
 
-	check_owner(face);
+	weir_check_owner(face);
+	weir_check_is_no_view(table);
 	return table;
 }
 
@@ -181,6 +184,21 @@ insert_wide_table(Oid face, Oid delta, Oid base, Oid seq,
 	table_close(rel, RowExclusiveLock);
 }
 
+Oid
+weir_create_face(const char *name)
+{
+	char	   *relname;
+	Oid			nspid = creation_namespace(name, &relname);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	execute(psprintf("CREATE FOREIGN TABLE %s (row_key bytea NOT NULL,"
+					 " cells weir.widerow NOT NULL) SERVER weir",
+					 qualified(nspid, relname)));
+	SPI_finish();
+	return get_relname_relid(relname, nspid);
+}
+
 PG_FUNCTION_INFO_V1(weir_create_wide_table);
 Datum
 weir_create_wide_table(PG_FUNCTION_ARGS)
@@ -205,13 +223,11 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unrecognized granularity \"%s\"", granularity),
 				 errhint("Valid granularities are \"micros\" and \"millis\".")));
-	nspid = creation_namespace(text_to_cstring(PG_GETARG_TEXT_PP(0)), &relname);
-
+	face = weir_create_face(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	nspid = get_rel_namespace(face);
+	relname = get_rel_name(face);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	execute(psprintf("CREATE FOREIGN TABLE %s (row_key bytea NOT NULL,"
-					 " cells weir.widerow NOT NULL) SERVER weir",
-					 qualified(nspid, relname)));
 	delta_name = ChooseRelationName(relname, NULL, "delta", nspid, false);
 	seq_name = ChooseRelationName(relname, NULL, "seq", nspid, false);
 	create_delta_heap(qualified(nspid, delta_name),
@@ -220,7 +236,6 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	create_base_heap(qualified(nspid, base_name));
 	SPI_finish();
 
-	face = get_relname_relid(relname, nspid);
 	delta = get_relname_relid(delta_name, nspid);
 	base = get_relname_relid(base_name, nspid);
 	insert_wide_table(face, delta, base, get_relname_relid(seq_name, nspid),
@@ -233,18 +248,21 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 
 /* ---- dropping ---- */
 
+void
+weir_drop_face(Oid face)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	execute(psprintf("DROP FOREIGN TABLE %s",
+					 qualified(get_rel_namespace(face), get_rel_name(face))));
+	SPI_finish();
+}
+
 PG_FUNCTION_INFO_V1(weir_drop_wide_table);
 Datum
 weir_drop_wide_table(PG_FUNCTION_ARGS)
 {
-	WeirWideTable *table = owned_table_argument(fcinfo, AccessExclusiveLock);
-	const char *name = qualified(get_rel_namespace(table->face),
-								 get_rel_name(table->face));
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	execute(psprintf("DROP FOREIGN TABLE %s", name));
-	SPI_finish();
+	weir_drop_face(owned_table_argument(fcinfo, AccessExclusiveLock)->face);
 	PG_RETURN_VOID();
 }
 
@@ -296,6 +314,7 @@ forget_wide_table(Oid face)
 	}
 	systable_endscan(scan);
 	table_close(rel, RowExclusiveLock);
+	delete_rows_of_face("_authorized_views", "_authorized_views_pkey", face);
 	if (!OidIsValid(delta))
 		return;
 	delete_rows_of_face("_families", "_families_pkey", face);
@@ -375,6 +394,14 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 										&isnull);
 
 		link_relations(face, DatumGetObjectId(delta), DatumGetObjectId(base));
+	}
+	else if (RelationGetRelid(trigger->tg_relation) ==
+			 weir_catalog_relid("_authorized_views"))
+	{
+		Datum		home = heap_getattr(tuple, Anum_authorized_views_home, desc,
+										&isnull);
+
+		weir_link_authorized_view(face, DatumGetObjectId(home));
 	}
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(face)))
 		CacheInvalidateRelcacheByRelid(face);

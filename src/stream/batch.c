@@ -46,6 +46,8 @@
 #include "stream/batch.h"
 #include "weir.h"
 
+static void (*reader_hook) (void) = NULL;
+
 /* settings: limits of a tick */
 static int	tick_rows;
 static int	tick_blocks;
@@ -463,6 +465,12 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 	return batch;
 }
 
+void
+weir_batch_set_reader_hook(void (*hook) (void))
+{
+	reader_hook = hook;
+}
+
 WeirBatch *
 weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 {
@@ -477,6 +485,8 @@ weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("stream has been dropped or changed since this snapshot"),
 				 errhint("Retry the transaction.")));
+	if (reader_hook)
+		reader_hook();
 	batch = make_batch(&stream, snapshot);
 	LockRelationOid(stream.relid, AccessShareLock);
 	if (cursor.in_history)

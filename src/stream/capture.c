@@ -224,10 +224,15 @@ flush_buffer(CaptureBuffer *buffer)
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
 		WEIR_DEBUG_POINT("flush_begin");
-		weir_log_write(buffer->stream_id, buffer->key.relid,
-					   buffer->key.filenode, GetTopFullTransactionId(),
-					   buffer->runs, buffer->nruns,
-					   buffer->xids, buffer->nxids);
+
+		/*
+		 * A stream fresh from a dump has no log yet: what is inserted until
+		 * it is revived is its history, like all that came from the dump.
+		 */
+		(void) weir_log_write(buffer->stream_id, buffer->key.relid,
+							  buffer->key.filenode, GetTopFullTransactionId(),
+							  buffer->runs, buffer->nruns,
+							  buffer->xids, buffer->nxids);
 		WEIR_DEBUG_POINT("flush_end");
 		has_logged = true;
 	}

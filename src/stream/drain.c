@@ -157,6 +157,7 @@ weir_drain(PG_FUNCTION_ARGS)
 	state.relid = stream_argument(fcinfo);
 	weir_stream_get_owned(state.relid, &stream);
 	state.stream_id = stream.stream_id;
+	weir_stream_revive(stream.stream_id);
 	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
 		cursor.is_paused)
 		refuse_paused(&stream);
@@ -214,6 +215,9 @@ weir_drain_is_behind(int32 stream_id, Datum target)
 	ListCell   *lc;
 	bool		behind = false;
 
+	/* fresh from a dump: nothing is consumed */
+	if (!weir_log_exists(stream_id))
+		return true;
 	PushActiveSnapshot(GetLatestSnapshot());
 	foreach(lc, weir_cursor_list(stream_id))
 	{
@@ -273,6 +277,8 @@ weir_wait(PG_FUNCTION_ARGS)
 	PushActiveSnapshot(GetLatestSnapshot());
 	target = weir_snapshot_current();
 	PopActiveSnapshot();
+	if (nudge_worker)
+		nudge_worker();
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir wait",
 									ALLOCSET_DEFAULT_SIZES);
 	for (;;)
@@ -336,6 +342,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	refuse_in_sink("weir.advance_watermark");
 	weir_stream_get_owned(relid, &stream);
 	weir_tick_force_read_committed();
+	weir_stream_revive(stream.stream_id);
 	weir_cursor_lock_stream(stream.stream_id, true);
 	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
 		cursor.is_paused)
@@ -373,7 +380,8 @@ weir_stream_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
+	if (!weir_log_exists(stream_id) ||
+		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
 		PG_RETURN_NULL();
 
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);

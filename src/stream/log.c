@@ -79,6 +79,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -385,6 +386,11 @@ weir_log_drop(int32 stream_id)
 bool
 weir_log_exists(int32 stream_id)
 {
+	/*
+	 * Somebody else may be making it just now.  No lock tells our caches, as
+	 * it would if there were something to lock.
+	 */
+	AcceptInvalidationMessages();
 	return OidIsValid(internal_relid("log", stream_id, "slot", true));
 }
 
@@ -409,18 +415,20 @@ runs_of_an_entry(const WeirTidRun *runs, int nruns)
 	return n;
 }
 
-void
+bool
 weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 			   const WeirTidRun *runs, int nruns,
 			   const TransactionId *xids, int nxids)
 {
+	Oid			sequence = internal_relid("log", stream_id, "slot", true);
 	Relation	rel;
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {0};
 
+	if (!OidIsValid(sequence))
+		return false;
 	/* invariant 1: the caller's id exists, now read the slot */
-	rel = table_open(slot_relid(stream_id,
-								(int32) weir_sequence_read(weir_log_sequence(stream_id))),
+	rel = table_open(slot_relid(stream_id, (int32) weir_sequence_read(sequence)),
 					 RowExclusiveLock);
 
 	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
@@ -449,6 +457,7 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 		nruns -= packed;
 	}
 	table_close(rel, NoLock);
+	return true;
 }
 
 /* ----------------------------------------------------------------

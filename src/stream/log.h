@@ -52,9 +52,10 @@ extern Oid	weir_log_sequence(int32 stream_id);
 
 /*
  * Write what the transaction inserted, in as many entries as it takes.  The
- * top transaction has an id.  Runs and xids are normalised.
+ * top transaction has an id.  Runs and xids are normalised.  False, with
+ * nothing written, if there is no log (see weir_log_exists).
  */
-extern void weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
+extern bool weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
 						   FullTransactionId xid,
 						   const WeirTidRun *runs, int nruns,
 						   const TransactionId *xids, int nxids);

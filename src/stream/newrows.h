@@ -28,6 +28,9 @@ typedef struct WeirBatch WeirBatch;
  */
 extern WeirBatch *weir_batch_pending(int32 cursor_id, Snapshot snapshot);
 
+/* Called by readers (weir_batch_pending): see to it that a worker runs. */
+extern void weir_batch_set_reader_hook(void (*hook) (void));
+
 /* an upper bound of the rows in it; 0 if there is certainly none */
 extern int64 weir_batch_max_rows(const WeirBatch *batch);
 

@@ -255,9 +255,9 @@ finish_translation(Translation *t, int32 stream_id)
 		if (moved->nruns == 0)
 			continue;
 		if (FullTransactionIdIsValid(moved->xid))
-			weir_log_write(stream_id, relid, filenode, moved->xid,
-						   moved->runs, moved->nruns,
-						   moved->xids, moved->nxids);
+			(void) weir_log_write(stream_id, relid, filenode, moved->xid,
+								  moved->runs, moved->nruns,
+								  moved->xids, moved->nxids);
 		else
 			weir_capture_replace(relid, filenode, moved->runs, moved->nruns,
 								 moved->xids, moved->nxids);
@@ -452,8 +452,9 @@ copy_entries(int32 stream_id, Relation heap)
 			weir_log_is_superseded(stream_id, relid, entry->filenode, NULL) ||
 			!is_needed(heap, cursors, entry))
 			continue;
-		weir_log_write(stream_id, relid, filenode, entry->xid,
-					   entry->runs, entry->nruns, entry->xids, entry->nxids);
+		(void) weir_log_write(stream_id, relid, filenode, entry->xid,
+							  entry->runs, entry->nruns,
+							  entry->xids, entry->nxids);
 	}
 	weir_log_end(scan);
 	UnregisterSnapshot(snapshot);

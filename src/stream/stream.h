@@ -49,6 +49,12 @@ extern List *weir_stream_tables(void);
 extern Oid	weir_stream_capture_index(Relation rel, AttrNumber *attno,
 									  bool *valid);
 
+/*
+ * Definitions come out of a dump alone: give the stream its log and its main
+ * cursor, unless it has them.  All rows are its first rows.
+ */
+extern void weir_stream_revive(int32 stream_id);
+
 /* interval in microseconds; months, and values below 0, are errors (22023) */
 extern int64 weir_interval_usec(Datum interval, const char *what);
 

@@ -419,6 +419,36 @@ is_not_null(Oid relid, const char *column)
 	return result;
 }
 
+/*
+ * The log and the main cursor of a stream.  With must_settle there can be
+ * transactions that have inserted rows and not logged them, see has_settled
+ * in tick.c.
+ */
+static void
+make_consumable(int32 stream_id, bool must_settle)
+{
+	WeirCursor	cursor;
+
+	weir_log_create(stream_id);
+	weir_cursor_create_main(stream_id);
+	if (must_settle)
+	{
+		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
+		cursor.history_block = InvalidBlockNumber;
+		weir_cursor_write(&cursor);
+	}
+}
+
+void
+weir_stream_revive(int32 stream_id)
+{
+	if (weir_log_exists(stream_id))
+		return;
+	weir_cursor_lock_stream(stream_id, true);
+	if (!weir_log_exists(stream_id))
+		make_consumable(stream_id, true);
+}
+
 Datum
 weir_create_stream(PG_FUNCTION_ARGS)
 {
@@ -429,7 +459,6 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	bool		sets_not_null;
 	bool		must_settle;
 	int32		stream_id;
-	WeirCursor	cursor;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -476,15 +505,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	stream_id = insert_stream(relid, fcinfo);
 	/* no tick before we have committed and everybody has been told */
 	weir_cursor_lock_stream(stream_id, true);
-	weir_log_create(stream_id);
-	weir_cursor_create_main(stream_id);
-	if (must_settle)
-	{
-		/* see has_settled in tick.c */
-		weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor);
-		cursor.history_block = InvalidBlockNumber;
-		weir_cursor_write(&cursor);
-	}
+	make_consumable(stream_id, must_settle);
 	PG_RETURN_VOID();
 }
 
@@ -564,6 +585,9 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 							  values, nulls, replaces);
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	if (weir_tick_consumer())
+		weir_tick_consumer()->stream_altered(stream.stream_id);
 	PG_RETURN_VOID();
 }
 
@@ -618,6 +642,10 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 						get_rel_name(stream.relid)),
 				 errdetail("Continuous aggregate \"%s\" depends on it.", dependent),
 				 errhint("Use weir.drop_stream(..., cascade => true) to drop the dependent objects too.")));
+
+	/* among what depends on it may be tables that are streams themselves */
+	if (dependent)
+		weir_tick_consumer()->drop_dependents(stream.stream_id);
 
 	rel = table_open(stream.relid, NoLock);
 	index = weir_stream_capture_index(rel, &attno, &valid);

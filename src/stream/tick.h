@@ -58,6 +58,9 @@ typedef struct WeirConsumer
 	/* name of an aggregate that depends on the stream, or NULL */
 	char	   *(*dependent) (int32 stream_id);
 
+	/* the stream's settings have changed */
+	void		(*stream_altered) (int32 stream_id);
+
 	/* drop all that depends on the stream */
 	void		(*drop_dependents) (int32 stream_id);
 } WeirConsumer;

@@ -34,6 +34,7 @@
 #include "utils/memutils.h"
 
 #include "types/delta.h"
+#include "weir.h"
 
 #define DELTA_VERSION		1
 #define DELTA_HEAD_LEN		20

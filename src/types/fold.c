@@ -38,6 +38,7 @@
 #include "postgres.h"
 
 #include "port/pg_bswap.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "types/fold.h"

@@ -11,6 +11,8 @@
 
 #include "lib/stringinfo.h"
 
+#include "weir.h"
+
 typedef enum WeirJsonKind
 {
 	WEIR_JSON_NULL,
@@ -34,13 +36,12 @@ typedef struct WeirJson
 extern WeirJson *weir_json_parse(const char *text);
 
 /* Raises 22P02 with the type's name and a detail. */
-extern void weir_json_error(const char *type, const char *detail)
-			pg_attribute_noreturn();
+WEIR_NORETURN extern void weir_json_error(const char *type, const char *detail);
 
 /* The name at the head of a list; raises 22P02 if this is no such thing. */
 extern const char *weir_json_list_name(const WeirJson *json, const char *type);
 
 /* Raises 22023: an argument must not be NULL. */
-extern void weir_argument_is_null(const char *what) pg_attribute_noreturn();
+WEIR_NORETURN extern void weir_argument_is_null(const char *what);
 
 #endif							/* WEIR_JSON_LIST_H */

@@ -44,6 +44,7 @@
 #include "types/bytestext.h"
 #include "types/json_list.h"
 #include "types/mutation.h"
+#include "weir.h"
 
 #define MUTATION_VERSION	1
 #define MUTATION_HEAD_LEN	22
@@ -296,7 +297,8 @@ arguments_from_json(WeirMutation *mutation, const WeirJson *json)
 			else
 			{
 				value_from_json(mutation, json, 4);
-				mutation->flags |= WEIR_MUTATION_BYTES_INPUT;
+				mutation->flags |= WEIR_MUTATION_BYTES_INPUT |
+					WEIR_MUTATION_TEXT_INPUT;
 			}
 			break;
 		case WEIR_MERGE_TO_CELL:
@@ -566,6 +568,8 @@ add_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind kind)
 	{
 		value_argument(fcinfo, &mutation, 3, kind == VALUE_TEXT, "input");
 		mutation.flags = WEIR_MUTATION_BYTES_INPUT;
+		if (kind == VALUE_TEXT)
+			mutation.flags |= WEIR_MUTATION_TEXT_INPUT;
 	}
 	return mutation_to_datum(&mutation);
 }

@@ -31,6 +31,7 @@ typedef enum WeirMutationKind
 #define WEIR_MUTATION_SERVER_TIME	0x01	/* set_cell without a timestamp */
 #define WEIR_MUTATION_BYTES_INPUT	0x02	/* add_to_cell: bytes, no integer */
 #define WEIR_MUTATION_NULL_STATE	0x04	/* merge_to_cell does nothing */
+#define WEIR_MUTATION_TEXT_INPUT	0x08	/* they are text, may be an integer */
 
 typedef struct WeirMutation
 {

@@ -30,6 +30,7 @@
 #include "types/json_list.h"
 #include "types/mutation.h"
 #include "types/rmw_rule.h"
+#include "weir.h"
 
 #define RMW_RULE_VERSION	1
 #define RMW_RULE_HEAD_LEN	14

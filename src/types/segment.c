@@ -36,6 +36,7 @@
 #include "utils/memutils.h"
 
 #include "types/segment.h"
+#include "weir.h"
 
 #define SEGMENT_VERSION		1
 #define SEGMENT_HEAD_LEN	8

@@ -30,6 +30,7 @@
 #include "storage/sequence.h"
 #include "stream/capture.h"
 #include "stream/drain.h"
+#include "stream/newrows.h"
 #include "weir.h"
 #include "worker/worker.h"
 
@@ -95,13 +96,23 @@ start_worker(void)
 	}
 }
 
-/* Wake the worker whose process id is known, or start one. */
-static void
-wake_or_start(void)
+/* The worker whose process id is known, or NULL if there is none (now). */
+static PGPROC *
+find_worker(void)
 {
 	PGPROC	   *proc = worker_pid != 0 ? BackendPidGetProc(worker_pid) : NULL;
 
 	if (proc && proc->databaseId == MyDatabaseId && WeirProcIsWorker(proc))
+		return proc;
+	return NULL;
+}
+
+static void
+wake_or_start(void)
+{
+	PGPROC	   *proc = find_worker();
+
+	if (proc)
 		SetLatch(&proc->procLatch);
 	else
 		start_worker();
@@ -120,13 +131,25 @@ static const WeirCaptureHooks capture_hooks = {
 	.committed = wake_or_start,
 };
 
-void
-weir_wakeup_worker(void)
+/* For those who wait. */
+static void
+nudge(void)
 {
 	if (RecoveryInProgress())
 		return;
 	note_worker();
 	wake_or_start();
+}
+
+/* For those who read: after a restart they may be the first to come. */
+static void
+ensure_running(void)
+{
+	if (RecoveryInProgress())
+		return;
+	note_worker();
+	if (find_worker() == NULL)
+		start_worker();
 }
 
 void
@@ -140,5 +163,6 @@ weir_wakeup_init(void)
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 	weir_capture_set_hooks(&capture_hooks);
-	weir_drain_set_nudge(weir_wakeup_worker);
+	weir_drain_set_nudge(nudge);
+	weir_batch_set_reader_hook(ensure_running);
 }

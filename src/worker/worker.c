@@ -216,6 +216,7 @@ find_cursors(int32 stream_id)
 	List	   *ids = NIL;
 	ListCell   *lc;
 
+	weir_stream_revive(stream_id);
 	foreach(lc, weir_cursor_list(stream_id))
 		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
 	weir_worker_remember(ids);

@@ -19,9 +19,6 @@ extern PGDLLEXPORT void weir_launcher_main(Datum unused);
 /* Fill in the registration of a worker for that database. */
 extern void weir_worker_describe(BackgroundWorker *worker, Oid database);
 
-/* Wake the worker of this database, or start one. */
-extern void weir_wakeup_worker(void);
-
 /* In a worker: it is the one that others are to wake. */
 extern void weir_wakeup_enroll(void);
 

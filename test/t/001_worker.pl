@@ -160,17 +160,21 @@ timed_ok(2, 'DROP EXTENSION does not wait for the worker',
 ok(wait_for_no_worker($node, 'copied'), 'the worker of the dropped extension is gone');
 is($node->safe_psql('copied', 'SELECT count(*) > 0 FROM readings'), 't',
 	"the user's table stays");
-$node->safe_psql('copied', 'DROP TABLE readings');
+# Rows of closed windows are the user's, too.
+is($node->safe_psql('copied', 'SELECT count(*) > 0 FROM per_minute_closed'), 't',
+	'and so do the closed rows');
+$node->safe_psql('copied', 'DROP TABLE readings, per_minute_closed');
 $node->safe_psql('copied', $setup);
 more_rows('copied');
 everything_counted('copied', 'extension created again');
 
 # Fast shutdown in the middle of work.
-$node->safe_psql('postgres', <<'SQL');
+$node->safe_psql('postgres', <<SQL);
 INSERT INTO readings
-SELECT timestamptz '2024-01-02 00:00:00Z' + interval '1 millisecond' * i, i % 1000, i
+SELECT timestamptz '2024-01-01 00:00:00Z' + interval '1 minute' * $minutes + interval '1 millisecond' * i, i % 1000, i
 FROM generate_series(1, 300000) i;
 SQL
+$minutes += 10;
 timed_ok(5, 'fast shutdown does not wait for the worker', sub { $node->stop('fast') });
 
 # --- Preloaded: started at boot, by no one's use

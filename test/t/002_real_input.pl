@@ -175,6 +175,7 @@ foreach my $part (1 .. $kills)
 		waitpid($pid, 0);
 		is($?, 0, "part $part: a loader is through") if $? != 0;
 	}
+	wait_for_server($node);
 }
 pass("loaded while the worker was terminated ten times and killed twice");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM measurements'),

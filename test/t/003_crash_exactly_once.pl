@@ -164,7 +164,7 @@ while ($killed < $kills && time < $until)
 {
 	# some more was written, a random amount, and there is a worker to hit
 	my $rows = $node->safe_psql('postgres', 'SELECT count(*) FROM ledger');
-	my $more = 1 + int(rand(800));
+	my $more = 1 + int(rand(2000));
 
 	$node->poll_query_until('postgres', "SELECT count(*) >= $rows + $more FROM ledger")
 	  or BAIL_OUT('the writers do not get on');

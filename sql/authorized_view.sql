@@ -1,0 +1,108 @@
+-- Authorized views: a part of a wide table with rights of its own.
+\pset null '(null)'
+SELECT weir.create_wide_table('w');
+SELECT weir.add_family('w', 'pub'), weir.add_family('w', 'mix'), weir.add_family('w', 'secret'), weir.add_family('w', 'n', NULL, 'sum');
+SELECT weir.mutate_row('w', k, weir.set_cell('pub', 'q', 'p', '1970-01-01'), weir.set_cell('mix', 'name', 'n', '1970-01-01'), weir.set_cell('mix', 'addr1', 'a', '1970-01-01'),
+	weir.set_cell('mix', 'salary', 's', '1970-01-01'), weir.set_cell('secret', 'x', 'x', '1970-01-01'))
+FROM unnest(ARRAY['us#1', 'us#2', 'eu#1', 'eu#2', 'zz']) k;
+SELECT weir.mutate_row('w', 'eu#3', weir.set_cell('secret', 'x', 'x', '1970-01-01'));
+SELECT weir.create_authorized_view('v', 'w', ARRAY['eu#'::bytea], ARRAY['pub', 'mix:name', 'mix:addr*', 'n']);
+SELECT weir.create_authorized_view('rows_only', 'w', ARRAY['eu#1'::bytea, 'zz']);
+SELECT weir.create_authorized_view('columns_only', 'w', columns => ARRAY['mix:\x6e616d65']);
+SELECT * FROM weir.authorized_views ORDER BY view::text;
+SELECT tbl FROM weir.wide_tables;
+
+-- Rule 101: what is outside is silently absent, and a row with nothing inside is absent
+SELECT * FROM v;
+SELECT row_key FROM rows_only;
+SELECT row_key, cells FROM columns_only ORDER BY row_key DESC LIMIT 2;
+SELECT weir.read_row('v', 'eu#1'), weir.read_row('v', 'eu#3'), weir.read_row('v', 'us#1');
+SELECT row_key, cells['secret'], cells['mix']['salary'], cells['mix']['addr1'] FROM v WHERE row_key IN ('eu#1', 'us#1', 'eu#3');
+SELECT count(*) FROM weir.read_rows('v');
+SELECT row_key, qualifier FROM weir.read_rows('v', weir.family_regex('mix|secret'), reversed => true, row_limit => 1);
+SELECT count(*) FROM weir.read_rows('v', prefix => 'us');
+SELECT row_key FROM weir.sample_row_keys('v');
+SELECT count(*) FROM v WHERE row_key > 'eu#1';
+SELECT rows FROM weir.compact('w');
+SELECT * FROM v;
+SELECT row_key, cells['mix']['addr1'], cells['secret'] FROM v WHERE row_key = 'eu#2';
+
+-- rights are those on the view
+CREATE ROLE weir_guest;
+GRANT SELECT, INSERT, DELETE ON v TO weir_guest;
+CREATE FUNCTION error_of(q text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE d text;
+BEGIN
+	EXECUTE q;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ' ' || SQLERRM || CASE WHEN d <> '' THEN ' / ' || d ELSE '' END;
+END $$;
+SET ROLE weir_guest;
+SELECT count(*) FROM v;
+SELECT weir.mutate_row('v', 'eu#1', weir.set_cell('pub', 'q', 'guest', '1970-01-01'), weir.add_to_cell('n', 'visits', '1970-01-01', 1), weir.delete_from_column('mix', 'addr1'));
+SELECT weir.mutate_row('v', 'eu#4', weir.delete_from_family('pub'), weir.set_cell('mix', 'address', 'new', '1970-01-01'));
+INSERT INTO v VALUES ('eu#4', '{"pub": {"q": [[0, "inserted"]]}}');
+SELECT weir.text_value(weir.read_modify_write_row('v', 'eu#4', weir.append_value('pub', 'q2', 'x')), 'pub', 'q2');
+SELECT weir.mutate_row('v', 'eu#4', weir.delete_from_column('pub', 'q2'));
+-- a predicate sees only what is inside
+SELECT weir.check_and_mutate_row('v', 'eu#3', NULL, '{}', ARRAY[weir.set_cell('pub', 'q', 'new', '1970-01-01')]);
+-- a write outside fails as a whole
+SELECT q, error_of(q) FROM unnest(ARRAY[
+	$q$SELECT weir.read_row('w', 'eu#1')$q$,
+	$q$SELECT weir.mutate_row('v', 'us#1', weir.set_cell('pub', 'q', 'guest'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.set_cell('pub', 'q', 'not'), weir.set_cell('secret', 'q', 'guest'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.set_cell('mix', 'salary', 'guest'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.set_cell('nothing', 'q', 'guest'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.delete_from_column('secret', 'x'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.delete_from_family('mix'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.delete_from_family('secret'))$q$,
+	$q$SELECT weir.mutate_row('v', 'eu#1', weir.delete_from_row())$q$,
+	$q$SELECT weir.check_and_mutate_row('v', 'us#1', NULL, ARRAY[weir.set_cell('pub', 'q', 'x')])$q$,
+	$q$SELECT weir.read_modify_write_row('v', 'us#1', weir.increment('pub', 'n', 1))$q$,
+	$q$SELECT weir.read_modify_write_row('v', 'eu#1', weir.increment('secret', 'n', 1))$q$,
+	$q$INSERT INTO v VALUES ('us#1', '{"pub": {"q": [[0, "x"]]}}')$q$,
+	$q$INSERT INTO v VALUES ('eu#1', '{"secret": {"q": [[0, "x"]]}}')$q$,
+	$q$DELETE FROM v$q$,
+	$q$TRUNCATE v$q$,
+	$q$SELECT weir.drop_row_range('v', 'eu')$q$,
+	$q$SELECT weir.drop_authorized_view('v')$q$,
+	$q$SELECT weir.create_authorized_view('mine', 'w')$q$
+]) q;
+RESET ROLE;
+SELECT row_key, cells FROM w WHERE row_key >= 'eu' AND row_key < 'ev';
+SELECT q, error_of(q) FROM unnest(ARRAY[
+	$q$TRUNCATE v$q$,
+	$q$SELECT weir.add_family('v', 'x')$q$,
+	$q$SELECT weir.drop_family('v', 'pub')$q$,
+	$q$SELECT weir.compact('v')$q$,
+	$q$SELECT weir.drop_wide_table('v')$q$,
+	$q$SELECT weir.drop_authorized_view('w')$q$,
+	$q$SELECT weir.create_authorized_view('x', 'v')$q$,
+	$q$SELECT weir.create_authorized_view('v', 'w')$q$,
+	$q$SELECT weir.create_authorized_view(NULL, 'w')$q$,
+	$q$SELECT weir.create_authorized_view('x', 'w', ARRAY[NULL::bytea])$q$,
+	$q$SELECT weir.create_authorized_view('x', 'w', NULL, ARRAY['a b:c'])$q$,
+	$q$SELECT weir.create_authorized_view('x', 'w', NULL, ARRAY['pub:\xzz'])$q$,
+	$q$DROP FOREIGN TABLE w$q$
+]) q;
+-- a view of rows only may delete rows
+DELETE FROM rows_only WHERE row_key = 'zz';
+SELECT count(*) FROM w WHERE row_key = 'zz';
+-- a family that comes later is in a view that lists it, and one that goes is not
+SELECT weir.create_authorized_view('later', 'w', NULL, ARRAY['later', 'pub']);
+SELECT weir.add_family('w', 'later');
+SELECT weir.mutate_row('later', 'l', weir.set_cell('later', 'q', 'x', '1970-01-01'));
+SELECT weir.drop_family('w', 'pub');
+SELECT * FROM later;
+SELECT weir.drop_authorized_view('later');
+DROP FUNCTION error_of;
+DROP FOREIGN TABLE rows_only;
+\set VERBOSITY terse
+SET client_min_messages = warning;
+DROP FOREIGN TABLE w CASCADE;
+RESET client_min_messages;
+SELECT count(*) FROM weir.authorized_views;
+SELECT count(*) FROM pg_class WHERE relname IN ('v', 'columns_only', 'w', 'w_delta', 'w_base');
+DROP ROLE weir_guest;
