@@ -128,6 +128,9 @@ SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
 WHERE relnamespace = 'weir'::regnamespace AND relname LIKE '\_log\_%' AND relkind = 'r' AND amname <> 'heap';
 ALTER TABLE o2 SET ACCESS METHOD other_heap;
 
+-- A timeout beyond the end of time.
+SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
+
 -- Nothing is left behind.
 TRUNCATE t;
 INSERT INTO t VALUES ('2026-01-01', 'i');

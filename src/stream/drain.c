@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "common/int.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -273,8 +274,11 @@ weir_wait(PG_FUNCTION_ARGS)
 	if (!weir_stream_lookup(relid, &stream))
 		weir_stream_get_owned(relid, &stream);	/* raises */
 	check_may_wait(relid);
-	until = PG_ARGISNULL(1) ? DT_NOEND :
-		GetCurrentTimestamp() + weir_interval_usec(PG_GETARG_DATUM(1), "timeout");
+	if (PG_ARGISNULL(1) ||
+		pg_add_s64_overflow(GetCurrentTimestamp(),
+							weir_interval_usec(PG_GETARG_DATUM(1), "timeout"),
+							&until))
+		until = DT_NOEND;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	target = weir_snapshot_current();
