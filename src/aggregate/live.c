@@ -30,7 +30,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/tstoreReceiver.h"
 #include "fmgr.h"
@@ -54,6 +53,8 @@
 #include "utils/tuplestore.h"
 
 #include "weir.h"
+
+#include WEIR_EXPLAIN_H
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
