@@ -53,6 +53,7 @@ OBJS_STORAGE = \
 	src/storage/owner.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
+	src/storage/shape.o \
 	src/storage/catalog.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
@@ -197,6 +198,8 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_columns \
+	wide_table_shape \
 	gc \
 	rmw \
 	wide_table_errors \

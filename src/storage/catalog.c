@@ -53,6 +53,7 @@
 #include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
+#include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -460,6 +461,21 @@ load_restriction(WeirWideTable *table)
 	table_close(rel, AccessShareLock);
 }
 
+static void
+check_shapes(const WeirWideTable *table)
+{
+	Relation	rel = table_open(table->face, AccessShareLock);
+
+	weir_shape_check_face(rel);
+	table_close(rel, AccessShareLock);
+	rel = table_open(table->delta, AccessShareLock);
+	weir_shape_check_delta(rel);
+	table_close(rel, AccessShareLock);
+	rel = table_open(table->base, AccessShareLock);
+	weir_shape_check_base(rel);
+	table_close(rel, AccessShareLock);
+}
+
 /* The rest of the description; frees all of it on error. */
 static void
 load_details(WeirWideTable *table)
@@ -468,6 +484,7 @@ load_details(WeirWideTable *table)
 
 	PG_TRY();
 	{
+		check_shapes(table);
 		table->delta_index = index_of_heap(table->delta);
 		table->base_index = index_of_heap(table->base);
 		load_families(table);

@@ -32,6 +32,7 @@
 #include "storage/compact.h"
 #include "storage/compact_row.h"
 #include "storage/heapscan.h"
+#include "storage/owner.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "weir.h"
@@ -260,11 +261,26 @@ compact_garbage(Pass *pass)
 
 /* ---- the pass ---- */
 
+/*
+ * The owner of the base, whose indexes may have functions of the owner's: they
+ * must not run with the rights of whoever compacts.
+ */
+static Oid
+owner_of_base(const WeirWideTable *table)
+{
+	Relation	rel = table_open(table->base, RowExclusiveLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	return owner;
+}
+
 bool
 weir_compact_some(Oid face, const WeirCompactOptions *options,
 				  WeirCompactPosition *position, WeirCompactStats *stats)
 {
 	Pass		pass = {NULL, options, stats, NULL};
+	WeirIdentity identity;
 	bool		more = true;
 
 	if (IsolationUsesXactSnapshot())
@@ -276,6 +292,7 @@ weir_compact_some(Oid face, const WeirCompactOptions *options,
 	if (!weir_compaction_lock(face, options->wait_for_rows))
 		return false;
 	CommandCounterIncrement();
+	weir_become_restricted(&identity, owner_of_base(pass.table));
 	pass.compaction = weir_row_compaction_begin(pass.table, options);
 	if (!position->deltas_done)
 	{
@@ -285,6 +302,7 @@ weir_compact_some(Oid face, const WeirCompactOptions *options,
 	if (position->deltas_done)
 		more = pass.table->has_rules && compact_garbage(&pass);
 	weir_row_compaction_end(pass.compaction);
+	weir_restore_identity(&identity);
 	CommandCounterIncrement();
 	return more;
 }

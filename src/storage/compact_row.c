@@ -55,6 +55,7 @@
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
+#include "storage/shape.h"
 #include "types/segment.h"
 #include "weir.h"
 
@@ -703,7 +704,7 @@ form_segment(Compaction *c, const NewSegment *segment, struct varlena *bytes,
 	values[Anum_base_gc_due - 1] = Int64GetDatum(gc_due);
 	nulls[Anum_base_gc_due - 1] = gc_due == PG_INT64_MAX;
 	values[Anum_base_cells - 1] = PointerGetDatum(bytes);
-	return heap_form_tuple(RelationGetDescr(c->base_heap), values, nulls);
+	return weir_shape_form_tuple(c->base_heap, values, nulls, Natts_base);
 }
 
 static void

@@ -16,25 +16,27 @@
 
 /*
  * fdw_private of a ForeignScan, one list each.  Beside it fdw_exprs has the
- * argument of each key condition.
+ * argument of each key condition, then the subscripts of each column.
  */
 enum
 {
 	WEIR_PLAN_STRATEGIES,		/* list of int, one a key condition */
 	WEIR_PLAN_BACKWARD,			/* integer: in descending order of keys? */
 	WEIR_PLAN_NEEDS_CELLS,		/* integer: is the column "cells" needed? */
-	WEIR_PLAN_COLUMNS			/* list of WeirPlanColumn; NIL: all */
+	WEIR_PLAN_COLUMNS			/* list of int, the number of subscripts of
+								 * each column, 1 or 2; NIL: all */
 };
 
 /* A btree strategy number, or this: the key is in an array. */
 #define WEIR_KEY_IN_ARRAY	100
 
-/* An item of WEIR_PLAN_COLUMNS is a list of one or two constants. */
-
 /* planning: face_plan.c */
 extern void weir_face_plan_init(FdwRoutine *routine);
 
-/* what is used of the column "cells" of a relation: face_columns.c */
+/*
+ * What is used of the column "cells" of a relation: face_columns.c.  The
+ * columns are lists of one or two subscripts; NIL: all.
+ */
 extern bool weir_face_needs_cells(RelOptInfo *rel);
 extern List *weir_face_columns(PlannerInfo *root, RelOptInfo *rel);
 

@@ -3,11 +3,16 @@
  * face_columns.c
  *	  What a query uses of the column "cells" of a wide table.
  *
- * If a query uses it only below subscripts with constants, cells['f'] or
- * cells['f']['q'], then no other cells need to be read.  The planner has no
- * list of expressions by relation, so all places of the query are looked at
- * where a reference may be; where that gets too difficult the answer is
- * "all", which is always right.
+ * If a query uses it only below subscripts, cells['f'] or cells['f']['q'],
+ * that are the same for all rows of a scan, then no other cells need to be
+ * read.  The planner has no list of expressions by relation, so all places of
+ * the query are looked at where a reference may be; where that gets too
+ * difficult the answer is "all", which is always right.
+ *
+ * A scan computes the subscripts when it begins.  So they may be constants,
+ * parameters, and what is made of these by functions that are not volatile;
+ * but no more than parameters where the query might never compute them, as
+ * below CASE, for they might raise an error.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +22,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "nodes/primnodes.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 
 #include "storage/face.h"
@@ -28,7 +34,8 @@
 typedef struct Search
 {
 	Index		relid;
-	List	   *columns;		/* of lists of one or two Consts */
+	List	   *columns;		/* of lists of one or two expressions */
+	bool		is_conditional; /* below what may not be computed */
 	bool		found_other;	/* cells is used as a whole */
 } Search;
 
@@ -41,20 +48,48 @@ is_cells(const Node *node, Index relid)
 		var->varattno == Anum_face_cells;
 }
 
-/* The subscripts as constants, or NIL if they are something else. */
+static bool
+is_parameter(const Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (const Node *) ((const RelabelType *) node)->arg;
+	return IsA(node, Param);
+}
+
+/* Can a scan compute the subscript when it begins? */
+static bool
+is_known_in_advance(const Search *search, Node *subscript)
+{
+	if (IsA(subscript, Const))
+		return !((Const *) subscript)->constisnull;
+	if (is_parameter(subscript))
+		return true;
+	return !search->is_conditional &&
+		!contain_var_clause(subscript) &&
+		!contain_agg_clause(subscript) &&
+		!contain_window_function(subscript) &&
+		!contain_subplans(subscript) &&
+		!contain_volatile_functions(subscript) &&
+		!expression_returns_set(subscript);
+}
+
+/* The subscripts, or NIL if they may differ from row to row. */
 static List *
-constant_subscripts(const SubscriptingRef *ref)
+subscripts_of_scan(const Search *search, const SubscriptingRef *ref)
 {
 	ListCell   *lc;
 
 	foreach(lc, ref->refupperindexpr)
-	{
-		const Const *subscript = lfirst(lc);
-
-		if (!IsA(subscript, Const) || subscript->constisnull)
+		if (!is_known_in_advance(search, lfirst(lc)))
 			return NIL;
-	}
 	return ref->refupperindexpr;
+}
+
+static bool
+is_conditional(const Node *node)
+{
+	return IsA(node, CaseExpr) || IsA(node, CoalesceExpr) ||
+		IsA(node, BoolExpr);
 }
 
 static bool
@@ -65,7 +100,8 @@ search_walker(Node *node, Search *search)
 	if (IsA(node, SubscriptingRef) &&
 		is_cells((Node *) ((SubscriptingRef *) node)->refexpr, search->relid))
 	{
-		List	   *subscripts = constant_subscripts((SubscriptingRef *) node);
+		List	   *subscripts = subscripts_of_scan(search,
+													(SubscriptingRef *) node);
 
 		search->columns = list_append_unique(search->columns, subscripts);
 		search->found_other = subscripts == NIL ||
@@ -92,6 +128,15 @@ search_walker(Node *node, Search *search)
 	{
 		search->found_other = true;
 		return true;
+	}
+	if (is_conditional(node))
+	{
+		bool		was_conditional = search->is_conditional;
+
+		search->is_conditional = true;
+		expression_tree_walker(node, search_walker, search);
+		search->is_conditional = was_conditional;
+		return search->found_other;
 	}
 	return expression_tree_walker(node, search_walker, search);
 }

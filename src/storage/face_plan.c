@@ -362,7 +362,14 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			others = lappend(others, rinfo->clause);
 	}
 	if (face->needs_cells)
-		columns = weir_face_columns(root, rel);
+	{
+		foreach(lc, weir_face_columns(root, rel))
+		{
+			columns = lappend_int(columns, list_length(lfirst(lc)));
+			arguments = list_concat(arguments,
+									copyObject((List *) lfirst(lc)));
+		}
+	}
 	return make_foreignscan(tlist, others, rel->relid, arguments,
 							list_make4(strategies,
 									   makeInteger(linitial_int(path->fdw_private)),

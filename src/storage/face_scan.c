@@ -39,9 +39,9 @@ typedef struct FaceScan
 {
 	WeirWideTable *table;
 	WeirRowScan *scan;			/* NULL before the first row is asked for */
-	WeirColumnSet *columns;
 	List	   *strategies;
-	List	   *arguments;		/* of ExprStates, beside the strategies */
+	List	   *plan_columns;	/* numbers of subscripts */
+	List	   *arguments;		/* ExprStates, those of the strategies first */
 	bool		needs_cells;
 	ScanDirection direction;
 
@@ -56,9 +56,13 @@ typedef struct FaceScan
 
 /* ---- columns ---- */
 
-/* A subscript, a constant of type text or bytea, as UTF-8 or plain bytes. */
-static const char *
-subscript_bytes(const Const *subscript, uint32 *len)
+/*
+ * The bytes of a subscript of type text or bytea; text as UTF-8.  False if it
+ * is null.
+ */
+static bool
+subscript_bytes(ExprState *subscript, ExprContext *econtext,
+				const char **bytes, uint32 *len)
 {
 	FmgrInfo	flinfo;
 
@@ -66,41 +70,57 @@ subscript_bytes(const Const *subscript, uint32 *len)
 
 	memset(&flinfo, 0, sizeof(flinfo));
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = subscript->constvalue;
-	fcinfo->args[0].isnull = false;
-	return weir_bytes_argument(fcinfo, 0, subscript->consttype == TEXTOID,
-							   "subscript", len);
+	fcinfo->args[0].value = ExecEvalExprSwitchContext(subscript, econtext,
+													  &fcinfo->args[0].isnull);
+	if (fcinfo->args[0].isnull)
+		return false;
+	/* the expression's memory may be reset before the scan ends */
+	fcinfo->args[0].value = PointerGetDatum(PG_DETOAST_DATUM_COPY(fcinfo->args[0].value));
+	*bytes = weir_bytes_argument(fcinfo, 0,
+								 exprType((Node *) subscript->expr) == TEXTOID,
+								 "subscript", len);
+	return true;
 }
 
+/*
+ * The columns that are wanted, NULL for all, in the current memory context.
+ * What is null or does not exist reads as nothing.
+ */
 static WeirColumnSet *
-columns_of_plan(const WeirWideTable *table, List *plan_columns)
+evaluate_columns(FaceScan *state, ExprContext *econtext)
 {
+	int			next = list_length(state->strategies);
 	WeirColumnSet *set;
 	ListCell   *lc;
 
-	if (plan_columns == NIL)
+	if (state->plan_columns == NIL)
 		return NULL;
 	set = palloc0(offsetof(WeirColumnSet, ranges) +
-				  sizeof(WeirColumns) * list_length(plan_columns));
-	foreach(lc, plan_columns)
+				  sizeof(WeirColumns) * list_length(state->plan_columns));
+	foreach(lc, state->plan_columns)
 	{
-		List	   *subscripts = lfirst(lc);
 		WeirColumns *columns = &set->ranges[set->nranges];
+		ExprState  *family_name = list_nth(state->arguments, next);
+		ExprState  *qualifier = lfirst_int(lc) == 1 ? NULL :
+			list_nth(state->arguments, next + 1);
 		const WeirFamily *family;
 		const char *name;
 		uint32		len;
 
-		name = subscript_bytes(linitial(subscripts), &len);
-		family = weir_family_find(table, name, len);
+		next += lfirst_int(lc);
+		if (!subscript_bytes(family_name, econtext, &name, &len))
+			continue;
+		family = weir_family_find(state->table, name, len);
 		if (family == NULL)
-			continue;			/* reads as an empty family */
+			continue;
 		columns->family = family->number;
-		if (list_length(subscripts) > 1)
+		if (qualifier != NULL)
 		{
-			columns->start = subscript_bytes(lsecond(subscripts), &len);
-			columns->start_len = len;
+			if (!subscript_bytes(qualifier, econtext, &columns->start,
+								 &columns->start_len))
+				continue;
 			columns->end = columns->start;
-			columns->end_len = len;
+			columns->end_len = columns->start_len;
 		}
 		set->nranges++;
 	}
@@ -123,9 +143,7 @@ begin_scan(ForeignScanState *node, int eflags)
 	state->arguments = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	state->needs_cells = intVal(list_nth(plan->fdw_private,
 										 WEIR_PLAN_NEEDS_CELLS));
-	state->columns = columns_of_plan(state->table,
-									 list_nth(plan->fdw_private,
-											  WEIR_PLAN_COLUMNS));
+	state->plan_columns = list_nth(plan->fdw_private, WEIR_PLAN_COLUMNS);
 	state->direction = intVal(list_nth(plan->fdw_private,
 									   WEIR_PLAN_BACKWARD)) ?
 		BackwardScanDirection : ForwardScanDirection;
@@ -302,7 +320,7 @@ evaluate_conditions(FaceScan *state, ExprContext *econtext)
 	state->has_keys = false;
 	state->nkeys = state->next_key = 0;
 	old_context = MemoryContextSwitchTo(state->keys_context);
-	for (int i = 0; satisfiable && i < list_length(state->arguments); i++)
+	for (int i = 0; satisfiable && i < list_length(state->strategies); i++)
 	{
 		bool		isnull;
 		Datum		d = ExecEvalExprSwitchContext(list_nth(state->arguments, i),
@@ -324,6 +342,7 @@ start(ForeignScanState *node)
 {
 	FaceScan   *state = node->fdw_state;
 	EState	   *estate = node->ss.ps.state;
+	MemoryContext old_context;
 
 	state->is_started = true;
 	if (!evaluate_conditions(state, node->ss.ps.ps_ExprContext))
@@ -334,13 +353,16 @@ start(ForeignScanState *node)
 	}
 	if (state->scan == NULL)
 	{
-		MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
-
+		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
 										  weir_clock_usec());
-		weir_row_scan_set_columns(state->scan, state->columns);
 		MemoryContextSwitchTo(old_context);
 	}
+	old_context = MemoryContextSwitchTo(state->keys_context);
+	weir_row_scan_set_columns(state->scan,
+							  evaluate_columns(state,
+											   node->ss.ps.ps_ExprContext));
+	MemoryContextSwitchTo(old_context);
 	if (!state->has_keys)
 		weir_row_scan_start(state->scan, &state->range, state->direction);
 }
@@ -419,8 +441,9 @@ explain_conditions(ForeignScanState *node, struct ExplainState *es)
 										   false, false), es);
 }
 
+/* A column as "family:qualifier"; what is no constant, as an expression. */
 static char *
-column_name(List *subscripts)
+column_name(List *subscripts, List *deparse_context)
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -432,27 +455,48 @@ column_name(List *subscripts)
 		Oid			output;
 		bool		is_varlena;
 
-		getTypeOutputInfo(subscript->consttype, &output, &is_varlena);
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ":" : "",
-						 OidOutputFunctionCall(output, subscript->constvalue));
+		if (buf.len > 0)
+			appendStringInfoChar(&buf, ':');
+		if (IsA(subscript, Const) && !subscript->constisnull)
+		{
+			getTypeOutputInfo(subscript->consttype, &output, &is_varlena);
+			appendStringInfoString(&buf, OidOutputFunctionCall(output, subscript->constvalue));
+		}
+		else
+			appendStringInfo(&buf, "(%s)",
+							 deparse_expression((Node *) subscript,
+												deparse_context, false, false));
 	}
 	return buf.data;
 }
 
 static void
-explain_columns(List *fdw_private, struct ExplainState *es)
+explain_columns(ForeignScanState *node, struct ExplainState *es)
 {
-	List	   *columns = list_nth(fdw_private, WEIR_PLAN_COLUMNS);
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	rel = node->ss.ss_currentRelation;
+	List	   *context = deparse_context_for(RelationGetRelationName(rel),
+											  RelationGetRelid(rel));
+	int			next = list_length(list_nth(plan->fdw_private,
+											WEIR_PLAN_STRATEGIES));
 	List	   *names = NIL;
 	ListCell   *lc;
 
-	if (!intVal(list_nth(fdw_private, WEIR_PLAN_NEEDS_CELLS)))
+	if (!intVal(list_nth(plan->fdw_private, WEIR_PLAN_NEEDS_CELLS)))
 	{
 		ExplainPropertyText("Columns", "none", es);
 		return;
 	}
-	foreach(lc, columns)
-		names = lappend(names, column_name(lfirst(lc)));
+	foreach(lc, (List *) list_nth(plan->fdw_private, WEIR_PLAN_COLUMNS))
+	{
+		List	   *subscripts = list_make1(list_nth(plan->fdw_exprs, next));
+
+		if (lfirst_int(lc) > 1)
+			subscripts = lappend(subscripts,
+								 list_nth(plan->fdw_exprs, next + 1));
+		next += lfirst_int(lc);
+		names = lappend(names, column_name(subscripts, context));
+	}
 	if (names != NIL)
 		ExplainPropertyList("Columns", names, es);
 }
@@ -465,7 +509,7 @@ explain(ForeignScanState *node, struct ExplainState *es)
 	explain_conditions(node, es);
 	if (intVal(list_nth(plan->fdw_private, WEIR_PLAN_BACKWARD)))
 		ExplainPropertyText("Order", "descending", es);
-	explain_columns(plan->fdw_private, es);
+	explain_columns(node, es);
 }
 
 /* ---- ANALYZE ---- */

@@ -87,6 +87,7 @@ extern void weir_rowscan_init(void);
 #define Anum_delta_seq			2
 #define Anum_delta_cells		3
 #define Natts_delta				3
+#define Natts_delta				3
 
 #define Anum_base_row_key		1
 #define Anum_base_part			2

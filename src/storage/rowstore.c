@@ -47,6 +47,7 @@
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
+#include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -140,8 +141,8 @@ void
 weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 						 WeirDelta *delta)
 {
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
+	Datum		values[Natts_delta];
+	bool		nulls[Natts_delta] = {false};
 	HeapTuple	tuple;
 	bytea	   *key_datum = (bytea *) cstring_to_text_with_len(key.bytes, key.len);
 
@@ -149,7 +150,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 	values[0] = PointerGetDatum(key_datum);
 	values[1] = Int64GetDatum(seq);
 	values[2] = PointerGetDatum(delta);
-	tuple = heap_form_tuple(RelationGetDescr(writer->heap), values, nulls);
+	tuple = weir_shape_form_tuple(writer->heap, values, nulls, Natts_delta);
 	heap_insert(writer->heap, tuple, GetCurrentCommandId(true), 0, NULL);
 	if (writer->index != NULL)
 		index_insert(writer->index, values, nulls, &tuple->t_self,

@@ -1,0 +1,59 @@
+-- which columns a scan of a wide table reads: subscripts that are not constants
+SELECT weir.create_wide_table('w');
+SELECT weir.add_family('w', 'f'), weir.add_family('w', 'g');
+SELECT count(weir.mutate_row('w', 'k' || i,
+	weir.set_cell('f', 'a', 'fa' || i, '2024-01-01'), weir.set_cell('f', 'b', 'fb' || i, '2024-01-01'),
+	weir.set_cell('g', 'a', 'ga' || i, '2024-01-01')))
+FROM generate_series(1, 3) i;
+SET bytea_output = 'escape';
+
+-- parameters; a null, or what does not exist, does not hide the row
+SET plan_cache_mode = force_generic_plan;
+PREPARE q(text, text) AS SELECT row_key, cells[$1][$2] FROM w WHERE row_key >= 'k2';
+EXPLAIN (COSTS OFF) EXECUTE q('f', 'a');
+EXECUTE q('f', 'a');
+EXECUTE q('g', 'a');
+EXECUTE q('no', 'a');
+EXECUTE q(NULL, 'a');
+EXECUTE q('f', NULL);
+PREPARE q2(bytea) AS SELECT row_key, cells['f'][$1], cells['g'] FROM w WHERE row_key = 'k1';
+EXPLAIN (COSTS OFF) EXECUTE q2('b');
+EXECUTE q2('b');
+DEALLOCATE ALL;
+
+-- expressions
+PREPARE q(text) AS SELECT cells['f']['' || $1] FROM w;
+EXPLAIN (COSTS OFF) EXECUTE q('a');
+EXECUTE q('a');
+EXPLAIN (COSTS OFF) SELECT cells['f'][now()::text] FROM w;
+EXPLAIN (COSTS OFF) SELECT cells['f'][random()::text] FROM w;
+EXPLAIN (COSTS OFF) SELECT cells['f'][encode(row_key, 'escape')] FROM w;
+EXPLAIN (COSTS OFF) SELECT cells['f'][count(*)::text] FROM w GROUP BY cells;
+
+-- not computed unless the query would
+PREPARE q3(int) AS SELECT CASE WHEN $1 > 0 THEN cells['f'][(10 / $1)::text] END FROM w;
+EXPLAIN (COSTS OFF) EXECUTE q3(0);
+EXECUTE q3(0);
+RESET plan_cache_mode;
+DEALLOCATE ALL;
+
+-- anew for each scan
+EXPLAIN (COSTS OFF)
+SELECT k, (SELECT cells['f'][x.k] FROM w WHERE row_key = 'k1') FROM (VALUES ('a'), ('b'), ('c'), (NULL)) x (k);
+SELECT k, (SELECT cells['f'][x.k] FROM w WHERE row_key = 'k1') FROM (VALUES ('a'), ('b'), ('c'), (NULL)) x (k);
+EXPLAIN (COSTS OFF) SELECT cells['f'][(SELECT 'b')] FROM w;
+SELECT cells['f'][(SELECT 'b')] FROM w;
+SELECT o.row_key, l.cell
+FROM w o LEFT JOIN LATERAL (SELECT i.cells['f'][CASE o.row_key WHEN 'k2' THEN 'b' ELSE 'a' END] AS cell FROM w i WHERE i.row_key = o.row_key OFFSET 0) l ON true;
+DO $$
+DECLARE
+	cell bytea;
+BEGIN
+	FOR i IN 1 .. 8 LOOP
+		SELECT cells['f'][chr(97 + i % 2)] INTO cell FROM w WHERE row_key = 'k1';
+		ASSERT cell = ('f' || chr(97 + i % 2) || '1')::bytea;
+	END LOOP;
+END $$;
+
+RESET bytea_output;
+SELECT weir.drop_wide_table('w');

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * shape.c
+ *	  The columns of the relations of a wide table.
+ *
+ * They are read and written by position, without the server's checks of
+ * types, so they must be what weir.create_wide_table made of them.  Their
+ * owner can alter them nevertheless.  As that invalidates the descriptor of
+ * the wide table, it is enough to look at them when one is loaded.
+ *
+ * Columns that were added and dropped again do no harm: they are null.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "storage/shape.h"
+#include "weir.h"
+
+/* A type of the server by its OID, or of the extension by its name. */
+typedef struct ColumnType
+{
+	Oid			oid;
+	const char *name;
+} ColumnType;
+
+static Oid
+type_oid(const ColumnType *type)
+{
+	if (type->name == NULL)
+		return type->oid;
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum(type->name),
+						   ObjectIdGetDatum(get_namespace_oid(WEIR_SCHEMA,
+															  false)));
+}
+
+static void
+check_columns(Relation rel, const ColumnType *types, int n)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		valid = desc->natts >= n;
+
+	for (int i = 0; valid && i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		valid = i < n ?
+			!attr->attisdropped && attr->atttypid == type_oid(&types[i]) :
+			attr->attisdropped;
+	}
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("columns of \"%s\" have been changed",
+						RelationGetRelationName(rel)),
+				 errdetail("It is part of a wide table, which can have no other columns than those it was made with."),
+				 errhint("Drop columns that were added; restore a wide table that has lost some.")));
+}
+
+void
+weir_shape_check_face(Relation face)
+{
+	static const ColumnType types[] = {{BYTEAOID}, {InvalidOid, "widerow"}};
+
+	check_columns(face, types, lengthof(types));
+}
+
+void
+weir_shape_check_delta(Relation heap)
+{
+	static const ColumnType types[] = {
+		{BYTEAOID}, {INT8OID}, {InvalidOid, "delta"}
+	};
+
+	check_columns(heap, types, lengthof(types));
+}
+
+void
+weir_shape_check_base(Relation heap)
+{
+	static const ColumnType types[] = {
+		{BYTEAOID}, {BYTEAOID}, {INT8OID}, {INT8OID}, {INT8OID},
+		{InvalidOid, "segment"}
+	};
+
+	check_columns(heap, types, lengthof(types));
+}
+
+HeapTuple
+weir_shape_form_tuple(Relation heap, Datum *values, bool *nulls, int n)
+{
+	TupleDesc	desc = RelationGetDescr(heap);
+	Datum	   *all_values;
+	bool	   *all_nulls;
+
+	if (desc->natts == n)
+		return heap_form_tuple(desc, values, nulls);
+	all_values = palloc0(sizeof(Datum) * desc->natts);
+	all_nulls = palloc(sizeof(bool) * desc->natts);
+	memset(all_nulls, true, desc->natts);
+	memcpy(all_values, values, sizeof(Datum) * n);
+	memcpy(all_nulls, nulls, sizeof(bool) * n);
+	return heap_form_tuple(desc, all_values, all_nulls);
+}
