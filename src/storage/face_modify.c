@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
@@ -84,6 +85,26 @@ put(FaceModify *state, WeirRowKey key, WeirFold *fold)
 	MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
 
 	weir_writer_put(state->writer, key, weir_fold_delta(fold, 0));
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(state->row_context);
+}
+
+/*
+ * The statement has read the row that it deletes.  What others have written
+ * to it since a snapshot of the transaction must not be lost unseen.
+ */
+static void
+put_deletion(FaceModify *state, WeirRowKey key, WeirFold *fold)
+{
+	MemoryContext old_context;
+
+	if (!IsolationUsesXactSnapshot())
+	{
+		put(state, key, fold);
+		return;
+	}
+	old_context = MemoryContextSwitchTo(state->row_context);
+	weir_row_put_if_current(state->table, key, weir_fold_delta(fold, 0));
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(state->row_context);
 }
@@ -262,7 +283,7 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	key.bytes = VARDATA_ANY(v);
 	key.len = VARSIZE_ANY_EXHDR(v);
 	weir_builder_add_mutation(state->pending, state->table, &mutation, 0);
-	put(state, key, state->pending);
+	put_deletion(state, key, state->pending);
 	weir_fold_reset(state->pending, NULL, 0);
 
 	ExecClearTuple(slot);

@@ -134,13 +134,9 @@ check_snapshot_is_current(WeirWideTable *table, Datum key, Snapshot snapshot)
 	UnregisterSnapshot(latest);
 }
 
-/*
- * Steps 1 to 5.  The scan is open, restricted to the columns (NULL: all), and
- * stands at the row if it exists.
- */
+/* Steps 1 to 4, and the snapshot of step 5. */
 static void
-lock_and_read(LockedRow *row, WeirWideTable *table, WeirRowKey key,
-			  const WeirColumnSet *columns)
+lock_row(LockedRow *row, WeirWideTable *table, WeirRowKey key)
 {
 	uint32		hash = weir_row_hash(key.bytes, key.len);
 	Datum		key_datum = PointerGetDatum(cstring_to_text_with_len(key.bytes,
@@ -170,6 +166,17 @@ lock_and_read(LockedRow *row, WeirWideTable *table, WeirRowKey key,
 	}
 	else
 		row->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+/*
+ * Steps 1 to 5.  The scan is open, restricted to the columns (NULL: all), and
+ * stands at the row if it exists.
+ */
+static void
+lock_and_read(LockedRow *row, WeirWideTable *table, WeirRowKey key,
+			  const WeirColumnSet *columns)
+{
+	lock_row(row, table, key);
 	row->scan = weir_row_scan_begin(table, row->snapshot, weir_clock_usec());
 	weir_row_scan_set_columns(row->scan, columns);
 	weir_row_scan_set_limit(row->scan, row->seq);
@@ -185,9 +192,20 @@ write_and_close(LockedRow *row, WeirDelta *delta)
 		weir_delta_set_time(delta, row->at);
 		weir_writer_put_numbered(row->writer, row->key, row->seq, delta);
 	}
-	weir_row_scan_end(row->scan);
+	if (row->scan != NULL)
+		weir_row_scan_end(row->scan);
 	UnregisterSnapshot(row->snapshot);
 	weir_writer_close(row->writer);
+}
+
+void
+weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta)
+{
+	LockedRow	row = {0};
+
+	Assert(IsolationUsesXactSnapshot());
+	lock_row(&row, table, key);
+	write_and_close(&row, delta);
 }
 
 /* ---- check_and_mutate_row ---- */

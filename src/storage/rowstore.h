@@ -24,6 +24,14 @@ extern void weir_writer_put(WeirWriter *writer, WeirRowKey key,
 							WeirDelta *delta);
 
 /*
+ * Under REPEATABLE READ and SERIALIZABLE, for a write that depends on what
+ * the transaction has read of the row: raises 40001 if its snapshot does not
+ * see the whole row.  Takes the row lock.  In rowmodify.c.
+ */
+extern void weir_row_put_if_current(WeirWideTable *table, WeirRowKey key,
+									WeirDelta *delta);
+
+/*
  * For those who hold the row lock: the number of the next write, and writing
  * with a number that was taken.
  */
