@@ -18,6 +18,7 @@
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -215,7 +216,8 @@ weir_drain_is_behind(int32 stream_id, Datum target)
 	ListCell   *lc;
 	bool		behind = false;
 
-	/* fresh from a dump: nothing is consumed */
+	/* fresh from a dump: nothing is consumed; or is it by now? */
+	AcceptInvalidationMessages();
 	if (!weir_log_exists(stream_id))
 		return true;
 	PushActiveSnapshot(GetLatestSnapshot());

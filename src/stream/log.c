@@ -79,6 +79,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -385,6 +386,11 @@ weir_log_drop(int32 stream_id)
 bool
 weir_log_exists(int32 stream_id)
 {
+	/*
+	 * Somebody else may be making it just now.  No lock tells our caches, as
+	 * it would if there were something to lock.
+	 */
+	AcceptInvalidationMessages();
 	return OidIsValid(internal_relid("log", stream_id, "slot", true));
 }
 
