@@ -30,7 +30,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/tstoreReceiver.h"
 #include "fmgr.h"
@@ -54,6 +53,7 @@
 #include "utils/tuplestore.h"
 
 #include "weir.h"
+#include WEIR_EXPLAIN_H
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
@@ -143,8 +143,9 @@ live_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	Cost		total = startup + rel->rows * cpu_tuple_cost;
 
 	add_path(rel, (Path *)
-			 create_foreignscan_path(root, rel, NULL, rel->rows, startup, total,
-									 NIL, rel->lateral_relids, NULL, NIL));
+			 weir_create_foreignscan_path(root, rel, rel->rows, startup,
+										  total, NIL, rel->lateral_relids,
+										  NIL));
 }
 
 /* the column of the scan that an expression is, or 0 */
@@ -578,7 +579,7 @@ live_end(ForeignScanState *node)
 }
 
 static void
-live_explain(ForeignScanState *node, ExplainState *es)
+live_explain(ForeignScanState *node, struct ExplainState *es)
 {
 	LiveScan   *scan = (LiveScan *) node->fdw_state;
 	int			nkeys = 0;
