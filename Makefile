@@ -236,6 +236,7 @@ ISOLATION = \
 	writer_isolation \
 	stream_locks \
 	log_slots \
+	queue_locked \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \

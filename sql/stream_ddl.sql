@@ -128,6 +128,13 @@ SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
 WHERE relnamespace = 'weir'::regnamespace AND relname LIKE '\_log\_%' AND relkind = 'r' AND amname <> 'heap';
 ALTER TABLE o2 SET ACCESS METHOD other_heap;
 
+-- Nothing is left behind.
+TRUNCATE t;
+INSERT INTO t VALUES ('2026-01-01', 'i');
+TRUNCATE t;
 DROP TABLE t, u, v, w, p, o, o2 CASCADE;
+SELECT (SELECT count(*) FROM weir._superseded) AS superseded, (SELECT count(*) FROM weir._log_slot) AS slots,
+	(SELECT count(*) FROM weir._cursor) AS cursors, (SELECT count(*) FROM weir._source) AS sources,
+	(SELECT count(*) FROM weir._stream) AS streams;
 DROP ACCESS METHOD other_heap;
 DROP FUNCTION consumed;

@@ -137,6 +137,13 @@
 #define WeirProcLxid(proc) ((proc)->lxid)
 #endif
 
+/* A setting that is new in 17, switched off, as an item of a list. */
+#if PG_VERSION_NUM >= 170000
+#define WEIR_NO_TRANSACTION_TIMEOUT {"transaction_timeout", "0"},
+#else
+#define WEIR_NO_TRANSACTION_TIMEOUT
+#endif
+
 /* Intervals can be infinite since 17. */
 #if PG_VERSION_NUM >= 170000
 #define WeirIntervalIsFinite(i) (!INTERVAL_NOT_FINITE(i))

@@ -145,6 +145,7 @@ sub compare_drains
 	my %names;
 
 	without_worker();
+	local $ENV{PGOPTIONS} = '-c client_min_messages=warning';
 	fresh_tables();
 	foreach my $which ('this', 'that')
 	{

@@ -199,6 +199,7 @@ sub measure_nexmark
 			$nexmark_runs, $consume,
 			sub { timed('SELECT count(*) FROM (' . nexmark_batch($q) . ') x') });
 
+		$cpu_this ||= 10;    # one step of the clock
 		row("Nexmark $q, $rows rows of $events events", 'the query as one SELECT', ms($this), ms($that), ratio($this, $that), '<= 2 x', $cpu);
 		row("Nexmark $q, thousand rows a second of processor time", 'Flink 1.13, events per core',
 			sprintf('%.0f', $rows / $cpu_this), $query{$q}{flink}, ratio($rows / $cpu_this, $query{$q}{flink}), '>= 5 x');

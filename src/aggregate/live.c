@@ -53,6 +53,7 @@
 #include "utils/tuplestore.h"
 
 #include "weir.h"
+
 #include WEIR_EXPLAIN_H
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
@@ -143,9 +144,8 @@ live_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	Cost		total = startup + rel->rows * cpu_tuple_cost;
 
 	add_path(rel, (Path *)
-			 weir_create_foreignscan_path(root, rel, rel->rows, startup,
-										  total, NIL, rel->lateral_relids,
-										  NIL));
+			 weir_create_foreignscan_path(root, rel, rel->rows, startup, total,
+										  NIL, rel->lateral_relids, NIL));
 }
 
 /* the column of the scan that an expression is, or 0 */

@@ -5,7 +5,9 @@
  *
  * A row inserted adds its cells to those that are there, as set_cell does;
  * rows of one key that follow each other in one statement become one delta.
- * A row deleted is one delta with a row tombstone.
+ * A row deleted is one delta with a row tombstone; if the transaction has one
+ * snapshot, that must see all of the row, see rowmodify.c.  Under READ
+ * COMMITTED it is a blind write: conditions are not tested again.
  *
  * Rows are collected until the next key comes or the statement ends, so the
  * last delta is written when the executor shuts down.  UPDATE has no

@@ -52,6 +52,8 @@ static void (*reader_hook) (void) = NULL;
 static int	tick_rows;
 static int	tick_blocks;
 
+static void (*breather) (void) = NULL;
+
 typedef enum LeafState
 {
 	LEAF_READABLE,
@@ -733,6 +735,8 @@ weir_batch_reader_next(WeirBatchReader *reader)
 	while (reader->next_offset >= reader->noffsets)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (breather)
+			breather();
 		if (!next_page(reader))
 			return NULL;
 	}
@@ -770,6 +774,12 @@ weir_batch_observe(WeirBatch *batch)
 	weir_batch_reader_end(reader);
 	table_close(rel, NoLock);
 	batch->is_observed = true;
+}
+
+void
+weir_batch_set_breather(void (*breathe) (void))
+{
+	breather = breathe;
 }
 
 void

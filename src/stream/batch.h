@@ -92,6 +92,12 @@ extern void weir_batch_reader_end(WeirBatchReader *reader);
 /* Let the observer see all rows, unless it has. */
 extern void weir_batch_observe(WeirBatch *batch);
 
+/*
+ * Something to be called for each page that a batch is read from, which may
+ * end the process.
+ */
+extern void weir_batch_set_breather(void (*breathe) (void));
+
 extern void weir_batch_init(void);
 
 #endif							/* WEIR_BATCH_H */

@@ -352,6 +352,27 @@ weir_log_create(int32 stream_id)
 }
 
 static void
+forget_superseded(int32 stream_id)
+{
+	Relation	rel = table_open(get_relname_relid("_superseded",
+												   weir_schema_oid()),
+								 RowExclusiveLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(rel, get_relname_relid("_superseded_pkey",
+													 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+}
+
+static void
 drop_internal(const char *kind, Oid relid)
 {
 	WeirIdentity identity;
@@ -381,6 +402,7 @@ weir_log_drop(int32 stream_id)
 	for (int i = 0; i < nslots; i++)
 		CatalogTupleDelete(catalog, &slots[i].tuple->t_self);
 	table_close(catalog, RowExclusiveLock);
+	forget_superseded(stream_id);
 }
 
 bool

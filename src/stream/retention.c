@@ -13,10 +13,13 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -38,9 +41,55 @@ typedef struct Victims
 {
 	Oid			leaf;
 	int			n;
+	int			ndeleted;		/* so far */
 	Datum		tids[DELETE_ROWS];
 	ItemPointerData data[DELETE_ROWS];
 } Victims;
+
+/*
+ * Leave out those that another transaction has locked or is deleting: a tick
+ * does not wait for it, they are found again later.
+ */
+static void
+spare_locked(Victims *victims)
+{
+	Relation	rel = table_open(victims->leaf, RowExclusiveLock);
+	Buffer		buffer = InvalidBuffer;
+	int			n = 0;
+
+	for (int i = 0; i < victims->n; i++)
+	{
+		ItemPointer tid = &victims->data[i];
+		Page		page;
+		ItemId		item;
+		bool		is_free = false;
+
+		buffer = ReleaseAndReadBuffer(buffer, rel,
+									  ItemPointerGetBlockNumber(tid));
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		page = BufferGetPage(buffer);
+		item = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
+		if (ItemIdIsNormal(item))
+		{
+			HeapTupleData tuple;
+
+			tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+			tuple.t_len = ItemIdGetLength(item);
+			tuple.t_tableOid = victims->leaf;
+			tuple.t_self = *tid;
+			is_free = HeapTupleSatisfiesUpdate(&tuple,
+											   GetCurrentCommandId(false),
+											   buffer) == TM_Ok;
+		}
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		if (is_free)
+			victims->data[n++] = *tid;
+	}
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+	table_close(rel, NoLock);
+	victims->n = n;
+}
 
 static void
 delete_victims(Victims *victims)
@@ -49,6 +98,8 @@ delete_victims(Victims *victims)
 	Oid			types[1] = {TIDARRAYOID};
 	Datum		values[1];
 
+	if (victims->n > 0)
+		spare_locked(victims);
 	if (victims->n == 0)
 		return;
 	for (int i = 0; i < victims->n; i++)
@@ -63,6 +114,7 @@ delete_victims(Victims *victims)
 	SPI_connect();
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) != SPI_OK_DELETE)
 		elog(ERROR, "could not delete consumed rows");
+	victims->ndeleted += (int) SPI_processed;
 	SPI_finish();
 	victims->n = 0;
 }
@@ -120,7 +172,7 @@ weir_retention_delete_batch(WeirBatch *batch)
 	if (!has_aggregates(&batch->stream) || !is_sole_cursor(&batch->stream))
 		return;
 	victims = palloc(sizeof(Victims));
-	victims->n = 0;
+	victims->n = victims->ndeleted = 0;
 	weir_become_restricted(&identity, owner_of(batch->stream.relid));
 	rel = table_open(batch->stream.relid, AccessShareLock);
 	reader = weir_batch_reader_begin(batch, rel);
@@ -179,7 +231,7 @@ delete_candidates(const WeirStream *stream, List *cursors, const char *sql)
 		pending[npending++] = weir_batch_unconsumed(stream,
 													(WeirCursor *) lfirst(lc));
 
-	victims->n = 0;
+	victims->n = victims->ndeleted = 0;
 	SPI_connect();
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not find consumed rows");
@@ -204,7 +256,7 @@ delete_candidates(const WeirStream *stream, List *cursors, const char *sql)
 	}
 	delete_victims(victims);
 	SPI_finish();
-	return ndeleted;
+	return victims->ndeleted;
 }
 
 bool

@@ -70,6 +70,12 @@ typedef struct XidEntry
 	int			moved;			/* index */
 } XidEntry;
 
+typedef struct TopXidEntry
+{
+	FullTransactionId xid;		/* hash key */
+	int			moved;			/* index */
+} TopXidEntry;
+
 typedef struct Translation
 {
 	Relation	heap;			/* with its new file */
@@ -78,6 +84,7 @@ typedef struct Translation
 	int			nmoved;
 	int			maxmoved;
 	HTAB	   *by_xid;
+	HTAB	   *by_top_xid;
 } Translation;
 
 static void
@@ -103,10 +110,13 @@ moved_by(Translation *t, FullTransactionId xid,
 		 const TransactionId *xids, int nxids)
 {
 	Moved	   *moved;
+	TopXidEntry *top;
+	bool		found;
 
-	for (int i = t->nmoved - 1; i >= 0; i--)
-		if (FullTransactionIdEquals(t->moved[i].xid, xid))
-			return &t->moved[i];
+	top = hash_search(t->by_top_xid, &xid, HASH_ENTER, &found);
+	if (found)
+		return &t->moved[top->moved];
+	top->moved = t->nmoved;
 	if (t->nmoved == t->maxmoved)
 	{
 		t->maxmoved = Max(16, t->maxmoved * 2);
@@ -122,7 +132,6 @@ moved_by(Translation *t, FullTransactionId xid,
 	memcpy(moved->xids, xids, sizeof(TransactionId) * nxids);
 	for (int i = 0; i < nxids; i++)
 	{
-		bool		found;
 		XidEntry   *entry = hash_search(t->by_xid, &xids[i], HASH_ENTER, &found);
 
 		if (found)
@@ -232,6 +241,10 @@ begin_translation(Translation *t, Relation heap, Oid old)
 	ctl.hcxt = CurrentMemoryContext;
 	t->by_xid = hash_create("weir moved rows", 256, &ctl,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(FullTransactionId);
+	ctl.entrysize = sizeof(TopXidEntry);
+	t->by_top_xid = hash_create("weir moved transactions", 256, &ctl,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 /*

@@ -442,10 +442,13 @@ make_consumable(int32 stream_id, bool must_settle)
 void
 weir_stream_revive(int32 stream_id)
 {
+	WeirStream	stream;
+
 	if (weir_log_exists(stream_id))
 		return;
 	weir_cursor_lock_stream(stream_id, true);
-	if (!weir_log_exists(stream_id))
+	/* no log: then either it has not had one, or it has just been dropped */
+	if (!weir_log_exists(stream_id) && weir_stream_lookup_id(stream_id, &stream))
 		make_consumable(stream_id, true);
 }
 

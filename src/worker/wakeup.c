@@ -34,6 +34,9 @@
 #include "weir.h"
 #include "worker/worker.h"
 
+/* the lower half of what the sequence holds */
+#define PID_MASK			INT64CONST(0xFFFFFFFF)
+
 /* A process asks for a worker this often at most. */
 #define START_INTERVAL_MS	1000
 
@@ -46,6 +49,16 @@ static int	worker_pid = 0;
 static TimestampTz last_start = 0;
 static bool is_short_of_slots = false;
 
+/*
+ * When the server was started, in the upper half of what the sequence holds:
+ * after a restart, the same process id may be that of another worker.
+ */
+static int64
+boot_number(void)
+{
+	return ((PgStartTime / USECS_PER_SEC) & INT64CONST(0x7FFFFFFF)) << 32;
+}
+
 static Oid
 pid_sequence(void)
 {
@@ -55,7 +68,7 @@ pid_sequence(void)
 void
 weir_wakeup_enroll(void)
 {
-	weir_sequence_set(pid_sequence(), MyProcPid);
+	weir_sequence_set(pid_sequence(), boot_number() | MyProcPid);
 }
 
 static void
@@ -108,7 +121,9 @@ wake_or_start(void)
 static void
 note_worker(void)
 {
-	worker_pid = (int) weir_sequence_read(pid_sequence());
+	int64		value = weir_sequence_read(pid_sequence());
+
+	worker_pid = (value & ~PID_MASK) == boot_number() ? (int) (value & PID_MASK) : 0;
 }
 
 static const WeirCaptureHooks capture_hooks = {

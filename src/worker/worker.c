@@ -14,9 +14,14 @@
  * It holds no lock between transactions but one, which makes it the only one
  * in its database.  It ends
  * - when the extension is not there (any more),
- * - when somebody wants the database itself exclusively (DROP DATABASE, ALTER
- *	 DATABASE): it tries the database's lock twice a second,
- * - on SIGTERM; the postmaster then starts it again.
+ * - when somebody wants the database for himself (DROP DATABASE, ALTER
+ *	 DATABASE, CREATE DATABASE with this one as its template): it tries the
+ *	 database's lock twice a second, within a tick too, where rows are read,
+ * - when somebody waits for the extension (DROP EXTENSION): every task locks
+ *	 it first, so that nobody waits for anything else of a task's,
+ * - on SIGTERM.
+ * In all these cases but the first the postmaster starts it again, and it ends
+ * for good if the database is gone then.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +32,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -43,6 +49,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "stream/batch.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
 #include "stream/tick.h"
@@ -85,6 +92,9 @@ static MemoryContext task_context = NULL;
 static bool is_connected = false;
 static bool has_backlog = false;	/* a tick left something behind */
 
+static LOCKTAG extension_lock;
+static bool has_extension_lock = false; /* this transaction holds it */
+
 void
 weir_worker_describe(BackgroundWorker *worker, Oid database)
 {
@@ -104,10 +114,28 @@ weir_worker_describe(BackgroundWorker *worker, Oid database)
  * ----------------------------------------------------------------
  */
 
+/*
+ * Lock the extension for this transaction; false if somebody is dropping it.
+ * If it is gone already the task will see.
+ */
+static bool
+lock_extension(void)
+{
+	Oid			extension = get_extension_oid("weir", true);
+
+	if (!OidIsValid(extension))
+		return true;
+	SET_LOCKTAG_OBJECT(extension_lock, MyDatabaseId, ExtensionRelationId,
+					   extension, 0);
+	has_extension_lock = LockAcquire(&extension_lock, AccessShareLock, false,
+									 true) != LOCKACQUIRE_NOT_AVAIL;
+	return has_extension_lock;
+}
+
 bool
 weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed)
 {
-	bool		result = false;
+	volatile bool result = false;
 
 	*failed = false;
 	SetCurrentStatementStartTimestamp();
@@ -116,7 +144,10 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed
 	MemoryContextSwitchTo(task_context);
 	PG_TRY();
 	{
-		result = task(id);
+		if (lock_extension())
+			result = task(id);
+		else
+			*failed = true;
 		CommitTransactionCommand();
 	}
 	PG_CATCH();
@@ -129,6 +160,7 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed
 		result = false;
 	}
 	PG_END_TRY();
+	has_extension_lock = false;
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(task_context);
 	pgstat_report_stat(false);
@@ -224,7 +256,11 @@ stream_state(int32 stream_id)
 bool
 weir_backoff_holds(const WeirBackoff *backoff)
 {
-	return backoff->ms > 0 && backoff->until > GetCurrentTimestamp();
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* further away than it can be: the clock has been set back */
+	return backoff->ms > 0 && backoff->until > now &&
+		backoff->until <= TimestampTzPlusMilliseconds(now, backoff->ms);
 }
 
 void
@@ -246,7 +282,9 @@ weir_worker_is_due(TimestampTz *last, int interval_ms)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (*last != 0 && !TimestampDifferenceExceeds(*last, now, interval_ms))
+	/* the clock may have been set back */
+	if (*last != 0 && *last <= now &&
+		!TimestampDifferenceExceeds(*last, now, interval_ms))
 		return false;
 	*last = now;
 	return true;
@@ -305,8 +343,8 @@ end_for_good_unless_connected(int code, Datum arg)
 }
 
 /*
- * Somebody wants the database for himself (DROP), or quiet (as a template):
- * let him.  Those who connect take the same lock as we do.
+ * Somebody wants the database for himself: let him.  The lock is the one that
+ * a process takes when it connects.
  */
 static void
 give_way(void)
@@ -314,12 +352,24 @@ give_way(void)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL ||
+		(has_extension_lock &&
+		 LockHasWaiters(&extension_lock, AccessShareLock, false)))
 	{
 		ereport(DEBUG1, (errmsg("weir worker gives way")));
-		proc_exit(0);
+		proc_exit(1);
 	}
 	LockRelease(&tag, RowExclusiveLock, true);
+}
+
+/* The same, now and then in the middle of a tick. */
+static void
+breathe(void)
+{
+	static TimestampTz given_way_at = 0;
+
+	if (weir_worker_is_due(&given_way_at, GIVE_WAY_MS))
+		give_way();
 }
 
 /* Be the only worker of this database, or end. */
@@ -356,6 +406,7 @@ set_options(void)
 		{"idle_in_transaction_session_timeout", "0"},
 		{"lock_timeout", "2000"},	/* others' streams must not wait */
 		{"jit", "off"},
+		WEIR_NO_TRANSACTION_TIMEOUT
 	};
 
 	for (int i = 0; i < lengthof(options); i++)
@@ -437,6 +488,7 @@ weir_worker_main(Datum database)
 										 ALLOCSET_DEFAULT_SIZES);
 	set_options();
 	become_the_one();
+	weir_batch_set_breather(breathe);
 	if (!weir_worker_run_task(enroll, 0, "weir: starting", &failed))
 		proc_exit(failed ? 1 : 0);
 

@@ -132,8 +132,29 @@ timed_ok(2, 'DROP DATABASE does not wait for the worker',
 	sub { $node->safe_psql('postgres', 'DROP DATABASE other') });
 ok(wait_for_no_worker($node, 'other'), 'the worker of the dropped database is gone');
 
-wait_for_worker($node, 'copied');
+# The same while the worker is in a tick that takes minutes.
+$node->safe_psql('postgres', 'CREATE DATABASE third TEMPLATE copied');
+$node->safe_psql('third', <<'SQL');
+CREATE TABLE slow (ts timestamptz NOT NULL, pad text);
+CREATE FUNCTION slowly(ts timestamptz) RETURNS int LANGUAGE plpgsql STABLE AS $$
+	BEGIN PERFORM pg_sleep(0.01); RETURN 1; END $$;
+SELECT weir.create_stream('slow', 'ts');
+SELECT weir.create_continuous_aggregate('slow_sum', 'SELECT sum(slowly(ts)) FROM slow');
+INSERT INTO slow SELECT '2024-01-01', repeat('x', 500) FROM generate_series(1, 20000) i;
+SQL
+my $in_long_tick = <<'SQL';
+SELECT count(*) = 1 FROM pg_stat_activity
+WHERE backend_type LIKE 'weir%' AND datname = 'third' AND wait_event = 'PgSleep'
+SQL
+ok($node->poll_query_until('postgres', $in_long_tick), 'a tick runs for long');
+timed_ok(4, 'DROP EXTENSION does not wait for the tick',
+	sub { $node->safe_psql('third', 'BEGIN; DROP EXTENSION weir CASCADE; ROLLBACK') });
+ok($node->poll_query_until('postgres', $in_long_tick), 'it was not dropped, and the tick is tried again');
+timed_ok(4, 'DROP DATABASE does not wait for the tick',
+	sub { $node->safe_psql('postgres', 'DROP DATABASE third') });
+
 more_rows('copied');
+ok(wait_for_worker($node, 'copied'), 'a worker for the copied database');
 timed_ok(2, 'DROP EXTENSION does not wait for the worker',
 	sub { $node->safe_psql('copied', 'DROP EXTENSION weir CASCADE') });
 ok(wait_for_no_worker($node, 'copied'), 'the worker of the dropped extension is gone');
