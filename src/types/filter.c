@@ -284,7 +284,7 @@ eval_column_limit(const WeirFilterNode *node, CellList *list)
 {
 	int			n = 0;
 	int			in_column = 0;
-	WeirCell	previous;
+	WeirCell	previous = {0};
 
 	for (int i = 0; i < list->count; i++)
 	{
