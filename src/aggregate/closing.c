@@ -22,6 +22,8 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -85,9 +87,38 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 															 until - 1));
 }
 
+/*
+ * The order in which rows go into the table: by window, as they lie on disk,
+ * then by key.  They come in order of a hash, so that each would go to
+ * another leaf of an index on the keys.
+ */
+static void
+append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
+{
+	List	   *columns = list_copy(weir_definition_key_columns(def));
+	AttrNumber	window = weir_definition_window_column(def, 1);
+	const char *separator = " ORDER BY ";
+	ListCell   *lc;
+
+	if (window == 0)
+		window = weir_definition_window_column(def, 2);
+	if (window != 0)
+		columns = lcons_int(window, columns);
+	foreach(lc, columns)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, lfirst_int(lc) - 1);
+
+		if (!OidIsValid(GetDefaultOpClass(att->atttypid, BTREE_AM_OID)))
+			continue;
+		appendStringInfo(sql, "%s%s", separator,
+						 quote_identifier(NameStr(att->attname)));
+		separator = ", ";
+	}
+}
+
 /* INSERT INTO closed (columns) SELECT columns, by position */
 static char *
-insert_command(const WeirAggregate *agg, TupleDesc desc)
+insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 {
 	StringInfoData to;
 	StringInfoData from;
@@ -109,7 +140,9 @@ insert_command(const WeirAggregate *agg, TupleDesc desc)
 		appendStringInfo(&from, "%s%s", i > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(desc, i - 1)->attname)));
 	}
-	return psprintf("INSERT INTO %s (%s) SELECT %s FROM closed",
+	appendStringInfoString(&from, " FROM closed");
+	append_order(&from, def, desc);
+	return psprintf("INSERT INTO %s (%s) SELECT %s",
 					quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 											   get_rel_name(agg->closed)),
 					to.data, from.data);
@@ -131,12 +164,12 @@ register_closed(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 }
 
 static void
-deliver(const WeirAggregate *agg, Tuplestorestate *rows, TupleDesc desc,
-		int64 nrows)
+deliver(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
+		TupleDesc desc, int64 nrows)
 {
 	SPI_connect();
 	register_closed(rows, desc, nrows);
-	if (SPI_execute(insert_command(agg, desc), false, 0) != SPI_OK_INSERT)
+	if (SPI_execute(insert_command(agg, def, desc), false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
 	weir_sink_run_all(agg);
 	SPI_finish();
@@ -224,7 +257,7 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 
 	nrows = tuplestore_tuple_count(rows);
 	if (nrows > 0)
-		deliver(agg, rows, desc, nrows);
+		deliver(agg, def, rows, desc, nrows);
 	nwindows = weir_runs_delete_read(reader,
 									 def->is_session ? DT_NOEND : until);
 	if (nwindows > 0 || nrows > 0)
