@@ -126,8 +126,16 @@ note_worker(void)
 	worker_pid = (value & ~PID_MASK) == boot_number() ? (int) (value & PID_MASK) : 0;
 }
 
+/* The worker that was there last is most likely the one: no need to look. */
+static void
+note_worker_unless_known(void)
+{
+	if (find_worker() == NULL)
+		note_worker();
+}
+
 static const WeirCaptureHooks capture_hooks = {
-	.flushed = note_worker,
+	.flushed = note_worker_unless_known,
 	.committed = wake_or_start,
 };
 
