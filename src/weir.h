@@ -268,11 +268,13 @@
 #define weir_analyze_delay_point() vacuum_delay_point()
 #endif
 
-/* The header for what EXPLAIN prints: split off in 18. */
+/* The headers of EXPLAIN: what it prints, and its state; split off in 18. */
 #if PG_VERSION_NUM >= 180000
 #define WEIR_EXPLAIN_H "commands/explain_format.h"
+#define WEIR_EXPLAIN_STATE_H "commands/explain_state.h"
 #else
 #define WEIR_EXPLAIN_H "commands/explain.h"
+#define WEIR_EXPLAIN_STATE_H "commands/explain.h"
 #endif
 
 /* Outer-join clauses are wrapped since 16; needs nodes/pathnodes.h. */

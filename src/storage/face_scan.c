@@ -34,6 +34,7 @@
 #include "types/mutation.h"
 #include "weir.h"
 #include WEIR_EXPLAIN_H
+#include WEIR_EXPLAIN_STATE_H
 
 typedef struct FaceScan
 {
@@ -423,21 +424,28 @@ iterate(ForeignScanState *node)
 
 /* ---- EXPLAIN ---- */
 
+/*
+ * For expressions of the plan.  Parameters are looked for in the plan, so a
+ * context of the relation alone will not do.
+ */
+static List *
+explain_context(ForeignScanState *node, struct ExplainState *es)
+{
+	return set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
+}
+
 static void
 explain_conditions(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	Relation	rel = node->ss.ss_currentRelation;
 	Expr	   *conditions;
 
 	if (plan->fdw_recheck_quals == NIL)
 		return;
-	conditions = make_ands_explicit(copyObject(plan->fdw_recheck_quals));
-	ChangeVarNodes((Node *) conditions, plan->scan.scanrelid, 1, 0);
+	conditions = make_ands_explicit(plan->fdw_recheck_quals);
 	ExplainPropertyText("Key Cond",
 						deparse_expression((Node *) conditions,
-										   deparse_context_for(RelationGetRelationName(rel),
-															   RelationGetRelid(rel)),
+										   explain_context(node, es),
 										   false, false), es);
 }
 
@@ -474,9 +482,7 @@ static void
 explain_columns(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	Relation	rel = node->ss.ss_currentRelation;
-	List	   *context = deparse_context_for(RelationGetRelationName(rel),
-											  RelationGetRelid(rel));
+	List	   *context = explain_context(node, es);
 	int			next = list_length(list_nth(plan->fdw_private,
 											WEIR_PLAN_STRATEGIES));
 	List	   *names = NIL;
