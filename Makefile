@@ -92,6 +92,7 @@ OBJS_STREAM = \
 
 OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
+	src/aggregate/parent.o \
 	src/aggregate/definition.o \
 	src/aggregate/partial.o \
 	src/aggregate/source.o \
@@ -100,6 +101,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs.o \
 	src/aggregate/sink.o \
 	src/aggregate/session.o \
+	src/aggregate/failure.o \
+	src/aggregate/intake.o \
+	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/consume.o \
@@ -220,6 +224,7 @@ REGRESS_AGGREGATE = \
 	sink \
 	session \
 	cascade \
+	hierarchy \
 	aggregate_random \
 	aggregate_errors \
 	state \

@@ -74,6 +74,28 @@ SELECT try('SELECT w.window_start, count(*) FROM ev, weir.tumble(at, ''1 hour'')
 SELECT try('SELECT w.window_start, count(*) FROM ev LEFT JOIN weir.tumble(at, ''1 hour'') w ON true GROUP BY 1');
 SELECT try('SELECT w.window_start, k, count(*) FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY ROLLUP (w.window_start, k)');
 
+-- over another aggregate
+SELECT weir.create_continuous_aggregate('ever', 'SELECT k, count(*) AS n FROM ev GROUP BY k');
+SELECT weir.create_continuous_aggregate('hourly', 'SELECT w.window_start, w.window_end, k, count(*) AS n FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY 1, 2, 3');
+SELECT weir.create_continuous_aggregate('today', 'SELECT w.window_start, count(*) AS n FROM ev, weir.cumulate(at, ''1 hour'', ''1 day'') w GROUP BY w.window_start, w.window_end');
+SELECT weir.create_continuous_aggregate('visits', 'SELECT w.window_start, w.window_end, k, count(*) AS n FROM ev, weir.session(at, ''1 hour'') w GROUP BY 1, 2, 3');
+SELECT weir.create_continuous_aggregate('bare', 'SELECT k, count(*) AS n FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY w.window_end, k');
+SELECT try('SELECT k, sum(n) FROM ever GROUP BY k');
+SELECT try('SELECT w.window_end, sum(n) FROM today t, weir.tumble(t.window_start, ''1 day'') w GROUP BY 1');
+SELECT try('SELECT k, sum(n) FROM bare GROUP BY k');
+SELECT try('SELECT w.window_end, sum(n) FROM visits v, weir.tumble(v.window_start, ''1 day'') w GROUP BY 1');
+SELECT try('SELECT w.window_end, sum(n) FROM hourly h, weir.tumble(h.window_start + interval ''1 hour'', ''1 day'') w GROUP BY 1');
+SELECT try('SELECT w.window_end, sum(n) FROM hourly h, weir.tumble(h.window_end - interval ''1 day'', ''1 day'') w GROUP BY 1');
+SELECT try('SELECT w.window_end, sum(n) FROM hourly h, weir.tumble(h.window_end - interval ''-1 hour'', ''1 day'') w GROUP BY 1');
+SELECT try('SELECT w.window_end, sum(n) FROM hourly h, weir.tumble(now(), ''1 day'') w GROUP BY 1');
+SELECT try('SELECT sum(h.n) FROM hourly h JOIN visits v USING (k)');
+SELECT try('SELECT sum(h.n) FROM hourly h JOIN ev USING (k)');
+SELECT try('SELECT sum(h.n) FROM hourly h, hourly');
+SELECT try('SELECT sum(n) FROM (SELECT * FROM hourly) h');
+SELECT try('SELECT sum(h.n) FROM plain LEFT JOIN hourly h USING (k)');
+SELECT try('SELECT sum(n) FROM hourly_closed');
+SELECT weir.drop_continuous_aggregate(a) FROM unnest(ARRAY['ever', 'hourly', 'today', 'visits', 'bare']::regclass[]) a;
+
 -- the shape of the query
 SELECT try('SELECT k, n FROM ev');
 SELECT try('SELECT DISTINCT count(*) FROM ev');

@@ -24,8 +24,9 @@ SELECT weir.create_continuous_aggregate('minutes', $$
 SELECT weir.create_stream('minutes_closed', 'window_start');
 SELECT weir.create_continuous_aggregate('hours', $$
     SELECT w.window_start, w.window_end, k, sum(n) AS n, sum(sum) FROM minutes_closed m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start, w.window_end, k $$);
-SELECT weir.create_continuous_aggregate('refused', $$
-    SELECT w.window_start, sum(n) AS n FROM minutes m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
+-- beside one that names the aggregate itself
+SELECT weir.create_continuous_aggregate('hours_too', $$
+    SELECT w.window_start, w.window_end, k, sum(n) AS n, sum(sum) FROM minutes m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start, w.window_end, k $$);
 SELECT weir.create_continuous_aggregate('sketches', $$
     SELECT w.window_end, hll_add_agg(hll_hash_integer(k)) AS visitors, tdigest(v, 100) AS td, tdigest_percentile(v, 100, 0.5) AS median, weir.last(v, at) AS last, weir.first(k, at) AS first
     FROM ev, weir.tumble(at, '1 day') w GROUP BY w.window_end $$);
@@ -43,6 +44,8 @@ SELECT weir.advance_watermark('minutes_closed', 'infinity');
 SELECT count(*) FROM (SELECT * FROM hours_closed EXCEPT ALL
     SELECT w.window_start, w.window_end, k % 2, count(*), sum(v) FROM ev, weir.tumble(at, '1 hour') w GROUP BY 1, 2, 3) x;
 SELECT sum(n) FROM hours_closed;
+SELECT count(*) FROM (TABLE hours_closed EXCEPT ALL TABLE hours_too_closed) x;
+SELECT sum(n) FROM hours_too_closed;
 SELECT window_end, round(hll_cardinality(visitors)) AS visitors, round(median) AS median, first, last FROM sketches_closed ORDER BY 1;
 SELECT round(tdigest_percentile(td, 0.5)) AS median FROM sketches;
 

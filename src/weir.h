@@ -72,6 +72,20 @@
 		WeirForgetGroupRTE(query); \
 	} while (0)
 
+/*
+ * Nobody's rights on the relation of the range table entry are checked; from 16
+ * on what is to be checked stands beside the range table.
+ */
+#if PG_VERSION_NUM >= 160000
+#define WeirForgetRights(rte) ((rte)->perminfoindex = 0)
+#else
+#define WeirForgetRights(rte) \
+	do { \
+		(rte)->requiredPerms = 0; \
+		(rte)->selectedCols = NULL; \
+	} while (0)
+#endif
+
 /* A plan is run once; from 18 on that goes without saying. */
 #if PG_VERSION_NUM >= 180000
 #define WeirExecutorRun(desc) \

@@ -51,6 +51,7 @@ enum
 {
 	Anum_aggregate_id = 1,
 	Anum_stream_id,
+	Anum_parent_id,
 	Anum_view,
 	Anum_closed,
 	Anum_query,
@@ -70,6 +71,7 @@ enum
 	Anum_status,
 	Anum_failures,
 	Anum_next_retry,
+	Anum_parent_until,
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
@@ -154,6 +156,8 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	heap_deform_tuple(tuple, desc, values, isnull);
 	agg->id = DatumGetInt32(values[Anum_aggregate_id - 1]);
 	agg->stream_id = DatumGetInt32(values[Anum_stream_id - 1]);
+	agg->parent_id = DatumGetInt32(values[Anum_parent_id - 1]);
+	agg->parent_until = DT_NOBEGIN;
 	agg->view = DatumGetObjectId(values[Anum_view - 1]);
 	if (!isnull[Anum_closed - 1])
 		agg->closed = DatumGetObjectId(values[Anum_closed - 1]);
@@ -191,6 +195,8 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 		agg->failures = DatumGetInt32(values[Anum_failures - 1]);
 		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
 			DatumGetTimestampTz(values[Anum_next_retry - 1]);
+		agg->parent_until = isnull[Anum_parent_until - 1] ? DT_NOEND :
+			DatumGetTimestamp(values[Anum_parent_until - 1]);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -306,6 +312,12 @@ weir_aggregate_ids_of_cursor(int32 cursor_id)
 	return collect_ids("_aggregate_progress", Anum_cursor_id, cursor_id);
 }
 
+List *
+weir_aggregate_ids_of_parent(int32 parent_id)
+{
+	return collect_ids("_aggregate", Anum_parent_id, parent_id);
+}
+
 /* ---------- writing ---------- */
 
 int32
@@ -325,6 +337,7 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 	memset(isnull, 0, sizeof(isnull));
 	values[Anum_aggregate_id - 1] = Int32GetDatum(agg->id);
 	values[Anum_stream_id - 1] = Int32GetDatum(agg->stream_id);
+	values[Anum_parent_id - 1] = Int32GetDatum(agg->parent_id);
 	values[Anum_view - 1] = ObjectIdGetDatum(agg->view);
 	values[Anum_closed - 1] = ObjectIdGetDatum(agg->closed);
 	isnull[Anum_closed - 1] = !OidIsValid(agg->closed);
@@ -428,7 +441,7 @@ weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
 }
 
 /*
- * Store cursor, status, failures and time of the next try; an error message,
+ * Store cursor, place, status, failures and time of the next try; an error message,
  * if given, replaces the last one, and becoming active clears it.
  */
 void
@@ -451,6 +464,9 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	values[Anum_failures - 1] = Int32GetDatum(agg->failures);
 	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
 	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING;
+	values[Anum_parent_until - 1] = TimestampGetDatum(agg->parent_until);
+	isnull[Anum_parent_until - 1] = agg->parent_id == 0 ||
+		TIMESTAMP_IS_NOEND(agg->parent_until);
 	if (error != NULL)
 	{
 		values[Anum_last_error - 1] = CStringGetTextDatum(error);

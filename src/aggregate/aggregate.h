@@ -26,6 +26,8 @@ typedef struct WeirAggregate
 {
 	int32		id;
 	int32		stream_id;
+	int32		parent_id;		/* the aggregate whose closed rows it is over;
+								 * 0: it is over the stream itself */
 	Oid			view;			/* what users read */
 	Oid			closed;			/* table of final rows; InvalidOid if running */
 	Oid			query;			/* internal view that holds the definition */
@@ -41,7 +43,10 @@ typedef struct WeirAggregate
 	/* The rest is of this server only, not of a dump. */
 	bool		is_ready;		/* false: restored from a dump; state must be
 								 * made again */
-	int32		cursor_id;
+	int32		cursor_id;		/* 0: it follows its parent */
+	Timestamp	parent_until;	/* the parent's windows that end by then are in
+								 * its state; DT_NOEND: all that have closed,
+								 * as long as nothing goes wrong */
 	WeirAggregateStatus status;
 	int32		failures;		/* in a row */
 	TimestampTz next_retry;
@@ -68,10 +73,16 @@ extern bool weir_aggregate_find(Oid relid, Snapshot snapshot,
 /* The same; raises 42809 if it is none, 42501 if the user is not its owner. */
 extern void weir_aggregate_get_owned(Oid relid, WeirAggregate *agg);
 
-/* ids, ascending, of all; of a stream's; of those that use a cursor */
+/*
+ * ids, ascending, of all; of a stream's, those over other aggregates
+ * included; of those that use a cursor
+ */
 extern List *weir_aggregate_ids(void);
 extern List *weir_aggregate_ids_of_stream(int32 stream_id);
 extern List *weir_aggregate_ids_of_cursor(int32 cursor_id);
+
+/* of those over the closed rows of an aggregate */
+extern List *weir_aggregate_ids_of_parent(int32 parent_id);
 
 /* Changing the catalog: latest row, with the aggregate locked (see below). */
 extern void weir_aggregate_insert(const WeirAggregate *agg,

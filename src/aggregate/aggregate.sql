@@ -5,6 +5,7 @@
 CREATE TABLE weir._aggregate (
     aggregate_id integer PRIMARY KEY,
     stream_id integer NOT NULL,
+    parent_id integer NOT NULL,         -- 0: over the stream itself
     view regclass NOT NULL,
     closed regclass,
     query regclass NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE weir._aggregate_progress (
     status integer NOT NULL,
     failures integer NOT NULL,
     next_retry timestamptz,
+    parent_until timestamp,             -- over an aggregate, and behind: from there
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,

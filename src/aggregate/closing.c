@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "aggregate/cascade.h"
 #include "aggregate/closing.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
@@ -148,9 +149,9 @@ insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 					to.data, from.data);
 }
 
-/* Make the rows known to SQL as the relation "closed". */
-static void
-register_closed(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
+/* The rows as the relation "closed". */
+static EphemeralNamedRelation
+name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
 
@@ -159,17 +160,17 @@ register_closed(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
 	enr->md.enrtuples = (double) nrows;
 	enr->reldata = rows;
-	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the closed rows");
+	return enr;
 }
 
 static void
-deliver(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
-		TupleDesc desc, int64 nrows)
+deliver(const WeirAggregate *agg, WeirDefinition *def,
+		EphemeralNamedRelation closed)
 {
 	SPI_connect();
-	register_closed(rows, desc, nrows);
-	if (SPI_execute(insert_command(agg, def, desc), false, 0) != SPI_OK_INSERT)
+	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the closed rows");
+	if (SPI_execute(insert_command(agg, def, closed->md.tupdesc), false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
 	weir_sink_run_all(agg);
 	SPI_finish();
@@ -219,45 +220,46 @@ finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
 	dest->rDestroy(dest);
 }
 
-void
-weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
-				 Timestamp after, Timestamp until,
-				 WeirAggregateCounts *counts)
+/* Is there state of windows that close? */
+static bool
+has_state(WeirDefinition *def, Oid state, Timestamp until)
+{
+	Timestamp	first;
+
+	return weir_runs_first_end(state, NULL, &first) &&
+		(shares_panes(def) || first <= until);
+}
+
+/* Close the windows; returns their rows, or NULL if there are none. */
+static EphemeralNamedRelation
+close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
+			  Timestamp until, WeirAggregateCounts *counts)
 {
 	Oid			state = weir_runs_relid(agg->id);
-	MemoryContext context;
-	MemoryContext old;
 	WeirRunRange range;
 	WeirRunReader *reader;
 	Snapshot	snapshot;
 	Tuplestorestate *rows;
-	TupleDesc	desc;
-	Timestamp	first;
+	EphemeralNamedRelation closed;
 	int64		nrows;
 	int64		nwindows;
 
-	if (def->nwindow == 0 || !may_end_between(def, after, until) ||
-		!weir_runs_first_end(state, NULL, &first) ||
-		(!shares_panes(def) && first > until))
-		return;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "weir closing",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
+	if (!has_state(def, state, until))
+		return NULL;
 	(void) weir_aggregate_lock_state(agg->id, true);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	range_until(def, until, &range);
 	reader = weir_runs_begin_read(def, state, &range, snapshot);
 	rows = tuplestore_begin_heap(false, false, work_mem);
-	desc = weir_partial_result_desc(def);
 	if (def->is_session)
 		finish_sessions(def, state, reader, until, rows);
 	else
 		finish(def, reader, after, until, rows);
 
 	nrows = tuplestore_tuple_count(rows);
+	closed = name_rows(rows, weir_partial_result_desc(def), nrows);
 	if (nrows > 0)
-		deliver(agg, def, rows, desc, nrows);
+		deliver(agg, def, closed);
 	nwindows = weir_runs_delete_read(reader,
 									 def->is_session ? DT_NOEND : until);
 	if (nwindows > 0 || nrows > 0)
@@ -266,8 +268,30 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	counts->closed_windows += def->is_session ? nrows : nwindows;
 	weir_runs_end_read(reader);
 	UnregisterSnapshot(snapshot);
-	tuplestore_end(rows);
+	CommandCounterIncrement();
+	return closed;
+}
+
+void
+weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
+				 Timestamp after, Timestamp until,
+				 WeirAggregateCounts *counts)
+{
+	MemoryContext context;
+	MemoryContext old;
+	EphemeralNamedRelation closed;
+
+	if (def->nwindow == 0 || !may_end_between(def, after, until))
+		return;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "weir closing",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	closed = close_windows(agg, def, after, until, counts);
+	/* rows or not, time goes on for those over this one */
+	weir_cascade_follow(agg, closed, after, until);
+	if (closed != NULL)
+		tuplestore_end((Tuplestorestate *) closed->reldata);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	CommandCounterIncrement();
 }

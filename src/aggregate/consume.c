@@ -5,21 +5,13 @@
  *	  the cursor folds the new rows into its state, closes what the watermark
  *	  allows, and keeps the rows that came too late.
  *
- * Each aggregate does so in a subtransaction.  If it fails, for reasons of its
- * own (a division by zero, a sink that raises an error), the others go on: it
- * is given a cursor of its own, which stays where the tick began, and is tried
- * again later:
+ * Each aggregate does so in a subtransaction (failure.c).  One that fails is
+ * given a cursor of its own, which stays where the tick began, and is tried
+ * again later; its cursor waits, or is paused when it has failed too often.
+ * The first tick that works makes it active again; when its cursor has reached
+ * the main one, both join.
  *
- *		active		takes part in the ticks of its cursor
- *		retrying	has failed; its cursor waits for next_retry		isolate()
- *		failed		has failed weir.max_failures times in a row; its cursor
- *					is paused until weir.resume						isolate()
- *		paused		by weir.pause									pause.c
- *
- * The first tick that works makes it active again; when its cursor has
- * reached the main one, both join.  What is nobody's fault (serialization
- * failures, deadlocks, cancel, shutdown, lack of memory or space) fails the
- * tick as a whole, which is repeated by whoever runs it.
+ * Aggregates over aggregates take no ticks: see cascade.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,36 +22,27 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/cascade.h"
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
 #include "aggregate/definition.h"
 #include "aggregate/drop.h"
+#include "aggregate/failure.h"
+#include "aggregate/intake.h"
 #include "aggregate/maintain.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
-#include "aggregate/source.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
-
-/* Waits between tries double from the first to the last of these. */
-#define RETRY_FIRST_MSEC	1000
-#define RETRY_LAST_MSEC		(10 * 60 * 1000)
-
-static int	max_failures;
 
 /* cursor whose tick is under way; 0 if none is */
 static int32 ticking_cursor = 0;
@@ -136,80 +119,10 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	counts->late_rows += list_length(late);
 }
 
-/* The sessions among the new ones that are late; NULL if none is. */
-static WeirLateSessions *
-find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
-				   Tuplestorestate *sessions, Timestamp bound)
+static int64
+read_batch(WeirDefinition *def, Timestamp bound, DestReceiver *dest, void *arg)
 {
-	WeirRunRange range = {0};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirRunReader *reader;
-	WeirStateSource *source;
-	WeirLateSessions *late;
-
-	range.has_starts_until = true;
-	range.starts_until = bound;
-	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
-								  snapshot);
-	source = weir_source_concat(weir_source_stored(def, sessions),
-								weir_runs_source(reader));
-	late = weir_session_late(def, weir_session_merge(def, source), bound);
-	weir_runs_end_read(reader);
-	UnregisterSnapshot(snapshot);
-	return late;
-}
-
-/* Write the sessions that are not late. */
-static void
-write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
-			   WeirLateSessions *late, DestReceiver *dest)
-{
-	WeirStateSource *source = weir_source_stored(def, sessions);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
-													&TTSOpsVirtual);
-
-	while (source->next(source, slot))
-	{
-		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
-								  slot->tts_isnull + def->nwindow,
-								  DatumGetTimestamp(slot->tts_values[1])))
-			(void) dest->receiveSlot(slot, dest);
-		ExecClearTuple(slot);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-}
-
-/*
- * New rows of sessions: merged within the tick, and with what is stored only
- * where that decides whether they are late.
- */
-static void
-fold_sessions(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-			  Timestamp bound, WeirRunWriter *writer,
-			  WeirAggregateCounts *counts)
-{
-	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
-	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = weir_source_receiver(rows);
-	WeirLateSessions *late = NULL;
-	int64		rejected;
-
-	rejected = weir_partial_from_batch(def, tick->batch, bound, dest);
-	dest->rDestroy(dest);
-	dest = weir_source_receiver(sessions);
-	weir_partial_combine(def,
-						 weir_session_merge(def, weir_source_stored(def, rows)),
-						 dest);
-	dest->rDestroy(dest);
-	tuplestore_end(rows);
-
-	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
-		late = find_late_sessions(agg, def, sessions, bound);
-	write_sessions(def, sessions, late, weir_runs_receiver(writer));
-	tuplestore_end(sessions);
-	if (late != NULL || rejected > 0)
-		find_late_rows(tick, agg, def, bound, weir_session_is_late, late,
-					   counts);
+	return weir_partial_from_batch(def, (WeirBatch *) arg, bound, dest);
 }
 
 /* New rows into the state; bound is the one in force when the tick began. */
@@ -217,18 +130,16 @@ static void
 fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 		   Timestamp bound, WeirAggregateCounts *counts)
 {
-	WeirRunWriter *writer;
+	WeirIntake	intake;
 
 	if (weir_batch_max_rows(tick->batch) == 0)
 		return;
-	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
-	if (def->is_session)
-		fold_sessions(tick, agg, def, bound, writer, counts);
-	else if (weir_partial_from_batch(def, tick->batch, bound,
-									 weir_runs_receiver(writer)) > 0)
-		find_late_rows(tick, agg, def, bound, NULL, NULL, counts);
-	counts->state_rows += weir_runs_end_write(writer);
-	CommandCounterIncrement();
+	weir_intake_run(agg, def, read_batch, tick->batch, bound, &intake);
+	counts->state_rows += intake.state_rows;
+	if (intake.rejected > 0 || intake.late_sessions != NULL)
+		find_late_rows(tick, agg, def, bound,
+					   def->is_session ? weir_session_is_late : NULL,
+					   intake.late_sessions, counts);
 }
 
 static void
@@ -273,48 +184,6 @@ take_tick(WeirTick *tick, int32 id)
 
 /* ---------- failures ---------- */
 
-/* Is the error one that says nothing about the aggregate? */
-static bool
-is_nobodys_fault(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_SYSTEM_ERROR:
-			return true;
-		default:
-			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
-}
-
-static TimestampTz
-next_retry(int failures)
-{
-	int64		msec = RETRY_FIRST_MSEC;
-
-	while (--failures > 0 && msec < RETRY_LAST_MSEC)
-		msec *= 2;
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									   Min(msec, RETRY_LAST_MSEC));
-}
-
-static char *
-error_text(const ErrorData *error)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfo(&text, "%s: %s", unpack_sql_state(error->sqlerrcode),
-					 error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&text, " (%s)", error->detail);
-	if (error->context != NULL)
-		appendStringInfo(&text, "\n%s", error->context);
-	return text.data;
-}
-
 /* Give the aggregate its own cursor where the tick began, and note why. */
 static void
 isolate(WeirTick *tick, int32 id, const ErrorData *error)
@@ -324,59 +193,35 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 	if (!weir_aggregate_read(id, NULL, &agg))
 		return;
 	agg.cursor_id = weir_tick_fork_cursor(tick);
-	agg.failures++;
-	if (agg.failures >= max_failures)
-	{
-		agg.status = WEIR_AGGREGATE_FAILED;
+	weir_failure_note(&agg, error);
+	if (agg.status == WEIR_AGGREGATE_FAILED)
 		weir_cursor_set_paused(agg.cursor_id, true);
-	}
 	else
-	{
-		agg.status = WEIR_AGGREGATE_RETRYING;
-		agg.next_retry = next_retry(agg.failures);
 		weir_cursor_defer(agg.cursor_id, agg.next_retry);
-	}
-	weir_aggregate_set_progress(&agg, error_text(error));
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("continuous aggregate \"%s\" failed: %s",
-					get_rel_name(agg.view), error->message),
-			 agg.status == WEIR_AGGREGATE_FAILED ?
-			 errdetail("It is paused until weir.resume is called.") :
-			 errdetail("It will be tried again.")));
+}
+
+typedef struct Attempt
+{
+	WeirTick   *tick;
+	int32		id;
+} Attempt;
+
+static void
+attempt_tick(void *arg)
+{
+	Attempt    *attempt = (Attempt *) arg;
+
+	take_tick(attempt->tick, attempt->id);
 }
 
 static void
 take_tick_or_isolate(WeirTick *tick, int32 id)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Attempt		attempt = {tick, id};
+	ErrorData  *error = weir_failure_attempt(attempt_tick, &attempt);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		take_tick(tick, id);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_END_TRY();
-
-	if (error == NULL)
-		return;
-	if (is_nobodys_fault(error))
-		ReThrowError(error);
-	isolate(tick, id, error);
+	if (error != NULL)
+		isolate(tick, id, error);
 }
 
 /* ---------- the consumer of ticks ---------- */
@@ -448,7 +293,10 @@ dependent(int32 stream_id)
 	return get_rel_name(agg.view);
 }
 
-/* A queue's state goes into dumps, see runs.h. */
+/*
+ * A queue's state goes into dumps, see runs.h; that of aggregates over others is
+ * made again from closed rows.
+ */
 static void
 stream_altered(int32 stream_id)
 {
@@ -458,7 +306,13 @@ stream_altered(int32 stream_id)
 	if (!weir_stream_lookup_id(stream_id, &stream))
 		return;
 	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
-		weir_runs_set_dumped(lfirst_int(lc), stream.retention_usec == 0);
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			agg.parent_id == 0)
+			weir_runs_set_dumped(agg.id, stream.retention_usec == 0);
+	}
 }
 
 static const WeirConsumer consumer = {
@@ -467,16 +321,12 @@ static const WeirConsumer consumer = {
 	.dependent = dependent,
 	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
+	.catch_up = weir_cascade_catch_up,
+	.is_behind = weir_cascade_is_behind,
 };
 
 void
 weir_consume_init(void)
 {
-	DefineCustomIntVariable("weir.max_failures",
-							"Failures in a row after which a continuous aggregate is paused.",
-							NULL,
-							&max_failures,
-							5, 1, INT_MAX,
-							PGC_SUSET, 0, NULL, NULL, NULL);
 	weir_tick_set_consumer(&consumer);
 }

@@ -55,8 +55,10 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/cascade.h"
 #include "aggregate/closing.h"
 #include "aggregate/definition.h"
+#include "aggregate/parent.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "stream/cursor.h"
@@ -399,6 +401,24 @@ depend_on_extension(Oid relid)
 	recordDependencyOn(&object, &extension, DEPENDENCY_NORMAL);
 }
 
+/*
+ * Over another aggregate: it must be there still, and not close windows before
+ * we have committed, or nobody would know that the new one lacks them.
+ */
+static void
+adopt_parent(NewAggregate *new)
+{
+	WeirAggregate *parent = &new->def->parent->agg;
+
+	(void) weir_cursor_lock_stream(parent->stream_id, true);
+	if (!weir_aggregate_lock(parent->open, false) ||
+		!weir_aggregate_read(parent->id, NULL, parent))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the continuous aggregate was dropped concurrently")));
+	new->agg.parent_id = parent->id;
+}
+
 Datum
 weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 {
@@ -425,6 +445,8 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	if (has_retention)
 		check_retention(new.def);
 	new.agg.stream_id = new.def->stream.stream_id;
+	if (new.def->parent != NULL)
+		adopt_parent(&new);
 	new.agg.settings = weir_aggregate_settings();
 	new.agg.closed_until = DT_NOBEGIN;
 	new.agg.query = move_to_weir(&new, psprintf("_query_%d", new.agg.id));
@@ -439,9 +461,13 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	weir_runs_create(new.agg.id, new.def->stream.retention_usec == 0);
+	weir_runs_create(new.agg.id, new.def->parent == NULL &&
+					 new.def->stream.retention_usec == 0);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
-	new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
+	if (new.def->parent == NULL)
+		new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
+	else
+		new.agg.parent_until = with_data ? DT_NOBEGIN : DT_NOEND;
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;
 	weir_aggregate_set_progress(&new.agg, NULL);
 	PG_RETURN_OID(new.agg.view);
@@ -455,23 +481,18 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 static void
 change_lateness(WeirAggregate *agg, Datum lateness)
 {
-	WeirCursor	cursor;
-	Timestamp	before;
+	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
+	Timestamp	before = weir_cascade_bound(agg, def, NULL);
 	Timestamp	after;
 	WeirAggregateCounts counts = {0};
 	WeirIdentity identity;
 
-	if (!agg->is_ready || !weir_cursor_read(agg->cursor_id, NULL, &cursor))
-		cursor.watermark = DT_NOBEGIN;
-	before = weir_aggregate_bound(agg, cursor.watermark);
 	weir_aggregate_set_closed_until(agg->id, before);
 	agg->lateness_usec = weir_interval_usec(lateness, "allowed_lateness");
-	after = weir_aggregate_bound(agg, cursor.watermark);
+	after = weir_cascade_bound(agg, def, NULL);
 
 	weir_aggregate_become_owner(agg, &identity);
-	weir_closing_run(agg,
-					 weir_definition_analyze(weir_definition_query(agg->query)),
-					 before, after, &counts);
+	weir_closing_run(agg, def, before, after, &counts);
 	weir_restore_identity(&identity);
 }
 

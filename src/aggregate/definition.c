@@ -44,16 +44,22 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 #include "aggregate/distinct.h"
+#include "aggregate/parent.h"
 
-/* A refusal: what is not supported, and what to do instead. */
-static void
-refuse(const char *reason, const char *hint)
+void
+weir_definition_refuse(const char *reason, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("the query cannot be kept as a continuous aggregate"),
 			 errdetail("%s", reason),
 			 hint ? errhint("%s", hint) : 0));
+}
+
+static inline void
+refuse(const char *reason, const char *hint)
+{
+	weir_definition_refuse(reason, hint);
 }
 
 /*
@@ -117,22 +123,11 @@ find_nested_stream(Node *node, StreamSearch *search)
 	return expression_tree_walker(node, find_nested_stream, search);
 }
 
-/* The open windows of another aggregate change, and are no rows of a stream. */
-static void
-refuse_aggregate(Oid relid)
-{
-	WeirAggregate agg;
-
-	if (weir_aggregate_find(relid, NULL, &agg))
-		refuse(psprintf("It reads the continuous aggregate \"%s\".",
-						get_rel_name(relid)),
-			   "Make the table of its closed rows a stream, with window_start or window_end as event_time, and read that.");
-}
-
 /* Is a stream read anywhere but in the FROM list of the query itself? */
 static void
-refuse_nested_stream(Query *query)
+refuse_nested_stream(WeirDefinition *def)
 {
+	Query	   *query = def->query;
 	StreamSearch search = {NIL, false};
 	ListCell   *lc;
 
@@ -145,8 +140,8 @@ refuse_nested_stream(Query *query)
 			continue;
 		if (rte->rtekind == RTE_RELATION && !rte->inFromCl)
 			continue;
-		if (rte->rtekind == RTE_RELATION)
-			refuse_aggregate(rte->relid);
+		if (foreach_current_index(lc) + 1 == def->stream_rti)
+			continue;			/* the parent */
 		if (rte->rtekind == RTE_RELATION)
 			(void) find_nested_stream((Node *) rte, &search);
 		else
@@ -161,35 +156,69 @@ refuse_nested_stream(Query *query)
 
 /* ---------- the FROM clause ---------- */
 
+/* Take the range table entry if it is a stream, or an aggregate to be over. */
+static bool
+take_stream(WeirDefinition *def, RangeTblEntry *rte)
+{
+	WeirParent *parent = weir_parent_find(rte);
+	WeirStream	stream;
+
+	if (parent == NULL &&
+		(rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
+		 !weir_stream_lookup(rte->relid, &stream)))
+		return false;
+	if (def->stream_rti != 0)
+		refuse("More than one stream or aggregate is read, or one of them twice.",
+			   "Join it to ordinary tables only; the closed rows of an aggregate are one.");
+	def->parent = parent;
+	def->stream = parent != NULL ? parent->def->stream : stream;
+	return true;
+}
+
+/* Is an aggregate read, or a part of one, anywhere? */
+static bool
+find_aggregate(Node *node, WeirAggregate *agg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+		return ((RangeTblEntry *) node)->rtekind == RTE_RELATION &&
+			weir_aggregate_find(((RangeTblEntry *) node)->relid, NULL, agg);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_aggregate, agg,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, find_aggregate, agg);
+}
+
 static void
 find_stream(WeirDefinition *def)
 {
+	WeirAggregate agg;
 	Index		rti = 0;
 	ListCell   *lc;
 
 	foreach(lc, def->query->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		WeirStream	stream;
 
 		rti++;
-		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
-			!weir_stream_lookup(rte->relid, &stream))
+		if (!take_stream(def, rte))
 			continue;
-		if (def->stream_rti != 0)
-			refuse("More than one stream is read, or one of them twice.",
-				   "Join the stream to ordinary tables only.");
 		if (rte->tablesample != NULL)
 			refuse("The stream is sampled with TABLESAMPLE.", NULL);
 		if (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh)
 			refuse("ONLY leaves out the partitions of the stream.", NULL);
 		def->stream_rti = rti;
-		def->stream = stream;
 	}
-	refuse_nested_stream(def->query);
-	if (def->stream_rti == 0)
+	refuse_nested_stream(def);
+	if (def->stream_rti != 0)
+		return;
+	if (find_aggregate((Node *) def->query, &agg))
 		refuse("No stream is read.",
-			   "Make a table that is read a stream with weir.create_stream.");
+			   psprintf("Name the continuous aggregate \"%s\" itself in the FROM clause of the query.",
+						get_rel_name(agg.view)));
+	refuse("No stream is read.",
+		   "Make a table that is read a stream with weir.create_stream.");
 }
 
 /* Is the relation on the side of an outer join that NULLs are filled in for? */
@@ -250,6 +279,8 @@ weir_function_name(Node *node)
 static bool
 is_event_time(WeirDefinition *def, Node *node)
 {
+	if (def->parent != NULL)
+		return weir_parent_set_event_time(def, node);
 	if (def->stream.event_time_attno == 0)
 		return IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_NOW;
 	return IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
@@ -322,6 +353,8 @@ find_window(WeirDefinition *def)
 				elog(ERROR, "could not read the call of %s", funcname);
 			if (!is_event_time(def, (Node *) def->event_time))
 				refuse("The window function is not over the event time of the stream.",
+					   def->parent != NULL ?
+					   "Over an aggregate it is window_start, or window_end - interval '1 microsecond', of that." :
 					   def->stream.event_time_attno == 0 ?
 					   "This stream has no event time: windows are over now()." :
 					   "Pass it the column that weir.create_stream was given as event_time.");

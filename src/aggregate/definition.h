@@ -11,6 +11,7 @@
 #include "access/tupdesc.h"
 #include "nodes/parsenodes.h"
 
+#include "weir.h"
 #include "stream/stream.h"
 #include "types/window.h"
 
@@ -27,6 +28,9 @@ typedef struct WeirKey
 	bool		is_implied;		/* not in GROUP BY: depends on what is */
 } WeirKey;
 
+/* The aggregate that is read in place of a stream; see parent.h. */
+typedef struct WeirParent WeirParent;
+
 /*
  * State rows have these columns: window_end and window_start if there is a
  * window, the keys, then one state an aggregate function.
@@ -35,8 +39,9 @@ typedef struct WeirDefinition
 {
 	Query	   *query;			/* as written, join aliases resolved; views in
 								 * it are not expanded */
-	WeirStream	stream;
-	Index		stream_rti;
+	WeirStream	stream;			/* of the parent, if there is one */
+	WeirParent *parent;			/* NULL: it is over the stream itself */
+	Index		stream_rti;		/* of the stream, or the parent's view */
 	Index		window_rti;		/* 0: a running aggregate */
 	WeirWindowSpec window;
 	Expr	   *event_time;		/* argument of the window function */
@@ -56,6 +61,10 @@ typedef struct WeirDefinition
  * with a reason and a hint if it can't be kept continuously.
  */
 extern WeirDefinition *weir_definition_analyze(const Query *query);
+
+/* Refuse a query with 0A000: what is not supported, and what to do instead. */
+WEIR_NORETURN extern void weir_definition_refuse(const char *reason,
+												 const char *hint);
 
 /* the query of the internal view that holds a definition, and its owner */
 extern Query *weir_definition_query(Oid view);

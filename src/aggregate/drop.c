@@ -5,7 +5,8 @@
  *
  * The relations of an aggregate are dropped together.  A user may also drop
  * one of them with the server's own commands, or the stream's table with
- * CASCADE; an event trigger then drops the rest.
+ * CASCADE; an event trigger then drops the rest.  Aggregates over the one that
+ * is dropped go first, or prevent it.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +44,31 @@ drop_relation(const char *type, Oid relid, DropBehavior behavior)
 				 behavior == DROP_CASCADE ? " CASCADE" : "");
 }
 
+/* Drop the aggregates over this one, or refuse because there are some. */
+static void
+drop_dependents(const WeirAggregate *agg, DropBehavior behavior)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_parent(agg->id))
+	{
+		WeirAggregate dependent;
+
+		if (!weir_aggregate_read(lfirst_int(lc), NULL, &dependent))
+			continue;
+		/* its part that depends may have been dropped by hand already */
+		if (behavior == DROP_RESTRICT && get_rel_name(dependent.query) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop continuous aggregate \"%s\" because other objects depend on it",
+							get_rel_name(agg->view)),
+					 errdetail("Continuous aggregate \"%s\" depends on it.",
+							   get_rel_name(dependent.view)),
+					 errhint("Use weir.drop_continuous_aggregate(..., cascade => true) to drop the dependent objects too.")));
+		weir_drop_aggregate(&dependent, behavior);
+	}
+}
+
 /*
  * A tick takes the stream's lock first and then the aggregate's; so do we.
  *
@@ -61,9 +87,10 @@ weir_drop_aggregate(const WeirAggregate *agg, DropBehavior behavior)
 
 	if (weir_stream_lookup_id(agg->stream_id, &stream))
 		(void) weir_cursor_lock_stream(agg->stream_id, true);
+	drop_dependents(agg, behavior);
 	weir_sink_drop_all(agg->id);
 	weir_aggregate_delete(agg->id);
-	if (agg->is_ready &&
+	if (agg->is_ready && agg->parent_id == 0 &&
 		weir_aggregate_ids_of_cursor(agg->cursor_id) == NIL &&
 		weir_cursor_read(agg->cursor_id, NULL, &cursor) && !cursor.is_main)
 		weir_cursor_drop(agg->cursor_id);
@@ -131,21 +158,44 @@ dropped_relations(void)
 	return relids;
 }
 
+/* Does the command say CASCADE? */
+static DropBehavior
+behavior_of(Node *command)
+{
+	ListCell   *lc;
+
+	if (IsA(command, DropStmt))
+		return ((DropStmt *) command)->behavior;
+	if (IsA(command, DropOwnedStmt))
+		return ((DropOwnedStmt *) command)->behavior;
+	if (IsA(command, AlterTableStmt))
+	{
+		foreach(lc, ((AlterTableStmt *) command)->cmds)
+		{
+			if (lfirst_node(AlterTableCmd, lc)->behavior == DROP_CASCADE)
+				return DROP_CASCADE;
+		}
+	}
+	return DROP_RESTRICT;
+}
+
 Datum
 weir__aggregate_dropped(PG_FUNCTION_ARGS)
 {
+	DropBehavior behavior;
 	ListCell   *lc;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function was not called as an event trigger")));
+	behavior = behavior_of(((EventTriggerData *) fcinfo->context)->parsetree);
 	foreach(lc, dropped_relations())
 	{
 		WeirAggregate agg;
 
 		if (weir_aggregate_find(lfirst_oid(lc), NULL, &agg))
-			weir_drop_aggregate(&agg, DROP_RESTRICT);
+			weir_drop_aggregate(&agg, behavior);
 	}
 	PG_RETURN_NULL();
 }

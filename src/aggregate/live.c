@@ -56,6 +56,7 @@
 
 #include WEIR_EXPLAIN_H
 #include "aggregate/aggregate.h"
+#include "aggregate/cascade.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
 #include "aggregate/partial.h"
@@ -393,16 +394,18 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
  * the aggregate has just been restored from a dump: all that is in the table.
  */
 static Tuplestorestate *
-pending_rows(WeirDefinition *def, int32 cursor_id, Timestamp bound,
+pending_rows(const WeirAggregate *agg, WeirDefinition *def, Timestamp bound,
 			 Snapshot snapshot)
 {
-	WeirBatch  *batch = cursor_id == 0 ? NULL :
-		weir_batch_pending(cursor_id, snapshot);
+	WeirBatch  *batch = agg->cursor_id == 0 ? NULL :
+		weir_batch_pending(agg->cursor_id, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 
-	if (batch == NULL)
-		weir_partial_from_table(def, bound, dest);
+	if (agg->parent_id != 0)
+		weir_cascade_pending(agg, def, bound, dest);
+	else if (batch == NULL)
+		(void) weir_partial_from_table(def, bound, dest);
 	else if (weir_batch_max_rows(batch) > 0)
 		(void) weir_partial_from_batch(def, batch, bound, dest);
 	dest->rDestroy(dest);
@@ -421,13 +424,14 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 	cursor->watermark = DT_NOBEGIN;
 	if (!agg->is_ready)
 		return;
-	if (!weir_cursor_read(agg->cursor_id, snapshot, cursor))
+	if (agg->parent_id == 0 &&
+		!weir_cursor_read(agg->cursor_id, snapshot, cursor))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("aggregate \"%s\" has lost its place in the stream",
 						get_rel_name(agg->view)),
 				 errhint("Drop the continuous aggregate and create it again.")));
-	if (weir_consume_is_in_tick(agg->cursor_id))
+	if (weir_consume_is_in_tick(weir_cascade_cursor(agg, snapshot)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("open windows of aggregate \"%s\" cannot be read in a sink on the same stream",
@@ -440,7 +444,9 @@ static void
 compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
 {
-	Timestamp	bound = weir_aggregate_bound(agg, cursor->watermark);
+	Timestamp	bound = agg->parent_id != 0 ?
+		weir_cascade_bound(agg, def, snapshot) :
+		weir_aggregate_bound(agg, cursor->watermark);
 	WeirRunRange range;
 	Oid			state = weir_runs_relid(agg->id);
 	WeirRunReader *reader = NULL;
@@ -458,7 +464,7 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 	{
 		WeirStateSource *unread;
 
-		pending = pending_rows(def, agg->cursor_id, bound, snapshot);
+		pending = pending_rows(agg, def, bound, snapshot);
 		unread = weir_source_stored(def, pending);
 		source = source != NULL ? weir_source_concat(source, unread) : unread;
 	}

@@ -33,6 +33,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/cascade.h"
 #include "aggregate/definition.h"
 #include "aggregate/maintain.h"
 #include "aggregate/runs.h"
@@ -161,12 +162,27 @@ maintain_runs(const WeirAggregate *agg)
 
 /* ---------- retention ---------- */
 
-/* True if there may be more. */
+/* What age is measured by. */
+static Timestamp
+watermark_of(const WeirAggregate *agg, const WeirDefinition *def)
+{
+	WeirCursor	cursor;
+
+	if (agg->parent_id != 0)
+		return weir_cascade_parent_until(agg, def, NULL);
+	return weir_cursor_read(agg->cursor_id, NULL, &cursor) ?
+		cursor.watermark : DT_NOBEGIN;
+}
+
+/*
+ * True if there may be more.  What an aggregate over this one has not taken yet
+ * stays.
+ */
 static bool
 maintain_retention(const WeirAggregate *agg)
 {
 	WeirDefinition *def;
-	WeirCursor	cursor;
+	Timestamp	watermark;
 	WeirIdentity saved;
 	char	   *table;
 	char	   *column;
@@ -175,16 +191,20 @@ maintain_retention(const WeirAggregate *agg)
 	Datum		values[1];
 	int64		deleted;
 
-	if (agg->retention_usec < 0 || !OidIsValid(agg->closed) ||
-		!weir_cursor_read(agg->cursor_id, NULL, &cursor) ||
-		TIMESTAMP_NOT_FINITE(cursor.watermark))
+	if (agg->retention_usec < 0 || !OidIsValid(agg->closed))
 		return false;
-	limit = cursor.watermark - agg->retention_usec;
-	if (limit > cursor.watermark || limit < MIN_TIMESTAMP)
+	def = weir_definition_analyze(weir_definition_query(agg->query));
+	watermark = watermark_of(agg, def);
+	if (TIMESTAMP_NOT_FINITE(watermark))
+		return false;
+	limit = watermark - agg->retention_usec;
+	if (limit > watermark || limit < MIN_TIMESTAMP)
+		return false;
+	limit = Min(limit, weir_cascade_needed_from(agg));
+	if (limit < MIN_TIMESTAMP)
 		return false;
 
 	weir_aggregate_become_owner(agg, &saved);
-	def = weir_definition_analyze(weir_definition_query(agg->query));
 	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 									   get_rel_name(agg->closed));
 	column = get_attname(agg->closed, weir_definition_window_column(def, 2), false);
@@ -216,6 +236,20 @@ is_queue(int32 stream_id)
 		stream.retention_usec == 0;
 }
 
+/* Have rows been deleted that the aggregate is made of? */
+static bool
+lacks_rows(const WeirAggregate *agg)
+{
+	WeirStream	stream;
+	WeirAggregate parent;
+
+	if (agg->parent_id != 0)
+		return weir_aggregate_read(agg->parent_id, NULL, &parent) &&
+			parent.retention_usec >= 0;
+	return weir_stream_lookup_id(agg->stream_id, &stream) &&
+		stream.retention_usec > 0;
+}
+
 /*
  * After a restore the definition is there, and the closed rows are, but no
  * state (except for a queue): begin with the rows that the stream holds.
@@ -227,20 +261,21 @@ void
 weir_aggregate_start(WeirAggregate *agg)
 {
 	const char *error = NULL;
-	WeirStream	stream;
 
 	if (!OidIsValid(weir_runs_relid(agg->id)))
-		weir_runs_create(agg->id, is_queue(agg->stream_id));
-	agg->cursor_id = weir_cursor_create(agg->stream_id, true);
+		weir_runs_create(agg->id, agg->parent_id == 0 &&
+						 is_queue(agg->stream_id));
+	agg->cursor_id = agg->parent_id != 0 ? 0 :
+		weir_cursor_create(agg->stream_id, true);
+	agg->parent_until = DT_NOBEGIN;
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
-	if (!OidIsValid(agg->closed) &&
-		weir_stream_lookup_id(agg->stream_id, &stream) &&
-		stream.retention_usec > 0)
+	if (!OidIsValid(agg->closed) && lacks_rows(agg))
 	{
 		error = "restored from a dump that lacks rows deleted by retention; weir.resume goes on with the rows that are there";
 		agg->status = WEIR_AGGREGATE_PAUSED;
-		weir_cursor_set_paused(agg->cursor_id, true);
+		if (agg->parent_id == 0)
+			weir_cursor_set_paused(agg->cursor_id, true);
 	}
 	weir_aggregate_set_progress(agg, error);
 }
@@ -267,6 +302,18 @@ drop_unused_cursors(int32 stream_id)
 	}
 }
 
+/*
+ * One that has fallen behind its parent catches up.  The stream's lock comes
+ * first here, too: don't wait for it.
+ */
+static bool
+maintain_place(const WeirAggregate *agg)
+{
+	return agg->parent_id != 0 && !TIMESTAMP_IS_NOEND(agg->parent_until) &&
+		weir_cursor_lock_stream(agg->stream_id, false) &&
+		weir_cascade_catch_up(agg->stream_id);
+}
+
 bool
 weir_aggregate_maintain(int32 aggregate_id)
 {
@@ -285,7 +332,8 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);
-	more = maintain_runs(&agg);
+	more = maintain_place(&agg);
+	more = maintain_runs(&agg) || more;
 	return maintain_retention(&agg) || more;
 }
 

@@ -306,12 +306,12 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 
 /* Run a plan to its end under the active snapshot. */
 static void
-run_plan(PlannedStmt *plan, DestReceiver *dest)
+run_plan(PlannedStmt *plan, QueryEnvironment *env, DestReceiver *dest)
 {
 	QueryDesc  *desc;
 
 	desc = CreateQueryDesc(plan, "continuous aggregate", GetActiveSnapshot(),
-						   InvalidSnapshot, dest, NULL, NULL, 0);
+						   InvalidSnapshot, dest, NULL, env, 0);
 	ExecutorStart(desc, 0);
 	WeirExecutorRun(desc);
 	ExecutorFinish(desc);
@@ -431,9 +431,9 @@ init_filter(WeirDefinition *def, Timestamp bound, OpenFilter *filter)
 		filter->last_closed = weir_partial_threshold(def, bound) - 1;
 }
 
-int64
-weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
-						Timestamp bound, DestReceiver *dest)
+static int64
+rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
+			   Timestamp bound, DestReceiver *dest)
 {
 	OpenFilter	filter;
 	PlannedStmt *plan;
@@ -444,15 +444,32 @@ weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
 			 (int) nodeTag(plan->planTree));
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
-	run_plan(plan, dest);
+	run_plan(plan, env, dest);
 	return filter.rejected;
 }
 
-void
+int64
+weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
+						Timestamp bound, DestReceiver *dest)
+{
+	return rows_to_states(def, batch, NULL, bound, dest);
+}
+
+int64
+weir_partial_from_rows(WeirDefinition *def, EphemeralNamedRelation rows,
+					   Timestamp bound, DestReceiver *dest)
+{
+	QueryEnvironment *env = create_queryEnv();
+
+	register_ENR(env, rows);
+	return rows_to_states(def, NULL, env, bound, dest);
+}
+
+int64
 weir_partial_from_table(WeirDefinition *def, Timestamp bound,
 						DestReceiver *dest)
 {
-	(void) weir_partial_from_batch(def, NULL, bound, dest);
+	return rows_to_states(def, NULL, NULL, bound, dest);
 }
 
 /* ---------- late rows ---------- */
@@ -610,7 +627,7 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
 	init_filter(def, bound, &filter);
-	run_plan(plan_over_batch(def, late_query(def, &filter), batch),
+	run_plan(plan_over_batch(def, late_query(def, &filter), batch), NULL,
 			 (DestReceiver *) &receiver);
 
 	hash_seq_init(&status, receiver.rows);
@@ -833,7 +850,7 @@ run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 	PlannedStmt *plan = pg_plan_query(query, "continuous aggregate", 0, NULL);
 
 	plan->planTree = fix_state_plan(def, plan->planTree, split, source);
-	run_plan(plan, dest);
+	run_plan(plan, NULL, dest);
 }
 
 void

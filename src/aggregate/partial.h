@@ -14,6 +14,7 @@
 
 #include "aggregate/definition.h"
 #include "stream/newrows.h"
+#include "utils/queryenvironment.h"
 
 /*
  * Where state rows come from.  next() fills in the slot, which is virtual
@@ -45,10 +46,18 @@ extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
 
 /*
+ * The same of rows in memory, for a definition that reads them
+ * (weir_parent_rows).
+ */
+extern int64 weir_partial_from_rows(WeirDefinition *def,
+									EphemeralNamedRelation rows,
+									Timestamp bound, DestReceiver *dest);
+
+/*
  * The same of all rows of the table: where nothing has been consumed yet.
  */
-extern void weir_partial_from_table(WeirDefinition *def, Timestamp bound,
-									DestReceiver *dest);
+extern int64 weir_partial_from_table(WeirDefinition *def, Timestamp bound,
+									 DestReceiver *dest);
 
 /*
  * The rows among them that the query wanted: a list of WeirLateRow.  For

@@ -5,7 +5,8 @@
  *
  * A paused aggregate stands on a cursor of its own that takes no ticks; what
  * it has missed stays in the log until it is resumed or dropped.  The live
- * view stays exact meanwhile.
+ * view stays exact meanwhile.  One over another aggregate stops following it;
+ * what it has missed stays in the table of closed rows.
  *
  * Pausing a stream pauses the cursors of all its aggregates, but leaves it to
  * each aggregate whether it was paused, or has failed, before.
@@ -22,6 +23,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/cascade.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
 
@@ -40,6 +42,15 @@ lock_aggregate(WeirAggregate *agg)
 				 errmsg("the continuous aggregate was dropped concurrently")));
 }
 
+static void
+refuse_unstarted(const WeirAggregate *agg)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("aggregate \"%s\" has not been started since it was restored",
+					get_rel_name(agg->view))));
+}
+
 /* Give the aggregate a cursor that nobody else uses. */
 static void
 make_cursor_own(WeirAggregate *agg)
@@ -47,10 +58,7 @@ make_cursor_own(WeirAggregate *agg)
 	WeirCursor	cursor;
 
 	if (!weir_cursor_read(agg->cursor_id, NULL, &cursor))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("aggregate \"%s\" has not been started since it was restored",
-						get_rel_name(agg->view))));
+		refuse_unstarted(agg);
 	if (cursor.is_main ||
 		list_length(weir_aggregate_ids_of_cursor(agg->cursor_id)) > 1)
 		agg->cursor_id = weir_cursor_fork(&cursor);
@@ -60,9 +68,16 @@ static void
 set_aggregate_paused(WeirAggregate *agg, bool paused)
 {
 	lock_aggregate(agg);
-	if (paused)
-		make_cursor_own(agg);
-	weir_cursor_set_paused(agg->cursor_id, paused);
+	if (agg->parent_id == 0)
+	{
+		if (paused)
+			make_cursor_own(agg);
+		weir_cursor_set_paused(agg->cursor_id, paused);
+	}
+	else if (!agg->is_ready)
+		refuse_unstarted(agg);
+	else if (paused)
+		weir_cascade_detach(agg);
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
 	weir_aggregate_set_progress(agg, NULL);

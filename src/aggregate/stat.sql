@@ -3,8 +3,9 @@
 CREATE VIEW weir.continuous_aggregates AS
 SELECT a.view AS aggregate, s.relation AS stream, a.closed,
     pg_catalog.pg_get_viewdef(a.query) AS query,
-    a.allowed_lateness, a.retention, a.realtime
+    a.allowed_lateness, a.retention, a.realtime, p.view AS parent
 FROM weir._aggregate a
+LEFT JOIN weir._aggregate p ON p.aggregate_id OPERATOR(pg_catalog.=) a.parent_id
 LEFT JOIN weir._stream s ON s.id OPERATOR(pg_catalog.=) a.stream_id;
 COMMENT ON VIEW weir.continuous_aggregates IS 'continuous aggregates and their definitions';
 GRANT SELECT ON weir.continuous_aggregates TO PUBLIC;
@@ -16,15 +17,22 @@ AS 'MODULE_PATHNAME', 'weir__aggregate_stats'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir._aggregate_stats(integer) IS 'size of the state of a continuous aggregate';
 
+CREATE FUNCTION weir._followed_until(aggregate_id integer)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'weir__followed_until'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION weir._followed_until(integer) IS 'by when windows of its parent have ended whose rows an aggregate has';
+
 CREATE VIEW weir.stat_aggregates AS
 SELECT a.view AS aggregate,
     CASE p.status WHEN 0 THEN 'active' WHEN 1 THEN 'retrying' WHEN 2 THEN 'failed'
         WHEN 3 THEN 'paused' ELSE 'not started' END AS status,
     st.groups, st.bytes, st.open_windows,
-    CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END AS watermark,
+    coalesce(CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END,
+        weir._followed_until(a.aggregate_id)) AS watermark,
     a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
     p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
-    coalesce(c.history_leaf IS NOT NULL, false) AS in_history, p.failures,
+    coalesce(c.history_leaf IS NOT NULL OR p.parent_until IS NOT NULL, false) AS in_history, p.failures,
     CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE') THEN p.last_error END AS last_error,
     p.last_error_at, p.next_retry
 FROM weir._aggregate a

@@ -141,6 +141,32 @@ drain_round(DrainState *state)
 	return again;
 }
 
+static bool
+consumer_is_behind(int32 stream_id)
+{
+	return weir_tick_consumer() != NULL &&
+		weir_tick_consumer()->is_behind(stream_id);
+}
+
+/* One step of what has fallen behind, in a transaction; false if nothing has. */
+static bool
+catch_up_round(DrainState *state)
+{
+	bool		progress;
+
+	MemoryContextReset(state->context);
+	MemoryContextSwitchTo(state->context);
+	CHECK_FOR_INTERRUPTS();
+	weir_tick_force_read_committed();
+	progress = weir_tick_catch_up(state->stream_id);
+	MemoryContextSwitchTo(TopTransactionContext);
+	SPI_commit();
+	MemoryContextSwitchTo(state->context);
+	/* what has failed waits for its back-off */
+	return progress ||
+		(consumer_is_behind(state->stream_id) && weir_drain_nap(MAX_POLL_MS));
+}
+
 Datum
 weir_drain(PG_FUNCTION_ARGS)
 {
@@ -176,6 +202,8 @@ weir_drain(PG_FUNCTION_ARGS)
 	PopActiveSnapshot();
 
 	while (drain_round(&state))
+		;
+	while (catch_up_round(&state))
 		;
 	weir_tick_force_read_committed();
 	(void) weir_tick_rotate(state.stream_id);
@@ -292,7 +320,8 @@ weir_wait(PG_FUNCTION_ARGS)
 		bool		behind;
 
 		old = MemoryContextSwitchTo(context);
-		behind = weir_drain_is_behind(stream.stream_id, target);
+		behind = weir_drain_is_behind(stream.stream_id, target) ||
+			consumer_is_behind(stream.stream_id);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		if (!behind)
@@ -356,6 +385,8 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 
 	/* what came before the watermark is before it */
 	consume_everything(stream.stream_id);
+	while (weir_tick_catch_up(stream.stream_id))
+		CommandCounterIncrement();
 	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,
 												  PG_GETARG_TIMESTAMPTZ(1)));
 }

@@ -63,6 +63,16 @@ typedef struct WeirConsumer
 
 	/* drop all that depends on the stream */
 	void		(*drop_dependents) (int32 stream_id);
+
+	/*
+	 * What depends on the stream in a roundabout way, and takes part in its
+	 * ticks, may have fallen behind: one step, in a transaction that can tick
+	 * and has the stream locked.  True if there was one to do.
+	 */
+	bool		(*catch_up) (int32 stream_id);
+
+	/* is there anything like that, and not paused? */
+	bool		(*is_behind) (int32 stream_id);
 } WeirConsumer;
 
 extern void weir_tick_set_consumer(const WeirConsumer *consumer);
@@ -95,9 +105,10 @@ extern WeirTickResult weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
 
 /*
  * What has to be done for a stream now and then, each call in a transaction
- * of its own: rotate the log; delete what retention does not keep.  True if
+ * of its own: have the consumer catch up; rotate the log; delete what retention does not keep.  True if
  * there may be more to do at once.
  */
+extern bool weir_tick_catch_up(int32 stream_id);
 extern bool weir_tick_rotate(int32 stream_id);
 extern bool weir_tick_retain(int32 stream_id);
 

@@ -57,6 +57,15 @@ SELECT weir.create_continuous_aggregate('by_minute', $$
 SELECT weir.create_continuous_aggregate('ever', $$
 	SELECT key, count(*) AS n, sum(amount) AS total FROM events GROUP BY key $$);
 
+SELECT weir.create_continuous_aggregate('over_ten_seconds', $$
+	SELECT w.window_start, w.window_end, t.key, sum(t.n) AS n, sum(t.total) AS total, min(t.low) AS low
+	FROM by_ten_seconds t, weir.tumble(t.window_start, '1 minute') w
+	GROUP BY w.window_start, w.window_end, t.key $$);
+SELECT weir.create_continuous_aggregate('over_minutes', $$
+	SELECT w.window_start, w.window_end, sum(m.n) AS n, count(*) AS keys
+	FROM over_ten_seconds m, weir.hop(m.window_end - interval '1 microsecond', '1 minute', '3 minutes') w
+	GROUP BY w.window_start, w.window_end $$);
+
 CREATE TABLE sunk (window_start timestamptz, key int, n bigint, total numeric);
 SELECT weir.create_sink('to_table', 'by_ten_seconds', $$
 	INSERT INTO sunk SELECT window_start, key, n, total FROM closed $$);
@@ -232,12 +241,18 @@ SQL
 my $ten_seconds = 'SELECT w.window_start, w.window_end, e.key, count(*), sum(e.amount), avg(e.amount),'
   . ' min(e.amount), max(e.amount) FROM ' . on_time('by_ten_seconds')
   . " e, weir.tumble(e.ts, '10 seconds') w GROUP BY 1, 2, 3";
+my $over_ten_seconds = 'SELECT w.window_start, w.window_end, e.key, count(*)::numeric AS n, sum(e.amount), min(e.amount) FROM '
+  . on_time('by_ten_seconds') . " e, weir.tumble(e.ts, '1 minute') w GROUP BY 1, 2, 3";
+my $over_minutes = "SELECT w.window_start, w.window_end, sum(x.n), count(*) FROM ($over_ten_seconds) x,"
+  . " weir.hop(x.window_end - interval '1 microsecond', '1 minute', '3 minutes') w GROUP BY 1, 2";
 my $minute = 'SELECT w.window_start, w.window_end, count(*), stddev(e.amount) FROM '
   . on_time('by_minute') . " e, weir.tumble(e.ts, '1 minute') w GROUP BY 1, 2";
 
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM weir.late_rows'), '>', 0, 'some rows were late');
 same_rows($node, 'postgres', 'SELECT * FROM by_ten_seconds', $ten_seconds, 'ten seconds, live');
 same_rows($node, 'postgres', 'SELECT * FROM by_minute', $minute, 'minutes, live');
+same_rows($node, 'postgres', 'SELECT * FROM over_ten_seconds', $over_ten_seconds, 'over ten seconds, live');
+same_rows($node, 'postgres', 'SELECT * FROM over_minutes', $over_minutes, 'over minutes, live');
 
 $node->safe_psql('postgres', "SELECT weir.advance_watermark('events', 'infinity')");
 is($node->safe_psql('postgres', "SELECT weir.wait('events', '5 minutes')"), 't', 'consumed to the end');
@@ -247,6 +262,8 @@ ok($node->poll_query_until('postgres',
 	'every window is closed');
 same_rows($node, 'postgres', 'SELECT * FROM by_ten_seconds_closed', $ten_seconds, 'ten seconds, closed');
 same_rows($node, 'postgres', 'SELECT * FROM by_minute_closed', $minute, 'minutes, closed');
+same_rows($node, 'postgres', 'SELECT * FROM over_ten_seconds_closed', $over_ten_seconds, 'over ten seconds, closed');
+same_rows($node, 'postgres', 'SELECT * FROM over_minutes_closed', $over_minutes, 'over minutes, closed');
 same_rows($node, 'postgres', 'SELECT * FROM sunk',
 	'SELECT window_start, key, n, total FROM by_ten_seconds_closed', 'sink into a table');
 same_rows($node, 'postgres',

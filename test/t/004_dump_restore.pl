@@ -38,6 +38,10 @@ SELECT weir.create_continuous_aggregate('app.${stream}_hourly', \$\$
 	SELECT w.window_start, w.window_end, s.key, count(*) AS n, sum(s.value) AS total, avg(s.value) AS mean
 	FROM app.$stream s, weir.tumble(s.ts, '1 hour') w
 	GROUP BY w.window_start, w.window_end, s.key \$\$);
+SELECT weir.create_continuous_aggregate('app.${stream}_six_hours', \$\$
+	SELECT w.window_start, w.window_end, sum(h.n) AS n, sum(h.total) AS total
+	FROM app.${stream}_hourly h, weir.tumble(h.window_start, '6 hours') w
+	GROUP BY w.window_start, w.window_end \$\$);
 SELECT weir.create_sink('${stream}_profile', 'app.${stream}_hourly', \$\$
 	SELECT weir.mutate_row('app.profiles', '$stream:' || key,
 		weir.set_cell('stats', 'n', n::text, window_start)) FROM closed \$\$);
@@ -71,6 +75,18 @@ SELECT w.window_start, w.window_end, i % 5, count(*), sum(i / 3.0), avg(i / 3.0)
 FROM generate_series(1, $to) i,
 	weir.tumble(timestamptz '2024-01-01 00:00:00Z' + interval '1 second' * i, '1 hour') w
 GROUP BY 1, 2, 3
+SQL
+}
+
+sub six_hours
+{
+	my ($to) = @_;
+
+	return <<SQL;
+SELECT w.window_start, w.window_end, count(*)::numeric, sum(i / 3.0)
+FROM generate_series(1, $to) i,
+	weir.tumble(timestamptz '2024-01-01 00:00:00Z' + interval '1 second' * i, '6 hours') w
+GROUP BY 1, 2
 SQL
 }
 
@@ -133,6 +149,8 @@ foreach my $kind ('plain', 'parallel')
 		is($fresh->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$kind, $stream: wakes up");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_hourly", hourly(23000),
 			"$kind, $stream: the live view, as restored");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(23000),
+			"$kind, $stream: the one over it, as restored");
 	}
 	same_rows($fresh, 'app', 'SELECT * FROM app.kept_ever', ever(23000), "$kind: running, as restored");
 
@@ -142,6 +160,8 @@ foreach my $kind ('plain', 'parallel')
 		is($fresh->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$kind, $stream: goes on");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_hourly", hourly(26000),
 			"$kind, $stream: the live view, after more rows");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(26000),
+			"$kind, $stream: the one over it, after more rows");
 		$fresh->safe_psql('app', "SELECT weir.advance_watermark('app.$stream', 'infinity')");
 		$fresh->safe_psql('app', "SELECT weir.wait('app.$stream')");
 		ok($fresh->poll_query_until('app',
@@ -149,6 +169,8 @@ foreach my $kind ('plain', 'parallel')
 			"$kind, $stream: every window closes");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_hourly_closed", hourly(26000),
 			"$kind, $stream: closed");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours_closed", six_hours(26000),
+			"$kind, $stream: closed over it");
 		same_rows($fresh, 'app',
 			"SELECT convert_from(row_key, 'UTF8'), ts, convert_from(value, 'UTF8')::bigint
 				FROM weir.read_rows('app.profiles', prefix => '$stream:')",

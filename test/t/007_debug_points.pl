@@ -42,12 +42,18 @@ SELECT weir.create_continuous_aggregate('ever',
 SELECT weir.create_continuous_aggregate('hourly',
 	'SELECT w.window_start, w.window_end, e.key, count(*) AS n
 	FROM events e, weir.tumble(e.ts, ''1 hour'') w GROUP BY w.window_start, w.window_end, e.key');
+SELECT weir.create_continuous_aggregate('daily',
+	'SELECT w.window_start, w.window_end, sum(h.n) AS n
+	FROM hourly h, weir.tumble(h.window_start, ''1 day'') w GROUP BY w.window_start, w.window_end');
 SELECT weir.create_sink('sink', 'hourly', 'INSERT INTO sunk SELECT window_start, key, n FROM closed');
 SQL
 
 my $running = 'SELECT key, count(*), sum(id) FROM ledger GROUP BY key';
 my $windows = 'SELECT w.window_start, w.window_end, l.key, count(*) AS n
 	FROM ledger l, weir.tumble(l.ts, \'1 hour\') w GROUP BY 1, 2, 3';
+
+my $days = 'SELECT w.window_start, w.window_end, count(*)::numeric AS n
+	FROM ledger l, weir.tumble(l.ts, \'1 day\') w GROUP BY 1, 2';
 
 # What was killed is over, and the server is there again.
 sub wait_for_restart
@@ -83,7 +89,8 @@ sub exact_ok
 	my ($name) = @_;
 
 	return same_rows($node, 'postgres', 'SELECT * FROM ever', $running, "$name: live")
-	  && same_rows($node, 'postgres', 'SELECT * FROM hourly', $windows, "$name: windows");
+	  && same_rows($node, 'postgres', 'SELECT * FROM hourly', $windows, "$name: windows")
+	  && same_rows($node, 'postgres', 'SELECT * FROM daily', $days, "$name: windows over windows");
 }
 
 # --- A session is killed
@@ -97,7 +104,7 @@ foreach my $point (qw(flush_begin flush_end))
 my $drain = "CALL weir.drain('events')";
 
 foreach my $point (
-	qw(tick_locked tick_batch tick_aggregate tick_consumed tick_stored rotate_prepared rotate_switched
+	qw(tick_locked tick_batch tick_aggregate cascade_aggregate tick_consumed tick_stored rotate_prepared rotate_switched
 	rotate_closed rotate_drained truncate_begin truncate_marked truncate_end))
 {
 	# a step of rotation is done at the end of each drain
@@ -115,6 +122,17 @@ killed_ok('join_cursor', $drain, 'CALL add_rows(5)');
 same_rows($node, 'postgres', 'SELECT * FROM later', $running, 'join_cursor, before the next drain');
 $node->safe_psql('postgres', $drain);
 same_rows($node, 'postgres', 'SELECT * FROM later', $running, 'join_cursor, after it');
+
+# and one over another aggregate takes the closed rows that are there
+$node->safe_psql('postgres', <<'SQL');
+SELECT weir.create_continuous_aggregate('later_daily',
+	'SELECT w.window_start, w.window_end, sum(h.n) AS n
+	FROM hourly h, weir.tumble(h.window_start, ''1 day'') w GROUP BY w.window_start, w.window_end');
+SQL
+killed_ok('cascade_aggregate', $drain, 'SELECT 1');
+same_rows($node, 'postgres', 'SELECT * FROM later_daily', $days, 'catching up, before the next drain');
+$node->safe_psql('postgres', $drain);
+same_rows($node, 'postgres', 'SELECT * FROM later_daily', $days, 'catching up, after it');
 
 foreach my $point (qw(rewrite_begin rewrite_superseded rewrite_end))
 {
@@ -171,7 +189,8 @@ SQL
 }
 
 foreach my $point (
-	qw(tick_locked tick_batch tick_aggregate tick_consumed tick_stored rotate_prepared rotate_switched rotate_closed))
+	qw(tick_locked tick_batch tick_aggregate cascade_aggregate tick_consumed tick_stored rotate_prepared rotate_switched
+	rotate_closed))
 {
 	foreach my $what ('worker', 'postmaster')
 	{
@@ -201,6 +220,7 @@ foreach my $point (
 
 $node->safe_psql('postgres', "SELECT weir.advance_watermark('events', 'infinity')");
 same_rows($node, 'postgres', 'SELECT * FROM hourly_closed', $windows, 'every window is closed');
+same_rows($node, 'postgres', "SELECT * FROM ${_}_closed", $days, "so is every one of $_") foreach 'daily', 'later_daily';
 same_rows($node, 'postgres', 'SELECT * FROM sunk', "SELECT window_start, key, n FROM ($windows) x", 'and has been sunk');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM weir.late_rows'), '0', 'nothing was late');
 

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * intake.c
+ *	  New rows into the state of an aggregate.
+ *
+ * Appends, and reads no state; but for sessions, and there only where that
+ * decides whether a row is late.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "aggregate/intake.h"
+#include "aggregate/runs.h"
+#include "aggregate/source.h"
+
+/* The sessions among the new ones that are late; NULL if none is. */
+static WeirLateSessions *
+find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
+				   Tuplestorestate *sessions, Timestamp bound)
+{
+	WeirRunRange range = {0};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirRunReader *reader;
+	WeirStateSource *source;
+	WeirLateSessions *late;
+
+	range.has_starts_until = true;
+	range.starts_until = bound;
+	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
+								  snapshot);
+	source = weir_source_concat(weir_source_stored(def, sessions),
+								weir_runs_source(reader));
+	late = weir_session_late(def, weir_session_merge(def, source), bound);
+	weir_runs_end_read(reader);
+	UnregisterSnapshot(snapshot);
+	return late;
+}
+
+/* Write the sessions that are not late. */
+static void
+write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
+			   WeirLateSessions *late, DestReceiver *dest)
+{
+	WeirStateSource *source = weir_source_stored(def, sessions);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
+													&TTSOpsVirtual);
+
+	while (source->next(source, slot))
+	{
+		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
+								  slot->tts_isnull + def->nwindow,
+								  DatumGetTimestamp(slot->tts_values[1])))
+			(void) dest->receiveSlot(slot, dest);
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * Rows of sessions: merged with each other, and with what is stored only where
+ * that decides whether they are late.
+ */
+static void
+take_sessions(const WeirAggregate *agg, WeirDefinition *def,
+			  WeirRowReader *read, void *arg, Timestamp bound,
+			  WeirRunWriter *writer, WeirIntake *intake)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
+
+	intake->rejected = read(def, bound, dest, arg);
+	dest->rDestroy(dest);
+	dest = weir_source_receiver(sessions);
+	weir_partial_combine(def,
+						 weir_session_merge(def, weir_source_stored(def, rows)),
+						 dest);
+	dest->rDestroy(dest);
+	tuplestore_end(rows);
+
+	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
+		intake->late_sessions = find_late_sessions(agg, def, sessions, bound);
+	write_sessions(def, sessions, intake->late_sessions,
+				   weir_runs_receiver(writer));
+	tuplestore_end(sessions);
+}
+
+void
+weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
+				WeirRowReader *read, void *arg, Timestamp bound,
+				WeirIntake *intake)
+{
+	WeirRunWriter *writer;
+
+	memset(intake, 0, sizeof(*intake));
+	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
+	if (def->is_session)
+		take_sessions(agg, def, read, arg, bound, writer, intake);
+	else
+		intake->rejected = read(def, bound, weir_runs_receiver(writer), arg);
+	intake->state_rows = weir_runs_end_write(writer);
+	CommandCounterIncrement();
+}

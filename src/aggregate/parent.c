@@ -1,0 +1,299 @@
+/*-------------------------------------------------------------------------
+ *
+ * parent.c
+ *	  Queries over another aggregate: what they mean, and what is read in its
+ *	  place.
+ *
+ * The query names the view of the other aggregate, its parent.  Run as it
+ * stands it is over the parent's closed rows and open windows as they are now,
+ * and that is what the live view of this aggregate shows.  Its state is made of
+ * the closed rows only, each once.  So that the rest need not know, what is to
+ * be read is put into the query in place of the view, column for column; the
+ * right to read the view is checked nevertheless.
+ *
+ * Time.  A row of the parent is final when its window has closed, and windows
+ * close in the order of their ends.  So what has been closed is told by a time,
+ * the end of the last window that has, and no log is needed: the rows that
+ * came after are those whose windows end later.  From the same time follows
+ * which event times cannot come any more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/parent.h"
+
+/* ---------- finding it ---------- */
+
+/*
+ * What is closed must show in the columns: by window_end, or by window_start
+ * where it goes up with the end.
+ */
+static void
+check_parent(const WeirParent *parent)
+{
+	const char *name = get_rel_name(parent->agg.view);
+
+	if (!OidIsValid(parent->agg.closed))
+		weir_definition_refuse(psprintf("It reads the continuous aggregate \"%s\", which has no windows: its rows are never final.",
+										name),
+							   "Aggregate the stream itself, or put a window function into that aggregate.");
+	if (parent->end_column == 0 &&
+		(parent->start_column == 0 ||
+		 (parent->def->window.kind != WEIR_WINDOW_TUMBLE &&
+		  parent->def->window.kind != WEIR_WINDOW_HOP)))
+		weir_definition_refuse(psprintf("The columns of the continuous aggregate \"%s\" do not tell when its rows are final.",
+										name),
+							   "Put window_end into its SELECT list.");
+}
+
+WeirParent *
+weir_parent_find(const RangeTblEntry *rte)
+{
+	WeirAggregate agg;
+	WeirParent *parent;
+
+	/* a view's own query is in its range table, too, before 16 */
+	if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW ||
+		!rte->inFromCl || !weir_aggregate_find(rte->relid, NULL, &agg) ||
+		agg.view != rte->relid)
+		return NULL;
+	parent = palloc0(sizeof(WeirParent));
+	parent->agg = agg;
+	parent->def = weir_definition_analyze(weir_definition_query(agg.query));
+	if (parent->def->window_rti != 0)
+	{
+		parent->start_column = weir_definition_window_column(parent->def, 1);
+		parent->end_column = weir_definition_window_column(parent->def, 2);
+	}
+	check_parent(parent);
+	return parent;
+}
+
+/* ---------- event time ---------- */
+
+static bool
+is_column(const WeirDefinition *def, Node *node, AttrNumber column)
+{
+	return column != 0 && IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
+		((Var *) node)->varno == def->stream_rti &&
+		((Var *) node)->varattno == column;
+}
+
+/* Is it window_end - interval 'so long'?  Longer than a day has no one length. */
+static bool
+is_end_less_constant(const WeirDefinition *def, Node *node, int64 *usec)
+{
+	OpExpr	   *op = (OpExpr *) node;
+	Const	   *length;
+	Oid			funcid;
+	Interval   *interval;
+
+	if (!IsA(node, OpExpr) || list_length(op->args) != 2)
+		return false;
+	funcid = get_opcode(op->opno);
+	length = lsecond(op->args);
+	if ((funcid != F_TIMESTAMPTZ_MI_INTERVAL &&
+		 funcid != F_TIMESTAMP_MI_INTERVAL) ||
+		!is_column(def, linitial(op->args), def->parent->end_column) ||
+		!IsA(length, Const) || length->constisnull)
+		return false;
+	interval = DatumGetIntervalP(length->constvalue);
+	*usec = interval->time;
+	return interval->month == 0 && interval->day == 0 &&
+		interval->time >= 0 && interval->time < USECS_PER_DAY;
+}
+
+bool
+weir_parent_set_event_time(WeirDefinition *def, Node *node)
+{
+	WeirParent *parent = def->parent;
+
+	parent->by_start = is_column(def, node, parent->start_column);
+	if (parent->by_start && parent->def->is_session)
+		weir_definition_refuse(psprintf("The window function is over window_start of the sessions of \"%s\", and a session can go back further than those that have closed before it.",
+										get_rel_name(parent->agg.view)),
+							   "Use window_end - interval '1 microsecond', the time of its end, in place of window_start.");
+	return parent->by_start ||
+		is_column(def, node, parent->end_column) ||
+		is_end_less_constant(def, node, &parent->less_usec);
+}
+
+/* where the first window starts that ends after t; not for sessions */
+static Timestamp
+start_of_next(const WeirDefinition *def, Timestamp t)
+{
+	WeirWindowSpec spec = def->window;
+	WeirWindowIter iter;
+	WeirWindow	window;
+
+	weir_window_iter_init(&iter, &spec, weir_window_pane(&spec, t));
+	if (!weir_window_iter_next(&iter, &window))
+		elog(ERROR, "pane is in no window");
+	return window.start;
+}
+
+/*
+ * Nothing closes between the boundaries of panes, so the time of the last one
+ * is what counts; closing.c does not even look in between.
+ */
+Timestamp
+weir_parent_watermark(const WeirDefinition *def, Timestamp until)
+{
+	WeirParent *parent = def->parent;
+	WeirWindowSpec spec = parent->def->window;
+
+	if (TIMESTAMP_NOT_FINITE(until))
+		return until;
+	if (parent->by_start)
+		return start_of_next(parent->def, until);
+	if (!parent->def->is_session)
+		until = weir_window_pane_start(&spec, weir_window_pane(&spec, until));
+	/* the next end is a microsecond later at the least */
+	return parent->less_usec > 0 ? until + 1 - parent->less_usec : until;
+}
+
+/* ---------- something else in its place ---------- */
+
+/*
+ * A copy whose query can be changed: the entry of the view, and another one
+ * behind that keeps the check of rights, as the server does for views.
+ */
+static WeirDefinition *
+copy_definition(const WeirDefinition *def, RangeTblEntry **entry)
+{
+	WeirDefinition *copy = palloc(sizeof(WeirDefinition));
+	RangeTblEntry *check;
+
+	*copy = *def;
+	copy->query = copyObject(def->query);
+	*entry = rt_fetch(copy->stream_rti, copy->query->rtable);
+	check = copyObject(*entry);
+	check->inFromCl = false;
+	copy->query->rtable = lappend(copy->query->rtable, check);
+	WeirForgetRights(*entry);
+	return copy;
+}
+
+static WeirDefinition *
+over_relation(const WeirDefinition *def, Oid relid, char relkind)
+{
+	RangeTblEntry *entry;
+	WeirDefinition *copy = copy_definition(def, &entry);
+
+	entry->relid = relid;
+	entry->relkind = relkind;
+	return copy;
+}
+
+/* column <operator of this strategy> value */
+static void
+add_condition(WeirDefinition *def, AttrNumber column, int strategy,
+			  Timestamp value)
+{
+	Oid			type = def->parent->def->window_type;
+	Oid			opclass = GetDefaultOpClass(type, BTREE_AM_OID);
+	Oid			operator = get_opfamily_member(get_opclass_family(opclass), type,
+											   type, strategy);
+	Expr	   *condition;
+
+	if (!OidIsValid(operator))
+		elog(ERROR, "missing operator %d of type %u", strategy, type);
+	condition = make_opclause(operator, BOOLOID, false,
+							  (Expr *) makeVar(def->stream_rti, column, type,
+											   -1, InvalidOid, 0),
+							  (Expr *) makeConst(type, -1, InvalidOid, 8,
+												 TimestampGetDatum(value),
+												 false, FLOAT8PASSBYVAL),
+							  InvalidOid, InvalidOid);
+	def->query->jointree->quals =
+		make_and_qual(def->query->jointree->quals, (Node *) condition);
+}
+
+/* The windows end later than that (or not later). */
+static void
+add_end_condition(WeirDefinition *def, Timestamp end, bool is_later)
+{
+	WeirParent *parent = def->parent;
+
+	if (end == (is_later ? DT_NOBEGIN : DT_NOEND))
+		return;					/* all do */
+	if (parent->end_column != 0)
+		add_condition(def, parent->end_column,
+					  is_later ? BTGreaterStrategyNumber :
+					  BTLessEqualStrategyNumber, end);
+	else
+		add_condition(def, parent->start_column,
+					  is_later ? BTGreaterEqualStrategyNumber :
+					  BTLessStrategyNumber,
+					  TIMESTAMP_NOT_FINITE(end) ? end :
+					  start_of_next(parent->def, end));
+}
+
+WeirDefinition *
+weir_parent_closed(const WeirDefinition *def, Timestamp after, Timestamp until)
+{
+	WeirDefinition *copy = over_relation(def, def->parent->agg.closed,
+										 RELKIND_RELATION);
+
+	add_end_condition(copy, after, true);
+	add_end_condition(copy, until, false);
+	return copy;
+}
+
+WeirDefinition *
+weir_parent_open(const WeirDefinition *def)
+{
+	return over_relation(def, def->parent->agg.open, RELKIND_FOREIGN_TABLE);
+}
+
+WeirDefinition *
+weir_parent_later(const WeirDefinition *def, Timestamp after)
+{
+	WeirDefinition *copy = over_relation(def, def->parent->agg.view,
+										 RELKIND_VIEW);
+
+	add_end_condition(copy, after, true);
+	return copy;
+}
+
+WeirDefinition *
+weir_parent_rows(const WeirDefinition *def, EphemeralNamedRelation rows)
+{
+	RangeTblEntry *entry;
+	WeirDefinition *copy = copy_definition(def, &entry);
+	TupleDesc	desc = rows->md.tupdesc;
+	int			i;
+
+	entry->rtekind = RTE_NAMEDTUPLESTORE;
+	entry->relid = InvalidOid;
+	entry->relkind = '\0';
+	entry->rellockmode = 0;
+	entry->inh = false;
+	entry->enrname = rows->md.name;
+	entry->enrtuples = rows->md.enrtuples;
+	for (i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		entry->coltypes = lappend_oid(entry->coltypes, att->atttypid);
+		entry->coltypmods = lappend_int(entry->coltypmods, att->atttypmod);
+		entry->colcollations = lappend_oid(entry->colcollations,
+										   att->attcollation);
+	}
+	return copy;
+}
