@@ -225,6 +225,7 @@ REGRESS_AGGREGATE = \
 	session \
 	cascade \
 	hierarchy \
+	sub_select \
 	aggregate_random \
 	aggregate_errors \
 	state \

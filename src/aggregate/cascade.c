@@ -45,11 +45,9 @@
 #include "aggregate/parent.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
+#include "stream/newrows.h"
 
 PG_FUNCTION_INFO_V1(weir__followed_until);
-
-/* Closed rows taken in one transaction by an aggregate that catches up. */
-#define CATCH_UP_ROWS	100000
 
 /* One aggregate's part when windows of its parent have closed. */
 typedef struct Step
@@ -257,8 +255,9 @@ weir_cascade_detach(WeirAggregate *agg)
 /* ---------- catching up ---------- */
 
 /*
- * The end of the last window that can be taken in one transaction, of those
- * that end in (after, until].  Where the end is no column, all are taken.
+ * The end of the last window that is taken in one transaction, of those that
+ * end in (after, until], so that it is about as many rows as a tick takes.
+ * Where the end is no column, all are taken.
  */
 static Timestamp
 end_of_step(const WeirParent *parent, Timestamp after, Timestamp until)
@@ -285,7 +284,7 @@ end_of_step(const WeirParent *parent, Timestamp after, Timestamp until)
 									   quote_qualified_identifier(get_namespace_name(get_rel_namespace(parent->agg.closed)),
 																  get_rel_name(parent->agg.closed)),
 									   column, column, column,
-									   CATCH_UP_ROWS - 1),
+									   weir_batch_tick_rows() - 1),
 							  2, argtypes, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read closed rows");
 	if (SPI_processed > 0)

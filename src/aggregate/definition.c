@@ -33,6 +33,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/prs2lock.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -523,6 +524,17 @@ check_grouping_sets(WeirDefinition *def)
 	}
 }
 
+/* What an expression in a sub-select that deep is in the query outside. */
+Node *
+weir_definition_raise(Node *node, int depth)
+{
+	if (depth == 0)
+		return node;
+	node = copyObject(node);
+	IncrementVarSublevelsUp(node, -depth, depth);
+	return node;
+}
+
 int
 weir_definition_find_key(const WeirDefinition *def, Node *node)
 {
@@ -619,41 +631,73 @@ weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref)
 	return -1;
 }
 
+/* A part of the query, and how many sub-selects deep it stands. */
+typedef struct OutputSearch
+{
+	WeirDefinition *def;
+	int			depth;
+} OutputSearch;
+
+static void
+collect_agg(WeirDefinition *def, Aggref *aggref)
+{
+	Aggref	   *kept = kept_aggref(aggref);
+
+	if (weir_definition_find_agg(def, kept) < 0)
+		def->aggs = lappend(def->aggs, kept);
+}
+
+/* A column that is not grouped by depends on those that are. */
+static void
+collect_var(WeirDefinition *def, Node *var)
+{
+	if (is_window_var(def, var) || weir_definition_find_key(def, var) >= 0)
+		return;
+	if (def->query->groupingSets != NIL)
+		refuse("With grouping sets a column outside of GROUP BY is not supported.",
+			   "Add the column to GROUP BY.");
+	add_key(def, var, NULL);
+}
+
 /*
  * What stands above the grouping: aggregate functions, keys, and Vars that
- * are neither, which depend on keys (a primary key of a joined table).
+ * are neither, which depend on keys (a primary key of a joined table).  In a
+ * sub-select, those of the query outside; there the server knows keys that are
+ * expressions by their Vars only.
  */
 static bool
-collect_outputs(Node *node, WeirDefinition *def)
+collect_outputs(Node *node, OutputSearch *search)
 {
+	WeirDefinition *def = search->def;
+	bool		result;
+
 	if (node == NULL)
 		return false;
-	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
+	if (IsA(node, Query))
 	{
-		Aggref	   *kept = kept_aggref((Aggref *) node);
-
-		if (weir_definition_find_agg(def, kept) < 0)
-			def->aggs = lappend(def->aggs, kept);
+		search->depth++;
+		result = query_tree_walker((Query *) node, collect_outputs, search, 0);
+		search->depth--;
+		return result;
+	}
+	if (IsA(node, Aggref) &&
+		((Aggref *) node)->agglevelsup == search->depth)
+	{
+		collect_agg(def, (Aggref *) weir_definition_raise(node, search->depth));
 		return false;
 	}
-	if (IsA(node, GroupingFunc))
+	if (IsA(node, GroupingFunc) &&
+		((GroupingFunc *) node)->agglevelsup == search->depth)
 		return false;
-	if (IsA(node, SubLink))
-		refuse("It has a sub-select in the SELECT list or in HAVING.",
-			   "Join the table in the FROM clause, or in the query that reads the aggregate.");
-	if (is_window_var(def, node))
+	if (search->depth == 0 && weir_definition_find_key(def, node) >= 0)
 		return false;
-	if (weir_definition_find_key(def, node) >= 0)
-		return false;
-	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0)
+	if (IsA(node, Var))
 	{
-		if (def->query->groupingSets != NIL)
-			refuse("With grouping sets a column outside of GROUP BY is not supported.",
-				   "Add the column to GROUP BY.");
-		add_key(def, node, NULL);
+		if (((Var *) node)->varlevelsup == search->depth)
+			collect_var(def, weir_definition_raise(node, search->depth));
 		return false;
 	}
-	return expression_tree_walker(node, collect_outputs, def);
+	return expression_tree_walker(node, collect_outputs, search);
 }
 
 /*
@@ -821,6 +865,7 @@ weir_definition_analyze(const Query *source)
 {
 	WeirDefinition *def = palloc0(sizeof(WeirDefinition));
 	Query	   *query = copyObject(unconstify(Query *, source));
+	OutputSearch outputs = {def, 0};
 
 	def->query = query;
 	check_shape(query);
@@ -832,8 +877,8 @@ weir_definition_analyze(const Query *source)
 							 QTW_IGNORE_RC_SUBQUERIES);
 	collect_keys(def);
 	check_grouping_sets(def);
-	(void) collect_outputs((Node *) query->targetList, def);
-	(void) collect_outputs(query->havingQual, def);
+	(void) collect_outputs((Node *) query->targetList, &outputs);
+	(void) collect_outputs(query->havingQual, &outputs);
 	add_count(def);
 	def->by_pane = can_use_panes(def);
 	check_session(def);

@@ -79,6 +79,9 @@ extern AttrNumber weir_definition_window_column(const WeirDefinition *def,
 /* columns of the result that are keys as they stand: list of attnums */
 extern List *weir_definition_key_columns(const WeirDefinition *def);
 
+/* what an expression in a sub-select that deep is in the query outside */
+extern Node *weir_definition_raise(Node *node, int depth);
+
 /* the key that equals the expression: its number from 0, or -1 */
 extern int	weir_definition_find_key(const WeirDefinition *def, Node *node);
 extern int	weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref);

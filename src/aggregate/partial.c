@@ -51,6 +51,7 @@
 #include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
 #include "storage/itemptr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -872,35 +873,72 @@ weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 	run_state_query(def, query, AGGSPLIT_COMBINE_SERIAL, source, dest);
 }
 
-/* Put state columns in the place of keys and aggregate functions. */
-static Node *
-over_state(Node *node, WeirDefinition *def)
+/* A part of the query, and how many sub-selects deep it stands. */
+typedef struct OutputPlace
 {
+	WeirDefinition *def;
+	int			depth;
+} OutputPlace;
+
+static Expr *
+aggref_over_state(WeirDefinition *def, Aggref *aggref)
+{
+	Aggref	   *kept = aggref->aggdistinct != NIL ?
+		weir_distinct_set(aggref) : aggref;
+	int			number = weir_definition_find_agg(def, kept);
+	Expr	   *result;
+
+	Assert(number >= 0);
+	result = state_aggref(def, kept, number);
+	if (aggref->aggdistinct != NIL)
+		result = weir_distinct_apply(aggref, result);
+	return result;
+}
+
+/* The state column that a column of the query is, or NULL. */
+static Expr *
+var_over_state(WeirDefinition *def, Node *var)
+{
+	int			number;
+
+	if (((Var *) var)->varno == def->window_rti && def->window_rti != 0)
+		return state_var(def, ((Var *) var)->varattno == 2 ? 0 : 1);
+	number = weir_definition_find_key(def, var);
+	return number >= 0 ? state_var(def, def->nwindow + number) : NULL;
+}
+
+/*
+ * Put state columns in the place of keys and aggregate functions; in a
+ * sub-select, of those of the query outside.
+ */
+static Node *
+over_state(Node *node, OutputPlace *place)
+{
+	WeirDefinition *def = place->def;
+	Expr	   *result = NULL;
 	int			number;
 
 	if (node == NULL)
 		return NULL;
-	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == 0)
+	if (IsA(node, Query))
 	{
-		Aggref	   *aggref = (Aggref *) node;
-		Aggref	   *kept = aggref->aggdistinct != NIL ?
-			weir_distinct_set(aggref) : aggref;
-		Expr	   *result;
-
-		number = weir_definition_find_agg(def, kept);
-		Assert(number >= 0);
-		result = state_aggref(def, kept, number);
-		if (aggref->aggdistinct != NIL)
-			result = weir_distinct_apply(aggref, result);
-		return (Node *) result;
+		place->depth++;
+		node = (Node *) query_tree_mutator((Query *) node, over_state, place, 0);
+		place->depth--;
+		return node;
 	}
-	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 &&
-		((Var *) node)->varno == def->window_rti && def->window_rti != 0)
-		return (Node *) state_var(def, ((Var *) node)->varattno == 2 ? 0 : 1);
-	number = weir_definition_find_key(def, node);
-	if (number >= 0)
+	if (place->depth == 0 &&
+		(number = weir_definition_find_key(def, node)) >= 0)
 		return (Node *) state_var(def, def->nwindow + number);
-	return expression_tree_mutator(node, over_state, def);
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == place->depth)
+		result = aggref_over_state(def, (Aggref *) weir_definition_raise(node, place->depth));
+	else if (IsA(node, Var) && ((Var *) node)->varlevelsup == place->depth)
+		result = var_over_state(def, weir_definition_raise(node, place->depth));
+	if (result == NULL)
+		return expression_tree_mutator(node, over_state, place);
+	if (place->depth > 0)
+		IncrementVarSublevelsUp((Node *) result, place->depth, 0);
+	return (Node *) result;
 }
 
 /* Columns that only depend on what is grouped by are grouped by, too. */
@@ -950,22 +988,45 @@ weir_partial_key_equals(const WeirDefinition *def, int number, Datum value)
 						 InvalidOid, key->collation);
 }
 
+/*
+ * Where there are sub-selects, they may be over common table expressions, and
+ * over views, which have to be expanded.
+ */
+static Query *
+with_sub_selects(WeirDefinition *def, Query *query)
+{
+	List	   *rewritten;
+
+	if (!checkExprHasSubLink((Node *) query->targetList) &&
+		!checkExprHasSubLink(query->havingQual))
+		return query;
+	query->hasSubLinks = true;
+	query->cteList = copyObject(def->query->cteList);
+	query->hasRecursive = def->query->hasRecursive;
+	AcquireRewriteLocks(query, true, false);
+	rewritten = QueryRewrite(query);
+	if (list_length(rewritten) != 1)
+		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
+	return linitial_node(Query, rewritten);
+}
+
 void
 weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 					List *conditions, DestReceiver *dest)
 {
 	Query	   *query = state_query(def, source->rows);
-
+	OutputPlace place = {def, 0};
 
 	query->jointree->quals = conditions == NIL ? NULL :
 		(Node *) make_ands_explicit(conditions);
-	query->targetList = (List *) over_state((Node *) def->query->targetList, def);
-	query->havingQual = over_state(def->query->havingQual, def);
+	query->targetList = (List *) over_state((Node *) def->query->targetList, &place);
+	query->havingQual = over_state(def->query->havingQual, &place);
 	query->groupClause = copyObject(def->query->groupClause);
 	query->groupingSets = copyObject(def->query->groupingSets);
 	query->groupDistinct = def->query->groupDistinct;
 	query->hasAggs = def->query->hasAggs;
 	group_by_implied(def, query);
+	query = with_sub_selects(def, query);
 	run_state_query(def, query, AGGSPLIT_FINAL_DESERIAL, source, dest);
 }
 

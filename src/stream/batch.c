@@ -99,6 +99,12 @@ struct WeirBatchReader
  * ----------------------------------------------------------------
  */
 
+int
+weir_batch_tick_rows(void)
+{
+	return tick_rows;
+}
+
 /*
  * Can the entry's rows be read?  With locked set (ticks) the leaf is locked
  * unless it is in that list already; without, readers.

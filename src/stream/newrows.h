@@ -34,6 +34,9 @@ extern void weir_batch_set_reader_hook(void (*hook) (void));
 /* an upper bound of the rows in it; 0 if there is certainly none */
 extern int64 weir_batch_max_rows(const WeirBatch *batch);
 
+/* rows that one transaction consumes, more or less: a setting */
+extern int	weir_batch_tick_rows(void);
+
 /* the range table entry is to be read through the batch (also partitioned) */
 extern void weir_newrows_mark(RangeTblEntry *rte);
 
