@@ -94,6 +94,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
 	src/aggregate/parent.o \
 	src/aggregate/definition.o \
+	src/aggregate/state_scan.o \
 	src/aggregate/partial.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
