@@ -201,6 +201,18 @@ SELECT count(*) FROM busy_closed;
 SELECT weir.drop_stream('ev', cascade => true);
 SELECT count(*) FROM weir.continuous_aggregates WHERE stream IS DISTINCT FROM 'reading'::regclass;
 
+-- what does not combine
+SELECT weir.create_continuous_aggregate('means', $$
+    SELECT w.window_start, w.window_end, avg(temp) AS mean, round(stddev(temp), 2) AS spread, count(DISTINCT device) AS devices, count(*) AS n
+    FROM reading, weir.tumble(at, '1 minute') w GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('means_of_means', $$
+    SELECT w.window_start, avg(mean) AS mean, avg(spread) AS spread, sum(devices) AS devices
+    FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
+SELECT weir.create_continuous_aggregate('about_means', $$
+    SELECT w.window_start, max(mean) AS highest, max(devices) AS most, avg(n) AS readings, count(DISTINCT devices) AS numbers
+    FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
+SELECT weir.drop_continuous_aggregate('means', cascade => true);
+
 -- created later: over the closed rows that are there, or from now on
 SELECT weir.create_continuous_aggregate('quarters', $$
     SELECT w.window_start, w.window_end, m.device, sum(m.n) AS n FROM minutes m, weir.tumble(m.window_start, '15 minutes') w

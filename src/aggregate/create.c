@@ -446,7 +446,10 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 		check_retention(new.def);
 	new.agg.stream_id = new.def->stream.stream_id;
 	if (new.def->parent != NULL)
+	{
 		adopt_parent(&new);
+		weir_parent_warn(new.def);
+	}
 	new.agg.settings = weir_aggregate_settings();
 	new.agg.closed_until = DT_NOBEGIN;
 	new.agg.query = move_to_weir(&new, psprintf("_query_%d", new.agg.id));

@@ -24,11 +24,13 @@
 #include "access/stratnum.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -82,6 +84,102 @@ weir_parent_find(const RangeTblEntry *rte)
 	}
 	check_parent(parent);
 	return parent;
+}
+
+/* ---------- functions of functions ---------- */
+
+/* name of a function of the server's, or NULL */
+static const char *
+server_function_name(Oid funcid)
+{
+	return get_func_namespace(funcid) == PG_CATALOG_NAMESPACE ?
+		get_func_name(funcid) : NULL;
+}
+
+static bool
+is_one_of(const char *name, const char *const *names, int n)
+{
+	int			i;
+
+	for (i = 0; name != NULL && i < n; i++)
+	{
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it the same function, and one that cannot be had from its results?  Or a
+ * sum of numbers of distinct values, of which some are counted twice?
+ */
+static bool
+is_other_over_rows(const Aggref *outer, const Aggref *inner)
+{
+	static const char *const means[] = {
+		"avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
+		"var_samp"
+	};
+	static const char *const sums[] = {"sum", "avg"};
+	const char *name = server_function_name(outer->aggfnoid);
+
+	return (outer->aggfnoid == inner->aggfnoid ||
+			is_one_of(server_function_name(inner->aggfnoid), means, lengthof(means))) ?
+		is_one_of(name, means, lengthof(means)) :
+		inner->aggdistinct != NIL && is_one_of(name, sums, lengthof(sums));
+}
+
+typedef struct InnerSearch
+{
+	const Aggref *outer;
+	const Aggref *found;		/* what makes it another over the rows */
+} InnerSearch;
+
+static bool
+find_inner(Node *node, InnerSearch *search)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref) &&
+		is_other_over_rows(search->outer, (Aggref *) node))
+		search->found = (Aggref *) node;
+	return search->found != NULL ||
+		expression_tree_walker(node, find_inner, search);
+}
+
+void
+weir_parent_warn(const WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->aggs)
+	{
+		InnerSearch search = {lfirst_node(Aggref, lc), NULL};
+		TargetEntry *column;
+		Var		   *var;
+
+		if (list_length(search.outer->args) != 1)
+			continue;
+		var = (Var *) linitial_node(TargetEntry, search.outer->args)->expr;
+		if (!IsA(var, Var) || var->varno != def->stream_rti ||
+			var->varlevelsup != 0)
+			continue;
+		column = get_tle_by_resno(def->parent->def->query->targetList,
+								  var->varattno);
+		if (column == NULL || !find_inner((Node *) column->expr, &search))
+			continue;
+		ereport(WARNING,
+				(errmsg("%s over column \"%s\" of \"%s\" is not what it is over the rows that this is made of",
+						get_func_name(search.outer->aggfnoid),
+						get_attname(def->parent->agg.view, var->varattno, false),
+						get_rel_name(def->parent->agg.view)),
+				 search.found->aggdistinct != NIL ?
+				 errdetail("A value that is in several windows counts several times.") :
+				 errdetail("A result of %s counts as one value, of however many rows it is.",
+						   get_func_name(search.found->aggfnoid)),
+				 errhint("Add to \"%s\" what can be combined, such as sum and count, or aggregate the stream itself.",
+						 get_rel_name(def->parent->agg.view))));
+	}
 }
 
 /* ---------- event time ---------- */

@@ -40,6 +40,12 @@ extern WeirParent *weir_parent_find(const RangeTblEntry *rte);
 extern bool weir_parent_set_event_time(WeirDefinition *def, Node *node);
 
 /*
+ * Warn of functions that do not give over the parent's rows what they would
+ * over the rows that these are made of: an average of averages.
+ */
+extern void weir_parent_warn(const WeirDefinition *def);
+
+/*
  * The watermark that follows from the parent's windows that end by "until"
  * being closed: no row to come has an earlier event time.
  */
