@@ -181,11 +181,19 @@ CALL step(3);
 CALL weir.drain('ev');
 SELECT * FROM wrong();
 SELECT difference('TABLE busy', busy_by_hand()) AS busy;
+-- over what has been closed, which window_start alone tells
+SELECT count(weir.create_continuous_aggregate(parent || '_later', format($$
+    SELECT w.window_start, w.window_end, sum(p.n) AS n, sum(p.v) AS v
+    FROM %I p, weir.tumble(p.window_start, '20 minutes', origin => '2024-01-01 00:03') w GROUP BY w.window_start, w.window_end $$, parent)))
+FROM unnest(ARRAY['starts_only', 'hopping_starts', 'cumulating', 'hopping']) parent;
+SELECT * FROM wrong();
+SELECT weir.pause('starts_only_tumble'), weir.pause('hopping_starts_tumble');
 CALL step(5);
 CALL step(6);
 SELECT * FROM wrong();
 CALL weir.drain('ev');
 SELECT * FROM wrong();
+SELECT weir.resume('starts_only_tumble'), weir.resume('hopping_starts_tumble');
 CALL step(9);
 CALL weir.drain('ev');
 SELECT * FROM wrong();
@@ -200,6 +208,24 @@ SELECT c.aggregate FROM weir.continuous_aggregates c WHERE c.closed IS NOT NULL 
 SELECT count(*) FROM busy_closed;
 SELECT weir.drop_stream('ev', cascade => true);
 SELECT count(*) FROM weir.continuous_aggregates WHERE stream IS DISTINCT FROM 'reading'::regclass;
+
+-- times without zone, and days of a calendar
+CREATE TABLE local (at timestamp, k int);
+SELECT weir.create_stream('local', 'at');
+SELECT weir.create_continuous_aggregate('local_hours', $$
+    SELECT w.window_start, w.window_end, count(*) AS n FROM local, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('local_days', $$
+    SELECT w.window_start, w.window_end, sum(n) AS n
+    FROM local_hours h, weir.tumble(h.window_end - interval '1 microsecond', '1 day', timezone => 'Europe/Berlin') w GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('local_months', $$
+    SELECT w.window_start, w.window_end, sum(n) AS n
+    FROM local_days d, weir.tumble(d.window_start, '1 month') w GROUP BY w.window_start, w.window_end $$);
+INSERT INTO local SELECT '2024-03-29'::timestamp + g * interval '7 minutes' FROM generate_series(0, 999) g;
+CALL weir.drain('local');
+SELECT * FROM wrong();
+SELECT * FROM local_days ORDER BY 1;
+SELECT * FROM local_months_closed ORDER BY 1;
+SELECT weir.drop_stream('local', cascade => true);
 
 -- what does not combine
 SELECT weir.create_continuous_aggregate('means', $$
