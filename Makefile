@@ -93,6 +93,7 @@ OBJS_STREAM = \
 
 OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
+	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
@@ -228,6 +229,7 @@ REGRESS_AGGREGATE = \
 	cascade \
 	hierarchy \
 	sub_select \
+	distinct_row \
 	aggregate_random \
 	aggregate_errors \
 	state \

@@ -125,7 +125,9 @@ SELECT try('SELECT array_agg(n) FROM ev');
 SELECT try('SELECT json_agg(n) FROM ev');
 SELECT try('SELECT max(n ORDER BY n) FROM ev');
 SELECT try('SELECT string_agg(DISTINCT k, '','') FROM ev');
-SELECT try('SELECT count(DISTINCT (k, n)) FROM ev');
+SELECT try('SELECT count(DISTINCT (k, f)) FROM ev');
+SELECT try('SELECT max(DISTINCT (k, n)) FROM ev');
+SELECT try('SELECT corr(DISTINCT f, f) FROM ev');
 SELECT try('SELECT count(DISTINCT j) FROM ev');
 
 -- not a query

@@ -45,6 +45,7 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 #include "aggregate/distinct.h"
+#include "aggregate/distinct_row.h"
 #include "aggregate/parent.h"
 
 void
@@ -608,9 +609,10 @@ kept_aggref(Aggref *aggref)
 	{
 		if (list_length(aggref->args) != 1 || aggref->aggvariadic)
 			refuse("DISTINCT in an aggregate function is supported for a single argument only.",
-				   NULL);
-		if (linitial_oid(aggref->aggargtypes) == RECORDOID)
-			refuse("DISTINCT in an aggregate function is not supported for anonymous rows.",
+				   "Group by the arguments in an aggregate below, or use a row of a named composite type as the argument.");
+		aggref = weir_distinct_row(aggref);
+		if (aggref == NULL)
+			refuse("DISTINCT is not supported for this anonymous row: only count is, of numbers, text, dates and the like.",
 				   "Use a row of a named composite type.");
 		aggref = weir_distinct_set(aggref);
 	}

@@ -63,6 +63,7 @@
 
 #include "weir.h"
 #include "aggregate/distinct.h"
+#include "aggregate/distinct_row.h"
 #include "aggregate/partial.h"
 #include "aggregate/state_scan.h"
 
@@ -761,11 +762,16 @@ typedef struct OutputPlace
 static Expr *
 aggref_over_state(WeirDefinition *def, Aggref *aggref)
 {
-	Aggref	   *kept = aggref->aggdistinct != NIL ?
-		weir_distinct_set(aggref) : aggref;
-	int			number = weir_definition_find_agg(def, kept);
+	Aggref	   *kept = aggref;
 	Expr	   *result;
+	int			number;
 
+	if (aggref->aggdistinct != NIL)
+	{
+		aggref = weir_distinct_row(aggref);
+		kept = weir_distinct_set(aggref);
+	}
+	number = weir_definition_find_agg(def, kept);
 	Assert(number >= 0);
 	result = state_aggref(def, kept, number);
 	if (aggref->aggdistinct != NIL)
