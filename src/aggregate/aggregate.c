@@ -45,6 +45,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/runs.h"
 #include "stream/stream.h"
 
 enum
@@ -61,7 +62,8 @@ enum
 	Anum_realtime,
 	Anum_settings,
 	Anum_closed_until,
-	Natts_aggregate = Anum_closed_until
+	Anum_parent_until,
+	Natts_aggregate = Anum_parent_until
 };
 
 enum
@@ -71,7 +73,6 @@ enum
 	Anum_status,
 	Anum_failures,
 	Anum_next_retry,
-	Anum_parent_until,
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
@@ -157,7 +158,6 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	agg->id = DatumGetInt32(values[Anum_aggregate_id - 1]);
 	agg->stream_id = DatumGetInt32(values[Anum_stream_id - 1]);
 	agg->parent_id = DatumGetInt32(values[Anum_parent_id - 1]);
-	agg->parent_until = DT_NOBEGIN;
 	agg->view = DatumGetObjectId(values[Anum_view - 1]);
 	if (!isnull[Anum_closed - 1])
 		agg->closed = DatumGetObjectId(values[Anum_closed - 1]);
@@ -170,6 +170,8 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	agg->realtime = DatumGetBool(values[Anum_realtime - 1]);
 	agg->settings = text_array_to_list(values[Anum_settings - 1]);
 	agg->closed_until = DatumGetTimestamp(values[Anum_closed_until - 1]);
+	agg->parent_until = isnull[Anum_parent_until - 1] ? DT_NOEND :
+		DatumGetTimestamp(values[Anum_parent_until - 1]);
 	agg->owner = relation_owner(agg->query);
 	agg->view_owner = relation_owner(agg->view);
 }
@@ -195,9 +197,9 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 		agg->failures = DatumGetInt32(values[Anum_failures - 1]);
 		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
 			DatumGetTimestampTz(values[Anum_next_retry - 1]);
-		agg->parent_until = isnull[Anum_parent_until - 1] ? DT_NOEND :
-			DatumGetTimestamp(values[Anum_parent_until - 1]);
 	}
+	else if (!OidIsValid(weir_runs_relid(agg->id)))
+		agg->parent_until = DT_NOBEGIN; /* restored without its state */
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 }
@@ -349,6 +351,9 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 	values[Anum_realtime - 1] = BoolGetDatum(agg->realtime);
 	values[Anum_settings - 1] = list_to_text_array(agg->settings);
 	values[Anum_closed_until - 1] = TimestampGetDatum(agg->closed_until);
+	values[Anum_parent_until - 1] = TimestampGetDatum(agg->parent_until);
+	isnull[Anum_parent_until - 1] = agg->parent_id == 0 ||
+		TIMESTAMP_IS_NOEND(agg->parent_until);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 											isnull));
 	table_close(rel, RowExclusiveLock);
@@ -440,8 +445,25 @@ weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
 					  replace);
 }
 
+void
+weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
+{
+	Datum		values[Natts_aggregate];
+	bool		isnull[Natts_aggregate];
+	bool		replace[Natts_aggregate];
+
+	memset(values, 0, sizeof(values));
+	memset(isnull, 0, sizeof(isnull));
+	memset(replace, 0, sizeof(replace));
+	values[Anum_parent_until - 1] = TimestampGetDatum(parent_until);
+	isnull[Anum_parent_until - 1] = TIMESTAMP_IS_NOEND(parent_until);
+	replace[Anum_parent_until - 1] = true;
+	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
+					  replace);
+}
+
 /*
- * Store cursor, place, status, failures and time of the next try; an error message,
+ * Store cursor, status, failures and time of the next try; an error message,
  * if given, replaces the last one, and becoming active clears it.
  */
 void
@@ -464,9 +486,6 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	values[Anum_failures - 1] = Int32GetDatum(agg->failures);
 	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
 	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING;
-	values[Anum_parent_until - 1] = TimestampGetDatum(agg->parent_until);
-	isnull[Anum_parent_until - 1] = agg->parent_id == 0 ||
-		TIMESTAMP_IS_NOEND(agg->parent_until);
 	if (error != NULL)
 	{
 		values[Anum_last_error - 1] = CStringGetTextDatum(error);

@@ -40,13 +40,13 @@ typedef struct WeirAggregate
 	List	   *settings;		/* name, value, name, value ... */
 	Timestamp	closed_until;	/* windows that end by then are closed, or
 								 * were found empty; DT_NOBEGIN at first */
+	Timestamp	parent_until;	/* the parent's windows that end by then are in
+								 * its state; DT_NOEND: all that have closed,
+								 * as long as nothing goes wrong */
 	/* The rest is of this server only, not of a dump. */
 	bool		is_ready;		/* false: restored from a dump; state must be
 								 * made again */
 	int32		cursor_id;		/* 0: it follows its parent */
-	Timestamp	parent_until;	/* the parent's windows that end by then are in
-								 * its state; DT_NOEND: all that have closed,
-								 * as long as nothing goes wrong */
 	WeirAggregateStatus status;
 	int32		failures;		/* in a row */
 	TimestampTz next_retry;
@@ -94,6 +94,7 @@ extern void weir_aggregate_set_options(int32 id, Datum lateness,
 									   bool set_retention, bool realtime,
 									   bool set_realtime);
 extern void weir_aggregate_set_closed_until(int32 id, Timestamp closed_until);
+extern void weir_aggregate_set_parent_until(int32 id, Timestamp parent_until);
 extern void weir_aggregate_set_progress(const WeirAggregate *agg,
 										const char *error);
 extern void weir_aggregate_count(int32 id, const WeirAggregateCounts *counts);

@@ -14,7 +14,8 @@ CREATE TABLE weir._aggregate (
     retention interval,
     realtime boolean NOT NULL,
     settings text[] NOT NULL,
-    closed_until timestamp NOT NULL
+    closed_until timestamp NOT NULL,
+    parent_until timestamp              -- NULL: follows its parent
 );
 COMMENT ON TABLE weir._aggregate IS 'continuous aggregates';
 CREATE SEQUENCE weir._aggregate_id_seq AS integer OWNED BY weir._aggregate.aggregate_id;
@@ -26,7 +27,6 @@ CREATE TABLE weir._aggregate_progress (
     status integer NOT NULL,
     failures integer NOT NULL,
     next_retry timestamptz,
-    parent_until timestamp,             -- over an aggregate, and behind: from there
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,

@@ -205,7 +205,7 @@ fall_behind(const Step *step, const ErrorData *error)
 	if (!weir_aggregate_read(step->id, NULL, &agg))
 		return;
 	if (TIMESTAMP_IS_NOEND(agg.parent_until))
-		agg.parent_until = step->after;
+		weir_aggregate_set_parent_until(agg.id, step->after);
 	weir_failure_note(&agg, error);
 }
 
@@ -243,13 +243,13 @@ weir_cascade_follow(const WeirAggregate *parent, EphemeralNamedRelation closed,
 }
 
 void
-weir_cascade_detach(WeirAggregate *agg)
+weir_cascade_detach(const WeirAggregate *agg)
 {
+	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
+
 	if (TIMESTAMP_IS_NOEND(agg->parent_until))
-		agg->parent_until =
-			weir_cascade_parent_until(agg,
-									  weir_definition_analyze(weir_definition_query(agg->query)),
-									  NULL);
+		weir_aggregate_set_parent_until(agg->id,
+										weir_cascade_parent_until(agg, def, NULL));
 }
 
 /* ---------- catching up ---------- */
@@ -325,13 +325,13 @@ catch_up(void *arg)
 	plan_step(&agg, step);
 	if (step->until > step->after)
 		take_rows(&agg, step);
-	agg.parent_until = step->is_last ? DT_NOEND : step->until;
+	weir_aggregate_set_parent_until(agg.id, step->is_last ? DT_NOEND : step->until);
 	if (agg.status == WEIR_AGGREGATE_RETRYING)
 	{
 		agg.status = WEIR_AGGREGATE_ACTIVE;
 		agg.failures = 0;
+		weir_aggregate_set_progress(&agg, NULL);
 	}
-	weir_aggregate_set_progress(&agg, NULL);
 }
 
 static bool

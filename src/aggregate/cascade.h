@@ -34,7 +34,7 @@ extern bool weir_cascade_catch_up(int32 stream_id);
 extern bool weir_cascade_is_behind(int32 stream_id);
 
 /* For pausing: from now on it does not follow. */
-extern void weir_cascade_detach(WeirAggregate *agg);
+extern void weir_cascade_detach(const WeirAggregate *agg);
 
 /*
  * By when the windows of an aggregate are closed, of any; and, of one over

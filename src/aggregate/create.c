@@ -464,13 +464,13 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	weir_runs_create(new.agg.id, new.def->parent == NULL &&
+	new.agg.parent_until = with_data ? DT_NOBEGIN : DT_NOEND;
+	weir_runs_create(new.agg.id, new.def->parent != NULL ?
+					 new.def->parent->agg.retention_usec >= 0 :
 					 new.def->stream.retention_usec == 0);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	if (new.def->parent == NULL)
 		new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
-	else
-		new.agg.parent_until = with_data ? DT_NOBEGIN : DT_NOEND;
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;
 	weir_aggregate_set_progress(&new.agg, NULL);
 	PG_RETURN_OID(new.agg.view);
@@ -499,6 +499,19 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	weir_restore_identity(&identity);
 }
 
+/*
+ * The states of aggregates over one that deletes its closed rows cannot be made
+ * again from these.
+ */
+static void
+dump_states_over(const WeirAggregate *parent)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_parent(parent->id))
+		weir_runs_set_dumped(lfirst_int(lc), true);
+}
+
 Datum
 weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 {
@@ -524,6 +537,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 	{
 		(void) require_interval(fcinfo, 2, "retention");
 		check_retention(weir_definition_analyze(weir_definition_query(agg.query)));
+		dump_states_over(&agg);
 	}
 	weir_aggregate_set_options(agg.id,
 							   set_lateness ? PG_GETARG_DATUM(1) : (Datum) 0,

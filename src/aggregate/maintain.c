@@ -236,23 +236,31 @@ is_queue(int32 stream_id)
 		stream.retention_usec == 0;
 }
 
+/* Are closed rows of the aggregate deleted? */
+static bool
+is_trimmed(int32 aggregate_id)
+{
+	WeirAggregate agg;
+
+	return weir_aggregate_read(aggregate_id, NULL, &agg) &&
+		agg.retention_usec >= 0;
+}
+
 /* Have rows been deleted that the aggregate is made of? */
 static bool
 lacks_rows(const WeirAggregate *agg)
 {
 	WeirStream	stream;
-	WeirAggregate parent;
 
 	if (agg->parent_id != 0)
-		return weir_aggregate_read(agg->parent_id, NULL, &parent) &&
-			parent.retention_usec >= 0;
+		return is_trimmed(agg->parent_id);
 	return weir_stream_lookup_id(agg->stream_id, &stream) &&
 		stream.retention_usec > 0;
 }
 
 /*
  * After a restore the definition is there, and the closed rows are, but no
- * state (except for a queue): begin with the rows that the stream holds.
+ * state (except for a queue, and where a parent deletes closed rows): begin with the rows that the stream holds.
  * Windows that are closed stay closed.  A running aggregate over rows that
  * retention has deleted cannot be made again; whether to go on with what is
  * left is the owner's to say.
@@ -261,16 +269,19 @@ void
 weir_aggregate_start(WeirAggregate *agg)
 {
 	const char *error = NULL;
+	bool		has_state = OidIsValid(weir_runs_relid(agg->id));
 
-	if (!OidIsValid(weir_runs_relid(agg->id)))
-		weir_runs_create(agg->id, agg->parent_id == 0 &&
+	if (!has_state)
+	{
+		weir_runs_create(agg->id, agg->parent_id != 0 ? is_trimmed(agg->parent_id) :
 						 is_queue(agg->stream_id));
+		weir_aggregate_set_parent_until(agg->id, agg->parent_until);
+	}
 	agg->cursor_id = agg->parent_id != 0 ? 0 :
 		weir_cursor_create(agg->stream_id, true);
-	agg->parent_until = DT_NOBEGIN;
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
-	if (!OidIsValid(agg->closed) && lacks_rows(agg))
+	if (!OidIsValid(agg->closed) && !has_state && lacks_rows(agg))
 	{
 		error = "restored from a dump that lacks rows deleted by retention; weir.resume goes on with the rows that are there";
 		agg->status = WEIR_AGGREGATE_PAUSED;

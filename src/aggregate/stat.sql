@@ -32,7 +32,7 @@ SELECT a.view AS aggregate,
         weir._followed_until(a.aggregate_id)) AS watermark,
     a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
     p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
-    coalesce(c.history_leaf IS NOT NULL OR p.parent_until IS NOT NULL, false) AS in_history, p.failures,
+    coalesce(c.history_leaf IS NOT NULL OR a.parent_until IS NOT NULL, false) AS in_history, p.failures,
     CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE') THEN p.last_error END AS last_error,
     p.last_error_at, p.next_retry
 FROM weir._aggregate a

@@ -42,6 +42,14 @@ SELECT weir.create_continuous_aggregate('app.${stream}_six_hours', \$\$
 	SELECT w.window_start, w.window_end, sum(h.n) AS n, sum(h.total) AS total
 	FROM app.${stream}_hourly h, weir.tumble(h.window_start, '6 hours') w
 	GROUP BY w.window_start, w.window_end \$\$);
+SELECT weir.create_continuous_aggregate('app.${stream}_short', \$\$
+	SELECT w.window_start, w.window_end, count(*) AS n, sum(s.value) AS total
+	FROM app.$stream s, weir.tumble(s.ts, '10 minutes') w GROUP BY w.window_start, w.window_end \$\$,
+	retention => '30 minutes');
+SELECT weir.create_continuous_aggregate('app.${stream}_over_short', \$\$
+	SELECT w.window_start, w.window_end, sum(h.n) AS n, sum(h.total) AS total
+	FROM app.${stream}_short h, weir.tumble(h.window_start, '6 hours') w
+	GROUP BY w.window_start, w.window_end \$\$);
 SELECT weir.create_sink('${stream}_profile', 'app.${stream}_hourly', \$\$
 	SELECT weir.mutate_row('app.profiles', '$stream:' || key,
 		weir.set_cell('stats', 'n', n::text, window_start)) FROM closed \$\$);
@@ -107,6 +115,12 @@ foreach my $stream (@streams)
 ok($node->poll_query_until('app', "SELECT count(*) < 10000 FROM app.trimmed"), 'old rows are gone');
 is($node->safe_psql('app', 'SELECT count(*) FROM app.queue'), '0', 'the queue is empty');
 
+foreach my $stream (@streams)
+{
+	ok($node->poll_query_until('app', "SELECT count(*) < 6 FROM app.${stream}_short_closed"),
+		"$stream: closed rows are gone");
+}
+
 # And some that nobody has consumed.
 $node->safe_psql('app', "SELECT weir.pause('app.$_')") foreach @streams;
 add_rows($node, 20001, 23000);
@@ -151,6 +165,8 @@ foreach my $kind ('plain', 'parallel')
 			"$kind, $stream: the live view, as restored");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(23000),
 			"$kind, $stream: the one over it, as restored");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_over_short", six_hours(23000),
+			"$kind, $stream: one over rows that are deleted, as restored");
 	}
 	same_rows($fresh, 'app', 'SELECT * FROM app.kept_ever', ever(23000), "$kind: running, as restored");
 
@@ -162,6 +178,8 @@ foreach my $kind ('plain', 'parallel')
 			"$kind, $stream: the live view, after more rows");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(26000),
 			"$kind, $stream: the one over it, after more rows");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_over_short", six_hours(26000),
+			"$kind, $stream: one over rows that are deleted, after more rows");
 		$fresh->safe_psql('app', "SELECT weir.advance_watermark('app.$stream', 'infinity')");
 		$fresh->safe_psql('app', "SELECT weir.wait('app.$stream')");
 		ok($fresh->poll_query_until('app',
@@ -171,6 +189,8 @@ foreach my $kind ('plain', 'parallel')
 			"$kind, $stream: closed");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours_closed", six_hours(26000),
 			"$kind, $stream: closed over it");
+		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_over_short_closed", six_hours(26000),
+			"$kind, $stream: closed over rows that are deleted");
 		same_rows($fresh, 'app',
 			"SELECT convert_from(row_key, 'UTF8'), ts, convert_from(value, 'UTF8')::bigint
 				FROM weir.read_rows('app.profiles', prefix => '$stream:')",
