@@ -92,9 +92,12 @@ OBJS_STREAM = \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/word_set.o \
+	src/aggregate/distinct_set.o \
 	src/aggregate/distinct.o \
 	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
+	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
 	src/aggregate/partial.o \
@@ -233,6 +236,7 @@ REGRESS_AGGREGATE = \
 	aggregate_random \
 	aggregate_errors \
 	state \
+	distinct \
 	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
