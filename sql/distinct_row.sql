@@ -1,4 +1,4 @@
--- Numbers of distinct rows.
+-- Distinct rows, and distinct values beside constants.
 -- In a database of its own, where no worker interferes.
 CREATE DATABASE weir_distinct_row TEMPLATE template0 ENCODING 'UTF8';
 ALTER DATABASE weir_distinct_row SET weir.start_workers = off;
@@ -14,7 +14,9 @@ CREATE FUNCTION definition() RETURNS text LANGUAGE sql AS $x$ SELECT $$
     SELECT w.window_start, w.window_end, k, count(DISTINCT (n, t)) AS two,
         count(DISTINCT (n, t, at::date)) FILTER (WHERE n > 3) AS three, count(DISTINCT ROW(n)) AS one,
         count(DISTINCT (b, u, v, o, at::time, at, at AT TIME ZONE 'Europe/Berlin', at::date)) AS eight,
-        count(DISTINCT (f, i)::pair) AS pairs, count(DISTINCT (t, n)) + count(DISTINCT n) AS sums, count(DISTINCT (lower(t), k % 2)) AS texts
+        count(DISTINCT (f, i)::pair) AS pairs, count(DISTINCT (t, n)) + count(DISTINCT n) AS sums, count(DISTINCT (lower(t), k % 2)) AS texts,
+        string_agg(DISTINCT t, ', ') AS list, string_agg(DISTINCT v, chr(10) || '-') FILTER (WHERE k > 0) AS lines,
+        string_agg(DISTINCT b, NULL) AS bytes, array_agg(DISTINCT t) AS texts_list, regr_count(DISTINCT f, 1) AS f, regr_sxx(DISTINCT f, NULL) AS nothing
     FROM ev, weir.hop(at, '30 minutes', '1 hour') w GROUP BY w.window_start, w.window_end, k $$ $x$;
 SELECT weir.create_continuous_aggregate('rows', definition());
 CREATE FUNCTION compare() RETURNS TABLE (differ bigint, rows bigint) LANGUAGE plpgsql AS $$
@@ -50,6 +52,6 @@ SET timezone = 'UTC';
 SELECT * FROM compare();
 SELECT weir.advance_watermark('ev', 'infinity');
 SELECT * FROM compare();
-SELECT k, two, three, one, pairs, sums, texts FROM rows_closed ORDER BY window_start, k LIMIT 3;
+SELECT k, two, three, one, pairs, sums, texts, list, lines, bytes, f, nothing FROM rows_closed ORDER BY window_start, k LIMIT 3;
 \c postgres
 DROP DATABASE weir_distinct_row;

@@ -594,6 +594,22 @@ agg_state_type(Aggref *aggref)
 	return type;
 }
 
+/* A set is of values; what comes beside them must be the same for all. */
+static void
+check_distinct_args(const Aggref *aggref)
+{
+	int			i;
+
+	if (aggref->aggvariadic)
+		refuse("DISTINCT is not supported with VARIADIC.", NULL);
+	for (i = 1; i < list_length(aggref->args); i++)
+	{
+		if (weir_distinct_constant(aggref, i) == NULL)
+			refuse("DISTINCT in an aggregate function is supported for a single argument only, besides constants.",
+				   "Use a row of a named composite type as the argument, or group by the arguments in an aggregate below.");
+	}
+}
+
 /* What is kept for a call; with DISTINCT, the set of its values. */
 static Aggref *
 kept_aggref(Aggref *aggref)
@@ -607,9 +623,7 @@ kept_aggref(Aggref *aggref)
 			   "Use weir.first or weir.last.");
 	if (aggref->aggdistinct != NIL)
 	{
-		if (list_length(aggref->args) != 1 || aggref->aggvariadic)
-			refuse("DISTINCT in an aggregate function is supported for a single argument only.",
-				   "Group by the arguments in an aggregate below, or use a row of a named composite type as the argument.");
+		check_distinct_args(aggref);
 		aggref = weir_distinct_row(aggref);
 		if (aggref == NULL)
 			refuse("DISTINCT is not supported for this anonymous row: only count is, of numbers, text, dates and the like.",

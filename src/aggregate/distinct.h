@@ -13,7 +13,13 @@
 /* The set of values that an aggregate call with DISTINCT is about. */
 extern Aggref *weir_distinct_set(const Aggref *aggref);
 
-/* The result of the call, from the set. */
+/* the constant that an argument is, from 0, or NULL */
+extern Const *weir_distinct_constant(const Aggref *aggref, int number);
+
+/*
+ * The result of the call, from the set; arguments beyond the first are
+ * constants.
+ */
 extern Expr *weir_distinct_apply(const Aggref *aggref, Expr *set);
 
 #endif							/* WEIR_DISTINCT_H */

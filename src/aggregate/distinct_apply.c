@@ -20,6 +20,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_agg.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
@@ -34,18 +35,25 @@
 
 PG_FUNCTION_INFO_V1(weir__distinct_apply);
 
-/* A call of an aggregate function, as weir._distinct_apply is told of it. */
+/*
+ * A call of an aggregate function, as weir._distinct_apply is told of it.  The
+ * first argument is of the set, others are the same for all values.
+ */
 typedef struct DistinctCall
 {
 	Oid			aggfnoid;
-	Oid			argtype;
+	int			nargs;
+	Oid			argtypes[FUNC_MAX_ARGS];
+	NullableDatum args[FUNC_MAX_ARGS];	/* from the second one on */
 } DistinctCall;
 
 /* The function, and a state node that it is called with as its context. */
 typedef struct Applied
 {
 	WeirDistinctType *type;		/* of the values */
+	const DistinctCall *call;
 	bool		is_count;		/* count(DISTINCT x) */
+	bool		has_null_arg;	/* of those that are the same for all */
 	FmgrInfo	transfn;
 	FmgrInfo	finalfn;		/* fn_oid is 0 if there is none */
 	int			final_nargs;
@@ -72,37 +80,41 @@ initial_value(Datum literal, Oid transtype)
  * Look up what is needed to call the aggregate function as nodeAgg.c does.
  */
 static Applied *
-look_up(const DistinctCall *agg, Oid resulttype, Oid collation)
+look_up(DistinctCall *agg, Oid resulttype, Oid collation)
 {
 	Applied    *applied = palloc0(sizeof(Applied));
 	HeapTuple	tuple = SearchSysCache1(AGGFNOID,
 										ObjectIdGetDatum(agg->aggfnoid));
 	Form_pg_aggregate form;
-	Oid			argtype = agg->argtype;
+	Oid		   *argtypes = agg->argtypes;
 	Oid			transtype;
 	Expr	   *expr;
 	Datum		literal;
+	int			i;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for aggregate %u", agg->aggfnoid);
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
 	transtype = resolve_aggregate_transtype(agg->aggfnoid, form->aggtranstype,
-											&argtype, 1);
+											argtypes, agg->nargs);
 	get_typlenbyval(transtype, &applied->translen, &applied->transbyval);
 	applied->collation = collation;
-	applied->type = weir_distinct_type(argtype, collation);
+	applied->type = weir_distinct_type(argtypes[0], collation);
+	applied->call = agg;
 	applied->is_count = agg->aggfnoid == F_COUNT_ANY;
+	for (i = 1; i < agg->nargs; i++)
+		applied->has_null_arg |= agg->args[i].isnull;
 
 	fmgr_info(form->aggtransfn, &applied->transfn);
-	build_aggregate_transfn_expr(&argtype, 1, 0, false, transtype,
+	build_aggregate_transfn_expr(argtypes, agg->nargs, 0, false, transtype,
 								 applied->collation, form->aggtransfn,
 								 InvalidOid, &expr, NULL);
 	fmgr_info_set_expr((Node *) expr, &applied->transfn);
 	if (OidIsValid(form->aggfinalfn))
 	{
-		applied->final_nargs = form->aggfinalextra ? 2 : 1;
+		applied->final_nargs = form->aggfinalextra ? agg->nargs + 1 : 1;
 		fmgr_info(form->aggfinalfn, &applied->finalfn);
-		build_aggregate_finalfn_expr(&argtype, applied->final_nargs, transtype,
+		build_aggregate_finalfn_expr(argtypes, applied->final_nargs, transtype,
 									 resulttype, applied->collation,
 									 form->aggfinalfn, &expr);
 		fmgr_info_set_expr((Node *) expr, &applied->finalfn);
@@ -124,13 +136,13 @@ static void
 advance(Applied *applied, NullableDatum *state, bool *has_state, Datum value,
 		bool isnull)
 {
-	LOCAL_FCINFO(call, 2);
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
 	MemoryContext old;
 	Datum		result;
 
 	if (applied->transfn.fn_strict)
 	{
-		if (isnull)
+		if (isnull || applied->has_null_arg)
 			return;
 		if (!*has_state)
 		{
@@ -146,11 +158,14 @@ advance(Applied *applied, NullableDatum *state, bool *has_state, Datum value,
 		if (state->isnull)
 			return;
 	}
-	InitFunctionCallInfoData(*call, &applied->transfn, 2, applied->collation,
+	InitFunctionCallInfoData(*call, &applied->transfn,
+							 applied->call->nargs + 1, applied->collation,
 							 (Node *) applied->aggstate, NULL);
 	call->args[0] = *state;
 	call->args[1].value = value;
 	call->args[1].isnull = isnull;
+	for (int i = 1; i < applied->call->nargs; i++)
+		call->args[i + 1] = applied->call->args[i];
 	old = MemoryContextSwitchTo(applied->econtext->ecxt_per_tuple_memory);
 	result = FunctionCallInvoke(call);
 	MemoryContextSwitchTo(old);
@@ -162,8 +177,9 @@ advance(Applied *applied, NullableDatum *state, bool *has_state, Datum value,
 static Datum
 finish(Applied *applied, NullableDatum *state, bool *isnull)
 {
-	LOCAL_FCINFO(call, 2);
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS + 1);
 	Datum		result;
+	int			i;
 
 	if (!OidIsValid(applied->finalfn.fn_oid))
 	{
@@ -180,8 +196,11 @@ finish(Applied *applied, NullableDatum *state, bool *isnull)
 							 applied->collation, (Node *) applied->aggstate,
 							 NULL);
 	call->args[0] = *state;
-	call->args[1].value = (Datum) 0;
-	call->args[1].isnull = true;
+	for (i = 1; i < applied->final_nargs; i++)
+	{
+		call->args[i].value = (Datum) 0;
+		call->args[i].isnull = true;
+	}
 	result = FunctionCallInvoke(call);
 	*isnull = call->isnull;
 	return result;
@@ -262,20 +281,38 @@ weir__distinct_apply(PG_FUNCTION_ARGS)
 
 /* ---------- expressions ---------- */
 
+Const *
+weir_distinct_constant(const Aggref *aggref, int number)
+{
+	TargetEntry *arg = list_nth_node(TargetEntry, aggref->args, number);
+	Node	   *value = eval_const_expressions(NULL, (Node *) arg->expr);
+
+	return IsA(value, Const) ? (Const *) value : NULL;
+}
+
 /* The expression must not outlive the current memory context. */
 Expr *
 weir_distinct_apply(const Aggref *aggref, Expr *set)
 {
 	Oid			argtypes[3] = {BYTEAOID, INTERNALOID, ANYELEMENTOID};
-	DistinctCall *call = palloc(sizeof(DistinctCall));
+	DistinctCall *call = palloc0(sizeof(DistinctCall));
 	Const	   *pointer;
 	Oid			funcid;
+	int			i;
 
 	funcid = LookupFuncName(list_make2(makeString(WEIR_SCHEMA),
 									   makeString(pstrdup("_distinct_apply"))),
 							3, argtypes, false);
 	call->aggfnoid = aggref->aggfnoid;
-	call->argtype = linitial_oid(aggref->aggargtypes);
+	call->nargs = get_aggregate_argtypes(unconstify(Aggref *, aggref),
+										 call->argtypes);
+	for (i = 1; i < call->nargs; i++)
+	{
+		Const	   *arg = weir_distinct_constant(aggref, i);
+
+		call->args[i].value = arg->constvalue;
+		call->args[i].isnull = arg->constisnull;
+	}
 	pointer = makeConst(INTERNALOID, -1, InvalidOid, sizeof(Datum),
 						PointerGetDatum(call), false, true);
 	return (Expr *) makeFuncExpr(funcid, aggref->aggtype,

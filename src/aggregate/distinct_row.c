@@ -63,8 +63,7 @@ weir_distinct_row(Aggref *aggref)
 	FuncExpr   *array;
 	ListCell   *lc;
 
-	if (list_length(aggref->args) != 1 ||
-		linitial_oid(aggref->aggargtypes) != RECORDOID)
+	if (linitial_oid(aggref->aggargtypes) != RECORDOID)
 		return aggref;
 	row = (RowExpr *) linitial_node(TargetEntry, aggref->args)->expr;
 	if (aggref->aggfnoid != F_COUNT_ANY || !IsA(row, RowExpr))
