@@ -198,7 +198,7 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
 			DatumGetTimestampTz(values[Anum_next_retry - 1]);
 	}
-	else if (!OidIsValid(weir_runs_relid(agg->id)))
+	else if (agg->parent_id != 0 && !OidIsValid(weir_runs_relid(agg->id)))
 		agg->parent_until = DT_NOBEGIN; /* restored without its state */
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -42,6 +42,7 @@
 #include "aggregate/closing.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
+#include "aggregate/maintain.h"
 #include "aggregate/parent.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
@@ -193,7 +194,7 @@ lock_and_read(int32 id, WeirAggregate *agg)
 {
 	return weir_aggregate_read(id, NULL, agg) &&
 		weir_aggregate_lock(agg->open, false) &&
-		weir_aggregate_read(id, NULL, agg) && agg->is_ready;
+		weir_aggregate_read(id, NULL, agg);
 }
 
 /* It could not take that step: it stays where it was, and is tried again. */
@@ -217,8 +218,12 @@ follow(void *arg)
 	Step	   *step = (Step *) arg;
 	WeirAggregate agg;
 
-	if (lock_and_read(step->id, &agg) && TIMESTAMP_IS_NOEND(agg.parent_until))
+	if (!lock_and_read(step->id, &agg) || !TIMESTAMP_IS_NOEND(agg.parent_until))
+		return;
+	if (agg.is_ready)
 		take_rows(&agg, step);
+	else						/* restored, and not started yet */
+		weir_aggregate_set_parent_until(agg.id, step->after);
 }
 
 void
@@ -322,6 +327,11 @@ catch_up(void *arg)
 
 	if (!lock_and_read(step->id, &agg) || TIMESTAMP_IS_NOEND(agg.parent_until))
 		return;
+	if (!agg.is_ready)
+	{
+		weir_aggregate_start(&agg);
+		return;
+	}
 	plan_step(&agg, step);
 	if (step->until > step->after)
 		take_rows(&agg, step);
@@ -356,8 +366,8 @@ weir_cascade_catch_up(int32 stream_id)
 		ErrorData  *error;
 
 		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg) ||
-			agg.parent_id == 0 || !agg.is_ready ||
-			TIMESTAMP_IS_NOEND(agg.parent_until) || !may_run(&agg))
+			agg.parent_id == 0 || TIMESTAMP_IS_NOEND(agg.parent_until) ||
+			!may_run(&agg))
 			continue;
 		done = true;
 		step.id = agg.id;

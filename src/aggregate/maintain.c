@@ -275,7 +275,8 @@ weir_aggregate_start(WeirAggregate *agg)
 	{
 		weir_runs_create(agg->id, agg->parent_id != 0 ? is_trimmed(agg->parent_id) :
 						 is_queue(agg->stream_id));
-		weir_aggregate_set_parent_until(agg->id, agg->parent_until);
+		if (agg->parent_id != 0)
+			weir_aggregate_set_parent_until(agg->id, agg->parent_until);
 	}
 	agg->cursor_id = agg->parent_id != 0 ? 0 :
 		weir_cursor_create(agg->stream_id, true);

@@ -161,6 +161,9 @@ foreach my $kind ('plain', 'parallel')
 	{
 		$fresh->safe_psql('app', "SELECT weir.resume('app.$stream')");
 		is($fresh->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$kind, $stream: wakes up");
+		is($fresh->safe_psql('app', "SELECT count(*) FROM weir.stat_aggregates
+				WHERE aggregate::text LIKE 'app.${stream}_%' AND (in_history OR status <> 'active')"), '0',
+			"$kind, $stream: started");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_hourly", hourly(23000),
 			"$kind, $stream: the live view, as restored");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(23000),
