@@ -24,6 +24,9 @@ SELECT weir.create_continuous_aggregate('per_minute', $$
 	SELECT w.window_start, w.window_end, e.key, count(*) AS n, sum(e.amount) AS total
 	FROM events e, weir.tumble(e.ts, '1 minute') w
 	GROUP BY w.window_start, w.window_end, e.key $$);
+SELECT weir.create_continuous_aggregate('per_five', $$
+	SELECT w.window_start, w.window_end, sum(m.n) AS n, sum(m.total) AS total
+	FROM per_minute m, weir.tumble(m.window_start, '5 minutes') w GROUP BY w.window_start, w.window_end $$);
 SELECT weir.create_continuous_aggregate('ever', $$
 	SELECT key, count(*) AS n, avg(amount) AS mean FROM events GROUP BY key $$);
 SQL
@@ -51,15 +54,25 @@ SQL
 }
 
 my $minutes = <<'SQL';
-SELECT w.window_start, w.window_end, l.key, count(*), sum(l.amount)
+SELECT w.window_start, w.window_end, l.key, count(*) AS n, sum(l.amount) AS total
 FROM ledger l, weir.tumble(l.ts, '1 minute') w GROUP BY 1, 2, 3
 SQL
+sub five
+{
+	my ($per_minute) = @_;
+
+	return <<SQL;
+SELECT w.window_start, w.window_end, sum(m.n), sum(m.total)
+FROM ($per_minute) m, weir.tumble(m.window_start, '5 minutes') w GROUP BY 1, 2
+SQL
+}
 my $ever = 'SELECT key, count(*), avg(amount) FROM ledger GROUP BY key';
 
 add_rows($primary, 5000);
 is($primary->safe_psql('postgres', "SELECT weir.wait('events')"), 't', 'consumed on the primary');
 $primary->wait_for_catchup($standby);
 same_rows($standby, 'postgres', 'SELECT * FROM per_minute', $minutes, 'windows on the standby');
+same_rows($standby, 'postgres', 'SELECT * FROM per_five', five($minutes), 'windows over windows on the standby');
 same_rows($standby, 'postgres', 'SELECT * FROM ever', $ever, 'running aggregate on the standby');
 
 # With rows that are not consumed yet: the live view of the standby has them.
@@ -67,6 +80,7 @@ $primary->safe_psql('postgres', "SELECT weir.pause('events')");
 add_rows($primary, 3000);
 $primary->wait_for_catchup($standby);
 same_rows($standby, 'postgres', 'SELECT * FROM ever', $ever, 'rows not consumed yet, on the standby');
+same_rows($standby, 'postgres', 'SELECT * FROM per_five', five($minutes), 'rows not consumed yet, windows over windows');
 $primary->safe_psql('postgres', "SELECT weir.resume('events')");
 
 # Writers at work while the standby takes over. What had reached it counts.
@@ -106,6 +120,7 @@ ok($standby->poll_query_until('postgres',
 		"SELECT count(*) = (SELECT count(*) FROM ($minutes) x) FROM per_minute_closed"),
 	'every window closes');
 same_rows($standby, 'postgres', 'SELECT * FROM per_minute_closed', $minutes, 'closed after promotion');
+same_rows($standby, 'postgres', 'SELECT * FROM per_five_closed', five($minutes), 'windows over windows closed after promotion');
 
 $standby->stop;
 done_testing();
