@@ -110,6 +110,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/stat.o
 
 OBJS_WORKER = \
+	src/worker/giveway.o \
 	src/worker/worker.o \
 	src/worker/housekeeping.o \
 	src/worker/launcher.o \

@@ -783,6 +783,13 @@ weir_batch_set_breather(void (*breathe) (void))
 }
 
 void
+weir_batch_breathe(void)
+{
+	if (breather)
+		breather();
+}
+
+void
 weir_batch_init(void)
 {
 	DefineCustomIntVariable("weir.tick_rows",

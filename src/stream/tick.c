@@ -230,6 +230,7 @@ consume(TickState *state)
 	WeirBatch  *batch = state->tick.batch;
 	WeirCursor *after = &batch->after;
 
+	weir_batch_breathe();
 	WEIR_DEBUG_POINT("tick_batch");
 	if (consumer)
 		consumer->consume(&state->tick);
