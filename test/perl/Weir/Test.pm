@@ -26,7 +26,7 @@ use Test::More;
 
 our @EXPORT = qw(
   weir_node worker_pids wait_for_worker wait_for_no_worker wait_for_server
-  same_rows timed_ok crash_and_start run_children
+  same_rows timed_ok crash_and_start kill_process run_children
 );
 
 # What a worker shows as its type in pg_stat_activity.
@@ -126,6 +126,25 @@ sub timed_ok
 	$code->();
 	my $elapsed = time - $start;
 	return ok($elapsed < $bound, sprintf('%s (%.2f s)', $name, $elapsed));
+}
+
+# kill_process(NODE, PID): kills one process of the server, which makes it restart
+# itself, and waits until it has; returns 0 if the process had just ended by itself.
+#
+# The postmaster deals with a death before it accepts a connection, so that what
+# it has to say of it is in its log once somebody has tried to connect.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+
+	kill('KILL', $pid) or return 0;
+	usleep(10_000) while kill(0, $pid);
+	$node->psql('postgres', 'SELECT true');
+	return 0 unless slurp_file($node->logfile, $offset) =~ /terminated by signal 9/;
+	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+	wait_for_server($node);
+	return 1;
 }
 
 # Kills the postmaster and starts the server again, as an init system would: not
