@@ -213,6 +213,7 @@ REGRESS_STREAM = \
 	stream \
 	stream_errors \
 	stream_rewrite \
+	stream_rights \
 	stream_ddl
 
 REGRESS_AGGREGATE = \
