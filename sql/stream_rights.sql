@@ -67,6 +67,26 @@ SELECT weir.pause('ever');
 SELECT weir.create_continuous_aggregate('readers', 'SELECT count(*) AS n FROM events');
 SELECT * FROM readers;
 
+-- One who may read some of the columns has those of his late rows.
+RESET ROLE;
+CREATE TABLE partly (ts timestamptz NOT NULL, who text, secret text);
+ALTER TABLE partly OWNER TO regress_weir_owner;
+GRANT SELECT (ts, who) ON partly TO regress_weir_reader;
+SELECT weir.create_stream('partly', 'ts');
+SET ROLE regress_weir_reader;
+SELECT weir.create_continuous_aggregate('partial', 'SELECT w.window_end, p.who, count(*) AS n
+	FROM partly p, weir.tumble(p.ts, ''1 hour'') w GROUP BY w.window_end, p.who');
+RESET ROLE;
+INSERT INTO partly VALUES ('2024-01-02', 'on time', 'secret');
+CALL weir.drain('partly');
+CALL weir.drain('partly');
+INSERT INTO partly VALUES ('2024-01-01', 'late', 'secret');
+CALL weir.drain('partly');
+SET ROLE regress_weir_reader;
+SELECT aggregate, row - 'ts' AS row FROM weir.late_rows;
+RESET ROLE;
+DROP TABLE partly CASCADE;
+
 -- Others see that there is a stream, as they see that there is a table.
 SET ROLE regress_weir_nobody;
 SELECT weir.wait('events');
