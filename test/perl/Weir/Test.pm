@@ -18,6 +18,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use Time::HiRes qw(time usleep);
 
 use PostgreSQL::Test::Cluster;
@@ -79,12 +80,33 @@ sub wait_for_no_worker
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE $WORKER AND datname = '$db'");
 }
 
+# Does the server take a connection? Unlike psql of PostgreSQL::Test::Cluster this
+# may find the server in the middle of a crash: the statement is not written to a
+# program that has gone.
+sub server_answers
+{
+	my ($node) = @_;
+
+	return IPC::Run::run(
+		[
+			$node->installed_command('psql'), '-XqAt', '-d', $node->connstr('postgres'),
+			'-c', 'SELECT true'
+		],
+		'>', \my $stdout, '2>', \my $stderr);
+}
+
 # The server restarts itself after one of its processes was killed.
 sub wait_for_server
 {
 	my ($node) = @_;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	return $node->poll_query_until('postgres', 'SELECT true');
+	until (server_answers($node))
+	{
+		BAIL_OUT('the server does not come back') if time > $until;
+		usleep(20_000);
+	}
+	return 1;
 }
 
 # same_rows(NODE, DB, QUERY, QUERY, NAME [, MAY_BE_EMPTY]): both queries give
@@ -140,7 +162,7 @@ sub kill_process
 
 	kill('KILL', $pid) or return 0;
 	usleep(10_000) while kill(0, $pid);
-	$node->psql('postgres', 'SELECT true');
+	server_answers($node);
 	return 0 unless slurp_file($node->logfile, $offset) =~ /terminated by signal 9/;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
 	wait_for_server($node);
