@@ -243,12 +243,26 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable
-ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+
+# These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
+# that was built so.
+ISOLATION_DEBUG = \
+	debug_tick \
+	debug_history \
+	debug_rotation \
+	debug_reader
+ifdef WEIR_DEBUG
+ISOLATION += $(ISOLATION_DEBUG)
+endif
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --temp-config=$(srcdir)/test/isolation.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
 
 PG_CPPFLAGS = -I$(srcdir)/src
+ifdef WEIR_DEBUG
+PG_CPPFLAGS += -DWEIR_DEBUG
+endif
 EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
