@@ -182,6 +182,10 @@ SQL_FILES = \
 
 DATA_built = weir--$(EXTVERSION).sql
 
+# Scripts of released versions, as they were released, and those that lead from
+# one version to the next: upgrade/weir--X.sql, upgrade/weir--X--Y.sql.
+DATA =
+
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
 	widerow_io \
