@@ -218,6 +218,7 @@ REGRESS_STREAM = \
 	stream_errors \
 	stream_rewrite \
 	stream_rights \
+	stream_owner \
 	stream_ddl
 
 REGRESS_AGGREGATE = \

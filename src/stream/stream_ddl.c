@@ -88,6 +88,23 @@ qualified_name(Oid relid)
 									  get_rel_name(relid));
 }
 
+/* The trigger that refuses UPDATE, whatever its name is by now; or NULL. */
+static Trigger *
+refusing_trigger(Relation rel)
+{
+	TriggerDesc *desc = rel->trigdesc;
+
+	for (int i = 0; desc && i < desc->numtriggers; i++)
+	{
+		char	   *name = get_func_name(desc->triggers[i].tgfoid);
+
+		if (name && strcmp(name, "_refuse_update") == 0 &&
+			get_func_namespace(desc->triggers[i].tgfoid) == weir_schema_oid())
+			return &desc->triggers[i];
+	}
+	return NULL;
+}
+
 /*
  * Lock a table and its partitions, all or none of them, without waiting; the
  * table first, so that no partition comes or goes afterwards.
@@ -614,6 +631,19 @@ forget_stream(int32 stream_id)
 	CommandCounterIncrement();
 }
 
+static void
+drop_trigger(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Trigger    *trigger = refusing_trigger(rel);
+	char	   *name = trigger ? pstrdup(trigger->tgname) : NULL;
+
+	table_close(rel, NoLock);
+	if (name)
+		weir_execute("DROP TRIGGER %s ON %s", quote_identifier(name),
+					 qualified_name(relid));
+}
+
 Datum
 weir_drop_stream(PG_FUNCTION_ARGS)
 {
@@ -659,8 +689,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 		forget_stream(stream.stream_id);
 		if (OidIsValid(index))
 			weir_execute("DROP INDEX %s", qualified_name(index));
-		weir_execute("DROP TRIGGER IF EXISTS %s ON %s", TRIGGER_NAME,
-					 qualified_name(stream.relid));
+		drop_trigger(stream.relid);
 	}
 	PG_FINALLY();
 	{
@@ -700,17 +729,6 @@ refuse_drop(const char *table)
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 			 errmsg("cannot drop what makes table \"%s\" a stream", table),
 			 errhint("Use weir.drop_stream to make it a plain table again.")));
-}
-
-static bool
-has_refusing_trigger(Relation rel)
-{
-	TriggerDesc *desc = rel->trigdesc;
-
-	for (int i = 0; desc && i < desc->numtriggers; i++)
-		if (strcmp(desc->triggers[i].tgname, TRIGGER_NAME) == 0)
-			return true;
-	return false;
 }
 
 /*
@@ -775,7 +793,7 @@ weir_stream_dropped(PG_FUNCTION_ARGS)
 			continue;
 		}
 		if (!OidIsValid(weir_stream_capture_index(rel, &attno, &valid)) ||
-			!has_refusing_trigger(rel) || !has_source(relid, stream_id))
+			refusing_trigger(rel) == NULL || !has_source(relid, stream_id))
 			refuse_drop(RelationGetRelationName(rel));
 		RelationClose(rel);
 	}
@@ -871,6 +889,54 @@ follow_renaming(RenameStmt *statement)
 	table_close(catalog, RowExclusiveLock);
 }
 
+static bool
+changes_triggers(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_EnableTrig:
+			case AT_EnableReplicaTrig:
+			case AT_EnableTrigAll:
+			case AT_EnableTrigUser:
+			case AT_DisableTrig:
+			case AT_DisableTrigAll:
+			case AT_DisableTrigUser:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
+/*
+ * After something has been done to triggers: the one that refuses UPDATE is
+ * ALWAYS on.  pg_restore --disable-triggers switches all off and on again, so
+ * that this is not refused.
+ */
+static void
+keep_trigger(Oid relid)
+{
+	Relation	rel;
+	Trigger    *trigger;
+	char	   *name = NULL;
+
+	if (!OidIsValid(relid) || weir_stream_of_leaf(relid) == 0)
+		return;
+	rel = table_open(relid, AccessShareLock);
+	trigger = refusing_trigger(rel);
+	if (trigger && trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+		name = pstrdup(trigger->tgname);
+	table_close(rel, NoLock);
+	if (name)
+		weir_execute("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
+					 qualified_name(relid), quote_identifier(name));
+}
+
 /*
  * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
  * another.
@@ -892,6 +958,10 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 	{
 		foreach(lc, moved_tables())
 			weir_rewrite_moved(lfirst_oid(lc));
+		if (IsA(data->parsetree, AlterTableStmt) &&
+			changes_triggers((AlterTableStmt *) data->parsetree))
+			keep_trigger(RangeVarGetRelid(((AlterTableStmt *) data->parsetree)->relation,
+										  NoLock, true));
 	}
 	PG_RETURN_NULL();
 }
