@@ -38,6 +38,7 @@
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -368,6 +369,30 @@ enroll(int32 unused)
 }
 
 static void
+set_milliseconds(const char *name, int ms)
+{
+	char		value[16];
+
+	snprintf(value, sizeof(value), "%d", ms);
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * A user's command that waits for us looks for deadlocks after deadlock_timeout.
+ * By then we must have given up what we wait for ourselves, if we began to wait
+ * before him; and if he did, found the deadlock: so it is our task that fails,
+ * which is repeated.
+ */
+static void
+set_patience(void)
+{
+	int			others = DeadlockTimeout;
+
+	set_milliseconds("lock_timeout", Max(others * 9 / 10, 1));
+	set_milliseconds("deadlock_timeout", Max(others / 10, 1));
+}
+
+static void
 set_options(void)
 {
 	static const char *const options[][2] = {
@@ -377,7 +402,6 @@ set_options(void)
 		{"default_transaction_deferrable", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "2000"},	/* others' streams must not wait */
 		{"jit", "off"},
 		WEIR_NO_TRANSACTION_TIMEOUT
 	};
@@ -458,6 +482,7 @@ weir_worker_main(Datum database)
 	task_context = AllocSetContextCreate(TopMemoryContext, "weir task",
 										 ALLOCSET_DEFAULT_SIZES);
 	set_options();
+	set_patience();
 	become_the_one();
 	weir_batch_set_breather(weir_giveway_watch);
 	if (!weir_worker_run_task(enroll, 0, "weir: starting", &failed))

@@ -87,6 +87,27 @@ foreach my $what (sort keys %sinks)
 		sub { $node->safe_psql('postgres', "DROP DATABASE $db") });
 }
 
+# --- In a deadlock with the worker it is the worker that gives way
+
+$node->safe_psql('postgres', 'CREATE DATABASE deadlock TEMPLATE origin');
+my $user = $node->background_psql('deadlock');
+foreach my $try (1 .. 3)
+{
+	$user->query_safe('BEGIN; LOCK TABLE hourly_closed IN ACCESS EXCLUSIVE MODE');
+	$node->safe_psql('deadlock', "INSERT INTO events VALUES ('2024-01-0${try} 00:30Z', 1), ('2024-01-0${try} 05:00Z', 2)");
+	ok($node->poll_query_until('deadlock', <<'SQL'), "try $try: the worker waits for the user");
+SELECT count(*) = 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE a.backend_type LIKE 'weir%' AND NOT l.granted AND l.relation = 'hourly_closed'::regclass
+SQL
+	# which waits for the tick to end
+	$user->query_safe("SELECT weir.alter_stream('events', max_out_of_orderness => '$try minutes')");
+	$user->query_safe('COMMIT');
+	is($node->safe_psql('deadlock', "SELECT weir.wait('events', '3 minutes')"), 't', "try $try: and goes on later");
+}
+$user->quit;
+is($node->safe_psql('deadlock', 'SELECT count(*), sum(n) FROM hourly_closed'), '5|5', 'what it had to do is done')
+  or diag($node->safe_psql('deadlock', 'SELECT * FROM hourly'));
+
 # --- DROP DATABASE that fails: the worker gave way in vain, and is back
 
 $node->safe_psql('origin', "INSERT INTO events VALUES ('2024-01-01', 1)");
