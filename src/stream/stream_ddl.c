@@ -75,6 +75,7 @@ PG_FUNCTION_INFO_V1(weir_alter_stream);
 PG_FUNCTION_INFO_V1(weir_drop_stream);
 PG_FUNCTION_INFO_V1(weir_refuse_update);
 PG_FUNCTION_INFO_V1(weir_stream_dropped);
+PG_FUNCTION_INFO_V1(weir_stream_altering);
 PG_FUNCTION_INFO_V1(weir_stream_altered);
 PG_FUNCTION_INFO_V1(weir_index_drop);
 
@@ -937,6 +938,82 @@ keep_trigger(Oid relid)
 					 qualified_name(relid), quote_identifier(name));
 }
 
+static bool
+attaches(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AttachPartition)
+			return true;
+	return false;
+}
+
+/* A partition that cannot be captured is none of a stream's. */
+static void
+check_partitions(Oid relid)
+{
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || weir_stream_of_leaf(relid) == 0)
+		return;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot make foreign table \"%s\" a partition of stream \"%s\"",
+							get_rel_name(lfirst_oid(lc)), get_rel_name(relid)),
+					 errdetail("Rows that are inserted into a foreign table cannot be captured.")));
+}
+
+/*
+ * The first rows are read partition by partition; one that left meanwhile would
+ * take those along that have not been read.
+ */
+static void
+check_detach(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		Oid			relid;
+		int32		stream_id;
+		ListCell   *cell;
+
+		if (((AlterTableCmd *) lfirst(lc))->subtype != AT_DetachPartition)
+			continue;
+		relid = RangeVarGetRelid(statement->relation, NoLock, true);
+		if (!OidIsValid(relid) || (stream_id = weir_stream_of_leaf(relid)) == 0)
+			continue;
+		foreach(cell, weir_cursor_list(stream_id))
+			if (((WeirCursor *) lfirst(cell))->in_history)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("cannot detach a partition of stream \"%s\" now",
+								get_rel_name(relid)),
+						 errdetail("The rows that were there before the stream, or before an aggregate, are being read."),
+						 errhint("Resume what is paused, run CALL weir.drain('%s'), and try again.",
+								 get_rel_name(relid))));
+	}
+}
+
+/* Before ALTER TABLE: with CONCURRENTLY it is too late afterwards. */
+Datum
+weir_stream_altering(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	data = (EventTriggerData *) fcinfo->context;
+	if (IsA(data->parsetree, AlterTableStmt))
+		check_detach((AlterTableStmt *) data->parsetree);
+	PG_RETURN_NULL();
+}
+
 /*
  * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
  * another.
@@ -954,14 +1031,25 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 	data = (EventTriggerData *) fcinfo->context;
 	if (IsA(data->parsetree, RenameStmt))
 		follow_renaming((RenameStmt *) data->parsetree);
+	else if (IsA(data->parsetree, CreateForeignTableStmt))
+	{
+		foreach(lc, ((CreateForeignTableStmt *) data->parsetree)->base.inhRelations)
+			check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
+	}
 	else
 	{
 		foreach(lc, moved_tables())
 			weir_rewrite_moved(lfirst_oid(lc));
-		if (IsA(data->parsetree, AlterTableStmt) &&
-			changes_triggers((AlterTableStmt *) data->parsetree))
-			keep_trigger(RangeVarGetRelid(((AlterTableStmt *) data->parsetree)->relation,
-										  NoLock, true));
+		if (IsA(data->parsetree, AlterTableStmt))
+		{
+			AlterTableStmt *statement = (AlterTableStmt *) data->parsetree;
+			Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
+
+			if (changes_triggers(statement))
+				keep_trigger(relid);
+			if (attaches(statement))
+				check_partitions(relid);
+		}
 	}
 	PG_RETURN_NULL();
 }

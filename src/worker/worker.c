@@ -71,6 +71,12 @@
 #define ROTATE_INTERVAL_MS	500
 #define RETAIN_INTERVAL_MS	5000
 
+/*
+ * Without an index on the event time retention reads the whole table to find
+ * what is too old: it rests so many times longer than it worked.
+ */
+#define RETAIN_REST			20
+
 /* after errors */
 #define MIN_BACKOFF_MS		500
 #define MAX_BACKOFF_MS		60000
@@ -84,6 +90,7 @@ typedef struct StreamState
 	WeirBackoff backoff;
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
+	int			retain_rest_ms;
 } StreamState;
 
 static HTAB *stream_states = NULL;
@@ -273,6 +280,26 @@ weir_worker_is_due(TimestampTz *last, int interval_ms)
 	return true;
 }
 
+/* Delete some of what is too old, if that is due; in the next round, more. */
+static void
+retain(StreamState *state, bool *failed)
+{
+	TimestampTz start;
+	bool		more;
+
+	if (!weir_worker_is_due(&state->retained_at,
+							Max(RETAIN_INTERVAL_MS, state->retain_rest_ms)))
+		return;
+	start = state->retained_at;
+	more = weir_worker_run_task(weir_tick_retain, state->stream_id,
+								"weir: deleting consumed rows", failed);
+	state->retain_rest_ms = more ? 0 :
+		(int) Min(TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()) * RETAIN_REST,
+				  INT_MAX);
+	if (more)
+		state->retained_at = 0;
+}
+
 /*
  * One tick of each cursor of a stream, and its housekeeping.  True if there
  * may be more to do at once.
@@ -300,9 +327,8 @@ serve_stream(int32 stream_id)
 	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
 		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
 		state->rotated_at = 0;
-	if (!failed && weir_worker_is_due(&state->retained_at, RETAIN_INTERVAL_MS) &&
-		weir_worker_run_task(weir_tick_retain, stream_id, "weir: deleting consumed rows", &failed))
-		state->retained_at = 0;
+	if (!failed)
+		retain(state, &failed);
 
 	weir_backoff_note(&state->backoff, failed);
 	return more;
