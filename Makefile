@@ -218,6 +218,7 @@ REGRESS_STREAM = \
 	stream \
 	stream_errors \
 	stream_rewrite \
+	stream_rows \
 	stream_rights \
 	stream_owner \
 	stream_ddl
