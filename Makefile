@@ -244,6 +244,7 @@ ISOLATION = \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
+	stream_waits \
 	log_slots \
 	queue_locked \
 	live_view \
