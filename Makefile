@@ -89,6 +89,7 @@ OBJS_STREAM = \
 	src/stream/retention.o \
 	src/stream/tick.o \
 	src/stream/drain.o \
+	src/stream/stream_guard.o \
 	src/stream/stream_ddl.o
 
 OBJS_AGGREGATE = \

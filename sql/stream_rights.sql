@@ -108,17 +108,23 @@ SELECT * FROM weir.late_rows;
 SET ROLE regress_weir_owner;
 SELECT id AS stream_id, '_log_' || id AS log FROM pg_class, LATERAL substring(relname, '^_log_(\d+)_slot$') id
 WHERE relnamespace = 'weir'::regnamespace AND id IS NOT NULL ORDER BY id::int DESC LIMIT 1 \gset
-\set log0 :log '_0'
-\set slot :log '_slot'
-INSERT INTO weir.:"log0" SELECT 1, 1, '1', now(), 1, 1, NULL, '';
-SELECT count(*) FROM weir.:"log0";
-TRUNCATE weir.:"log0";
-SELECT setval(('weir.' || :'slot')::regclass, 1);
+CREATE FUNCTION refusal(command text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE command;
+	RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE;
+END $$;
+SELECT command, refusal(format(command, :'log')) FROM unnest(ARRAY[
+	'INSERT INTO weir.%s_0 SELECT 1, 1, ''1'', now(), 1, 1, NULL, ''''',
+	'SELECT count(*) FROM weir.%s_0', 'TRUNCATE weir.%s_0', 'DROP TABLE weir.%s_0', 'LOCK TABLE weir.%s_0',
+	'ALTER TABLE weir.%s_0 ADD CHECK (rows > 1000)', 'CREATE INDEX ON weir.%s_0 (leaf)',
+	'SELECT setval(''weir.%s_slot'', 1)', 'SELECT nextval(''weir.%s_truncated'')']) command;
+DROP FUNCTION refusal(text);
 SELECT nextval('weir._worker_pid');
 UPDATE weir._cursor SET low = NULL;
 DELETE FROM weir._stream;
 INSERT INTO weir._superseded VALUES (1, 1, 1);
-DROP TABLE weir.:"log0";
 CREATE TABLE weir.mine ();
 CREATE TABLE plain (n int);
 CREATE TRIGGER forged BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION weir._refuse_update();
