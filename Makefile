@@ -45,6 +45,7 @@ OBJS_TYPES = \
 	src/types/gc_rule.o \
 	src/types/fold.o \
 	src/types/segment.o \
+	src/types/plain_row.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
 	src/types/rmw_rule.o

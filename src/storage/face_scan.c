@@ -357,6 +357,7 @@ start(ForeignScanState *node)
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
 										  weir_clock_usec());
+		weir_row_scan_expect_values(state->scan);
 		MemoryContextSwitchTo(old_context);
 	}
 	old_context = MemoryContextSwitchTo(state->keys_context);
@@ -537,6 +538,7 @@ acquire_sample(Relation rel, int elevel, HeapTuple *rows, int targrows,
 	double		seen = 0;
 	int			n = 0;
 
+	weir_row_scan_expect_values(scan);
 	reservoir_init_selection_state(&reservoir, targrows);
 	weir_row_scan_start(scan, &all, ForwardScanDirection);
 	while (weir_row_scan_next(scan))

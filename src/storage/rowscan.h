@@ -55,6 +55,12 @@ typedef bool (*WeirKeyTest) (void *arg, WeirRowKey key);
 extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
 									   void *arg);
 
+/*
+ * The caller will ask for the rows as values, or for their keys alone: lets
+ * rows at rest be made without a fold.
+ */
+extern void weir_row_scan_expect_values(WeirRowScan *scan);
+
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
 
@@ -69,7 +75,6 @@ extern bool weir_row_scan_next(WeirRowScan *scan);
 /* The row just read. */
 extern WeirRowKey weir_row_scan_key(const WeirRowScan *scan);
 extern uint32 weir_row_scan_ncells(const WeirRowScan *scan);
-extern const WeirStoredCell *weir_row_scan_stored(const WeirRowScan *scan);
 
 /* its cells as users see them, in order of family names */
 extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);

@@ -14,16 +14,6 @@
 
 #include "types/stored.h"
 
-bool
-weir_stored_cell_is_valid(const WeirStoredCell *cell)
-{
-	return cell->family != 0 &&
-		cell->qualifier_len <= WEIR_MAX_QUALIFIER_LEN &&
-		cell->value_len <= WEIR_MAX_VALUE_LEN &&
-		cell->op <= WEIR_OP_LAST &&
-		cell->ts >= 0;
-}
-
 char *
 weir_stored_cell_write(char *p, const WeirStoredCell *cell)
 {

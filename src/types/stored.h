@@ -151,8 +151,16 @@ weir_stored_cell_read(const char *p, const char *end, WeirStoredCell *cell)
 	return cell->value + cell->value_len;
 }
 
-/* a value that may stand in the fields of a stored cell */
-extern bool weir_stored_cell_is_valid(const WeirStoredCell *cell);
+/* Are the values of its fields such as may be in a stored cell? */
+static inline bool
+weir_stored_cell_is_valid(const WeirStoredCell *cell)
+{
+	return cell->family != 0 &&
+		cell->qualifier_len <= WEIR_MAX_QUALIFIER_LEN &&
+		cell->value_len <= WEIR_MAX_VALUE_LEN &&
+		cell->op <= WEIR_OP_LAST &&
+		cell->ts >= 0;
+}
 
 /* writes the cell at p and returns the position after it */
 extern char *weir_stored_cell_write(char *p, const WeirStoredCell *cell);
