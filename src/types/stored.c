@@ -27,25 +27,6 @@ weir_stored_cell_write(char *p, const WeirStoredCell *cell)
 	return p + cell->value_len;
 }
 
-int
-weir_stored_column_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
-{
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
-						  b->qualifier, b->qualifier_len);
-}
-
-int
-weir_stored_cell_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
-{
-	int			c = weir_stored_column_cmp(a, b);
-
-	if (c == 0 && a->ts != b->ts)
-		c = a->ts > b->ts ? -1 : 1;
-	return c;
-}
-
 /* The text form of the internal types: \x and hexadecimal digits. */
 void
 weir_hex_out(const char *bytes, Size len, char **result)

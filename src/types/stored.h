@@ -166,10 +166,24 @@ weir_stored_cell_is_valid(const WeirStoredCell *cell)
 extern char *weir_stored_cell_write(char *p, const WeirStoredCell *cell);
 
 /* the order of stored cells; column_cmp leaves out the timestamp */
-extern int	weir_stored_column_cmp(const WeirStoredCell *a,
-								   const WeirStoredCell *b);
-extern int	weir_stored_cell_cmp(const WeirStoredCell *a,
-								 const WeirStoredCell *b);
+static inline int
+weir_stored_column_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
+						  b->qualifier, b->qualifier_len);
+}
+
+static inline int
+weir_stored_cell_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	int			c = weir_stored_column_cmp(a, b);
+
+	if (c == 0 && a->ts != b->ts)
+		c = a->ts > b->ts ? -1 : 1;
+	return c;
+}
 
 /* for error messages and for input and output of the internal types */
 extern void weir_hex_out(const char *bytes, Size len, char **result);
