@@ -195,17 +195,15 @@ add_cells(FaceModify *state, Datum cells)
 {
 	MemoryContext old_context;
 	WeirRow    *row;
+	WeirRowReader reader;
+	WeirCell	cell;
 
 	old_context = MemoryContextSwitchTo(weir_fold_context(state->pending));
 	row = weir_row_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(cells)));
 	MemoryContextSwitchTo(old_context);
-	for (uint32 i = 0; i < weir_row_cell_count(row); i++)
-	{
-		WeirCell	cell;
-
-		weir_row_get_cell(row, i, &cell);
+	weir_row_reader_init(&reader, row);
+	while (weir_row_reader_next(&reader, &cell))
 		weir_builder_set_cell(state->pending, state->table, &cell);
-	}
 	state->pending_bytes += VARSIZE(row);
 }
 
