@@ -10,6 +10,8 @@
 
 #include "foreign/fdwapi.h"
 
+#include "storage/rowscan.h"
+
 /* columns of the face */
 #define Anum_face_row_key	1
 #define Anum_face_cells		2
@@ -42,6 +44,10 @@ extern List *weir_face_columns(PlannerInfo *root, RelOptInfo *rel);
 
 /* scanning, EXPLAIN, ANALYZE: face_scan.c */
 extern void weir_face_scan_init(FdwRoutine *routine);
+
+/* the row just read as values of the face, in the current memory context */
+extern void weir_face_store_row(WeirRowScan *scan, bool needs_cells,
+								Datum *values, bool *nulls, int natts);
 
 /* INSERT, COPY, DELETE, TRUNCATE: face_modify.c */
 extern void weir_face_modify_init(FdwRoutine *routine);

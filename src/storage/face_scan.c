@@ -346,6 +346,9 @@ start(ForeignScanState *node)
 	MemoryContext old_context;
 
 	state->is_started = true;
+	/* since the scan was begun its table may have got new indexes */
+	if (state->scan == NULL)
+		state->table = weir_wide_table_require(RelationGetRelid(node->ss.ss_currentRelation));
 	if (!evaluate_conditions(state, node->ss.ps.ps_ExprContext))
 	{
 		state->has_keys = true; /* none */
@@ -389,10 +392,9 @@ next_row(FaceScan *state)
 	return false;
 }
 
-/* The row as values of the face, in the current memory context. */
-static void
-store_row(WeirRowScan *scan, bool needs_cells, Datum *values, bool *nulls,
-		  int natts)
+void
+weir_face_store_row(WeirRowScan *scan, bool needs_cells, Datum *values,
+					bool *nulls, int natts)
 {
 	WeirRowKey	key = weir_row_scan_key(scan);
 
@@ -418,8 +420,8 @@ iterate(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!next_row(state))
 		return slot;
-	store_row(state->scan, state->needs_cells, slot->tts_values,
-			  slot->tts_isnull, slot->tts_tupleDescriptor->natts);
+	weir_face_store_row(state->scan, state->needs_cells, slot->tts_values,
+						slot->tts_isnull, slot->tts_tupleDescriptor->natts);
 	return ExecStoreVirtualTuple(slot);
 }
 
@@ -558,7 +560,7 @@ acquire_sample(Relation rel, int elevel, HeapTuple *rows, int targrows,
 		}
 		else
 			n++;
-		store_row(scan, true, values, nulls, desc->natts);
+		weir_face_store_row(scan, true, values, nulls, desc->natts);
 		rows[place] = heap_form_tuple(desc, values, nulls);
 	}
 	weir_row_scan_end(scan);

@@ -440,16 +440,22 @@ bounds_of_columns(const WeirColumnSet *columns,
 	}
 }
 
+static void
+first_segment_scankeys(ScanKey scankeys, Datum key)
+{
+	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
+				F_BYTEAEQ, key);
+	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
+				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
+}
+
 /* The first segment only, for what it says about the row. */
 static void
 look_at_first_segment(WeirRowScan *scan, Datum key)
 {
 	ScanKeyData scankeys[2];
 
-	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
-				F_BYTEAEQ, key);
-	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
-				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
+	first_segment_scankeys(scankeys, key);
 	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
 	if (weir_heap_scan_next(&scan->base, ForwardScanDirection))
 		note_first_segment(scan);
@@ -810,6 +816,24 @@ weir_key_range_intersect(WeirKeyRange *range, const WeirKeyRange *other)
 	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
 					   range->upper.bytes, range->upper.len);
 	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
+}
+
+int64
+weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)
+{
+	WeirHeapScan base;
+	ScanKeyData scankeys[2];
+	int64		hi = 0;
+
+	first_segment_scankeys(scankeys, PointerGetDatum(bytes_datum(key.bytes,
+																 key.len)));
+	weir_heap_scan_open(&base, table->base, table->base_index);
+	weir_heap_scan_start(&base, snapshot, scankeys, 2);
+	if (weir_heap_scan_next(&base, ForwardScanDirection) &&
+		!base.slot->tts_isnull[Anum_base_hi - 1])
+		hi = DatumGetInt64(base.slot->tts_values[Anum_base_hi - 1]);
+	weir_heap_scan_close(&base);
+	return hi;
 }
 
 void

@@ -82,6 +82,13 @@ extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);
 /* and as a value in the current memory context */
 extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
 
+/*
+ * The number up to which a row is folded, as the snapshot sees it: 0 if it is
+ * not.  All writes up to there are those of transactions that have ended.
+ */
+extern int64 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot,
+								   WeirRowKey key);
+
 /* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
 extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
 
