@@ -68,6 +68,7 @@ OBJS_STORAGE = \
 	src/storage/face_columns.o \
 	src/storage/face_plan.o \
 	src/storage/face_scan.o \
+	src/storage/face_analyze.o \
 	src/storage/face_modify.o \
 	src/storage/algebra.o \
 	src/storage/compact.o \
