@@ -45,6 +45,7 @@ OBJS_TYPES = \
 	src/types/gc_rule.o \
 	src/types/fold.o \
 	src/types/segment.o \
+	src/types/plain_row.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
 	src/types/rmw_rule.o
@@ -67,6 +68,7 @@ OBJS_STORAGE = \
 	src/storage/face_columns.o \
 	src/storage/face_plan.o \
 	src/storage/face_scan.o \
+	src/storage/face_analyze.o \
 	src/storage/face_modify.o \
 	src/storage/algebra.o \
 	src/storage/compact.o \
