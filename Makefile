@@ -47,6 +47,7 @@ OBJS_TYPES = \
 	src/types/segment.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
+	src/types/mutation_srf.o \
 	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
@@ -55,6 +56,9 @@ OBJS_STORAGE = \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
 	src/storage/catalog.o \
+	src/storage/changes.o \
+	src/storage/changes_read.o \
+	src/storage/changes_gc.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
@@ -88,7 +92,8 @@ OBJS_STREAM = \
 	src/stream/retention.o \
 	src/stream/tick.o \
 	src/stream/drain.o \
-	src/stream/stream_ddl.o
+	src/stream/stream_ddl.o \
+	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
@@ -140,6 +145,7 @@ SQL_TYPES = \
 SQL_STORAGE = \
 	src/storage/catalog.sql \
 	src/storage/face.sql \
+	src/storage/changes.sql \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
@@ -152,7 +158,8 @@ SQL_STORAGE = \
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
-	src/stream/drain.sql
+	src/stream/drain.sql \
+	src/stream/change_stream.sql
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \

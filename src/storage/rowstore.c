@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 
 #include "storage/authorized_view.h"
+#include "storage/changes.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -61,6 +62,8 @@ struct WeirWriter
 	Relation	index;			/* the only index, or NULL if there are more */
 	EState	   *estate;			/* if there are more */
 	ResultRelInfo *result_rel;
+	WeirChangeWriter *changes;	/* NULL: no change stream */
+	const char *change_kind;	/* what is recorded there */
 };
 
 /* ---- the heap of deltas ---- */
@@ -100,6 +103,9 @@ weir_writer_open(WeirWideTable *table)
 	else
 		open_other_indexes(writer);
 	list_free(indexes);
+	if (OidIsValid(table->changes))
+		writer->changes = weir_change_writer_open(table);
+	writer->change_kind = WEIR_CHANGE_USER;
 	return writer;
 }
 
@@ -114,8 +120,16 @@ weir_writer_close(WeirWriter *writer)
 		ExecCloseIndices(writer->result_rel);
 		FreeExecutorState(writer->estate);
 	}
+	if (writer->changes != NULL)
+		weir_change_writer_close(writer->changes);
 	table_close(writer->heap, NoLock);
 	pfree(writer);
+}
+
+void
+weir_writer_set_change_kind(WeirWriter *writer, const char *kind)
+{
+	writer->change_kind = kind;
 }
 
 int64
@@ -160,6 +174,9 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 		insert_into_other_indexes(writer, tuple);
 	heap_freetuple(tuple);
 	pfree(key_datum);
+	if (writer->changes != NULL)
+		weir_change_writer_put_delta(writer->changes, key, seq,
+									 writer->change_kind, delta);
 }
 
 void
