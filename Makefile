@@ -219,7 +219,8 @@ REGRESS_STREAM = \
 	stream \
 	stream_errors \
 	stream_rewrite \
-	stream_ddl
+	stream_ddl \
+	change_stream
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -247,7 +248,8 @@ ISOLATION = \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
-	wide_table_serializable
+	wide_table_serializable \
+	change_stream
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1

@@ -49,11 +49,12 @@
  * after its first write.  A transaction that does not write to the table can
  * hold back only what comes after a gap.  On a primary it is known who
  * writes: a taker of g holds a lock on the heap of changes from before it
- * takes g until it ends.  So before the scan those who hold such a lock are
- * looked up, and a gap is passed, too, if r.horizon precedes both all of
- * their ids and the id that was the next one before the lookup.  By the
- * latter g had been given out before the lookup, so T, if it was not among
- * those found, had ended by then and the scan sees what it put into the heap.
+ * takes g until it ends.  So before the scan, first the last number that was
+ * given out is noted, then those who hold such a lock are looked up.  A gap
+ * before r is passed, too, if r.seq is not greater than that number and all
+ * the holders' ids are not less than r.horizon: g had been given out when
+ * they were looked up, so T was not among them, had ended, and the scan sees
+ * what it put into the heap.
  *
  * SERIALIZABLE: the scan's snapshot is none that the server could track
  * reads for, so the whole heap is locked for reading.
@@ -92,6 +93,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/heapscan.h"
+#include "storage/sequence.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -107,7 +109,8 @@ typedef struct ChangeScan
 	WeirHeapScan scan;
 	Snapshot	snapshot;
 	FullTransactionId oldest;	/* in progress for the snapshot */
-	FullTransactionId oldest_writer;	/* of those that write to the table */
+	int64		noted_seq;		/* the last number given out, and after that */
+	FullTransactionId oldest_writer;	/* of those that wrote to the table */
 	int64		position;		/* every number up to here is settled */
 	ScanKeyData key;
 } ChangeScan;
@@ -154,12 +157,12 @@ xid_of(VirtualTransactionId vxid)
 
 /*
  * The oldest transaction that holds a lock on the heap as writers do.  One
- * that gets its id after this has it from ReadNextFullTransactionId on.
+ * that has no id yet has not taken a number either.
  */
 static FullTransactionId
 oldest_writer(Oid heap)
 {
-	FullTransactionId oldest = ReadNextFullTransactionId();
+	FullTransactionId oldest = FullTransactionIdFromU64(PG_UINT64_MAX);
 	LOCKTAG		tag;
 	VirtualTransactionId *holder;
 
@@ -224,14 +227,15 @@ predecessors_have_ended(const ChangeScan *s)
 											 s->oldest);
 }
 
-/* The same of those that may have written to the table. */
+/* Have those that can have written to the table, at least? */
 static bool
 writers_have_ended(const ChangeScan *s)
 {
 	Datum		d = s->scan.slot->tts_values[Anum_changes_horizon - 1];
 
-	return FullTransactionIdPrecedes(DatumGetFullTransactionId(d),
-									 s->oldest_writer);
+	return seq_of_record(s) <= s->noted_seq &&
+		FullTransactionIdPrecedesOrEquals(DatumGetFullTransactionId(d),
+										  s->oldest_writer);
 }
 
 /* Opens a scan of the records; the snapshot must live as long. */
@@ -244,8 +248,11 @@ begin_scan(ChangeScan *s, const WeirWideTable *table, Snapshot snapshot)
 	weir_heap_scan_open(&s->scan, table->changes, table->changes_index);
 	PredicateLockRelation(s->scan.heap, snapshot);
 	/* locks of writers are not known on a standby */
-	s->oldest_writer = RecoveryInProgress() ? s->oldest :
-		oldest_writer(table->changes);
+	if (!RecoveryInProgress())
+	{
+		s->noted_seq = weir_sequence_read(table->seq);
+		s->oldest_writer = oldest_writer(table->changes);
+	}
 }
 
 /* From the first record after a number, up to which everything is settled. */
