@@ -44,6 +44,7 @@
 
 #include "storage/authorized_view.h"
 #include "storage/changes.h"
+#include "storage/debug_point.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -190,6 +191,7 @@ weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
 		weir_row_touch_deltas(writer->table, key);
 	weir_barrier_acquire(face, hash, ShareLock);
 	seq = weir_writer_next_seq(writer);
+	WEIR_DEBUG_POINT("write_numbered");
 	weir_delta_set_time(delta, weir_clock_usec());
 	weir_writer_put_numbered(writer, key, seq, delta);
 	weir_barrier_release(face, hash, ShareLock);

@@ -153,6 +153,47 @@ sub is_complete
 my $here = reader();
 my $there = reader();
 
+# --- a number is taken, and its record is not there yet
+SKIP:
+{
+	skip 'not compiled with -DWEIR_DEBUG', 5
+	  if $node->safe_psql('postgres', "LOAD 'weir'; SELECT count(*) FROM pg_settings WHERE name = 'weir.debug_point'") eq '0';
+	my $locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = hashtext('write_numbered')::oid";
+
+	$node->safe_psql('postgres', 'CREATE TABLE go ()');
+	my ($holder) = run_children(sub {
+		$node->psql('postgres', <<'SQL');
+SELECT pg_advisory_lock(hashtext('write_numbered'));
+DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM go) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+SQL
+		return 0;
+	});
+	$node->poll_query_until('postgres', "$locks AND granted", '1');
+	my ($writer) = run_children(sub {
+		$node->psql('postgres', <<'SQL');
+SET weir.debug_point = 'write_numbered:wait';
+SELECT weir.mutate_row('w', 'smaller', weir.set_cell('f', 'q', 'v', '2020-01-01'));
+SQL
+		return 0;
+	});
+	ok($node->poll_query_until('postgres', "$locks AND NOT granted", '1'), 'a writer has taken a number');
+	$node->safe_psql('postgres', "SELECT weir.mutate_row('w', 'greater', weir.set_cell('f', 'q', 'v', '2020-01-01'))");
+	$node->wait_for_catchup($standby);
+	foreach my $on ($node, $standby)
+	{
+		is($on->safe_psql('postgres', "SELECT count(*) FROM weir.changes('w')"), '0',
+			$on->name . ': the greater one is not handed out');
+	}
+	$node->safe_psql('postgres', 'INSERT INTO go DEFAULT VALUES');
+	waitpid($_, 0) foreach $writer, $holder;
+	$node->wait_for_catchup($standby);
+	foreach my $on ($node, $standby)
+	{
+		is($on->safe_psql('postgres', "SELECT string_agg(encode(row_key, 'escape'), ' ' ORDER BY seq) FROM weir.changes('w')"),
+			'smaller greater', $on->name . ': then both are');
+	}
+}
+
 # --- readers at work with writers, on the primary and on the standby
 {
 	my @children = start_writers();
