@@ -190,6 +190,17 @@ END $$;
 SELECT count(*), min(cells) > 0 AS some, sum(surplus) AS surplus, sum(missing) AS missing FROM verdicts;
 SELECT * FROM verdicts WHERE surplus + missing > 0;
 SELECT kind, count(*) > 5 AS many FROM orig_changes GROUP BY 1 ORDER BY 1;
+-- an aggregate cell that was garbage, and was fed again when it was not any more
+SELECT weir.changes_position('orig') AS position \gset
+SELECT weir.mutate_row('orig', 'r0', weir.delete_from_family('n'), weir.add_to_cell('n', 'q', '2020-01-01', 5));
+SELECT weir.mutate_row('orig', 'r0', weir.add_to_cell('n', 'q', '2020-01-02', 1));
+SELECT weir.mutate_row('orig', 'r0', weir.delete_from_column('n', 'q', '2020-01-02'));
+SELECT weir.mutate_row('orig', 'r0', weir.add_to_cell('n', 'q', '2020-01-01', 3));
+SELECT weir.int8_value(weir.value(weir.read_row('orig', 'r0'), 'n', 'q'));
+SELECT * FROM weir.compact('orig');
+SELECT row_key, kind, changes FROM recorded('orig', :position) WHERE kind = 'gc';
+SELECT replay();
+SELECT weir.int8_value(weir.value(weir.read_row('copy', 'r0'), 'n', 'q'));
 
 -- many cells of garbage come in several records
 SELECT weir.changes_position('orig') AS position \gset
@@ -322,7 +333,10 @@ SELECT weir.enable_changes('owned');
 SELECT weir.add_family('owned', 'f');
 SELECT weir.mutate_row('owned', 'x', weir.set_cell('f', 'q', 'one', '2020-01-01'));
 SELECT count(*) FROM weir.changes('owned');
+SELECT weir.disable_changes('owned');
 RESET ROLE;
+SELECT weir.enable_changes('owned');
+SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'owned_changes';
 DROP OWNED BY weir_change_owner;
 DROP ROLE weir_change_owner, weir_change_reader;
 SELECT tbl FROM weir.change_streams;

@@ -396,8 +396,19 @@ weir_changes_link(Oid home, Oid changes)
 	recordDependencyOn(&heap, &face, DEPENDENCY_AUTO);
 }
 
+static Oid
+owner_of(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	return owner;
+}
+
+/* By whoever has the rights of the owner, for the owner. */
 static void
-create_heap(const char *name)
+create_heap(const char *name, Oid owner)
 {
 	weir_execute("CREATE TABLE %s (seq bigint PRIMARY KEY, row_key bytea,"
 				 " kind text NOT NULL, changes " WEIR_SCHEMA ".mutation[] NOT NULL,"
@@ -407,6 +418,9 @@ create_heap(const char *name)
 				 " BEFORE INSERT OR DELETE OR TRUNCATE ON %s"
 				 " FOR EACH STATEMENT EXECUTE FUNCTION "
 				 WEIR_SCHEMA "._refuse_change()", name);
+	if (owner != GetUserId())
+		weir_execute("ALTER TABLE %s OWNER TO %s", name,
+					 quote_identifier(GetUserNameFromId(owner, false)));
 }
 
 static void
@@ -435,7 +449,8 @@ weir_changes_create(const WeirWideTable *table)
 											 "changes", nspid, false);
 	Oid			changes;
 
-	create_heap(quote_qualified_identifier(get_namespace_name(nspid), relname));
+	create_heap(quote_qualified_identifier(get_namespace_name(nspid), relname),
+				owner_of(table->home));
 	changes = get_relname_relid(relname, nspid);
 	insert_change_stream(table, changes);
 	weir_changes_link(table->home, changes);
