@@ -16,6 +16,7 @@ SELECT weir.disable_changes('ct');
 SELECT weir.enable_changes('ct', '0');
 SELECT weir.enable_changes('ct', '-1 day');
 SELECT weir.enable_changes('ct', '1 month');
+INSERT INTO ct SELECT 'x', weir.widerow('f', 'q', weir.enable_changes('ct')::text, '2020-01-01') FROM generate_series(1, 2);
 SELECT weir.enable_changes('ct');
 SELECT weir.enable_changes('ct');
 SELECT tbl, changes, retention FROM weir.change_streams;

@@ -87,7 +87,8 @@ extern Datum weir_change_of_deleted_cell(const WeirWideTable *table,
 
 /*
  * Deletes the oldest records, those made before "limit", that are not needed,
- * at most max_rows of them; returns how many.  There is an active snapshot.
+ * at most max_rows of them; returns how many, none if somebody has locked the
+ * face.  There is an active snapshot.
  */
 typedef bool (*WeirChangeIsNeeded) (const ItemPointerData *tid,
 									TransactionId xmin, void *arg);

@@ -500,13 +500,20 @@ int
 weir_changes_trim(Oid face, TimestampTz limit, int max_rows,
 				  WeirChangeIsNeeded is_needed, void *arg)
 {
-	WeirWideTable *table = weir_wide_table_open(face, AccessShareLock, 0);
+	WeirWideTable *table;
 	Relation	heap;
 	Limits		limits;
 	ChangeScan	s;
 	int64		trimmed_to;
 	int			n = 0;
 
+	/*
+	 * The caller holds what others, who disable the change stream, take after
+	 * a lock on the face.
+	 */
+	if (!ConditionalLockRelationOid(face, ShareUpdateExclusiveLock))
+		return 0;
+	table = weir_wide_table_open(face, AccessShareLock, 0);
 	if (!OidIsValid(table->changes))
 		return 0;
 	heap = table_open(table->changes, RowExclusiveLock);

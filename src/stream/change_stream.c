@@ -17,7 +17,9 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
+#include "commands/tablecmds.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -45,6 +47,16 @@
 #define OUT_OF_ORDERNESS	"1 second"
 #define MAX_DRIFT			"1 hour"
 
+/* A statement of this session that has begun to write goes on as it began. */
+static void
+check_has_no_writer(const WeirWideTable *table)
+{
+	Relation	delta = table_open(table->delta, AccessShareLock);
+
+	CheckTableNotInUse(delta, "change the recording of");
+	table_close(delta, NoLock);
+}
+
 /* The wide table in argument 0, closed to writers, owned by the user. */
 static WeirWideTable *
 owned_table_argument(FunctionCallInfo fcinfo)
@@ -54,6 +66,7 @@ owned_table_argument(FunctionCallInfo fcinfo)
 
 	weir_check_owner(face);
 	weir_check_is_no_view(table);
+	check_has_no_writer(table);
 	return table;
 }
 
