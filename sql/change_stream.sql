@@ -61,6 +61,8 @@ SELECT mutation, family, qualifier, value, ts, ts_to FROM weir.mutations(ARRAY[w
     weir.add_to_cell('n', 'c', '2020-01-01', 5), weir.merge_to_cell('n', 'c', '2020-01-01', NULL), weir.delete_from_column('f', 'q'),
     weir.delete_from_column('f', 'q', '2020-01-01', '2020-01-02'), weir.delete_from_family('f'), weir.delete_from_row(), NULL]);
 SELECT count(*) FROM weir.mutations('{}');
+SELECT to_jsonb(ARRAY[weir.set_cell('f', 'q', '\xff'::bytea, '2020-01-01'), weir.delete_from_row()]);
+SELECT weir.set_cell('f', 'q', '"')::json ->> 3;
 
 -- garbage collection is told apart, and recorded once
 SELECT weir.changes_position('ct') AS position \gset

@@ -54,6 +54,8 @@ extern void weir_mutation_read(WeirMutation *mutation,
 /* The value of the type, allocated in the current memory context. */
 extern Datum weir_mutation_to_datum(const WeirMutation *mutation);
 
+extern Datum weir_mutation_out(PG_FUNCTION_ARGS);
+
 /* the name that the kind has in the text form */
 extern const char *weir_mutation_name(WeirMutationKind kind);
 

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * mutation_srf.c
- *	  A list of mutations as a set of SQL rows.
+ *	  Mutations as SQL rows, and as JSON.
  *
  * weir.mutations gives one row a mutation, in the order of the list.  What a
- * kind of mutation does not have is null.
+ * kind of mutation does not have is null.  The cast to json gives the text
+ * form, so that to_jsonb makes an array of arrays of a list.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,7 @@
 #include "weir.h"
 
 PG_FUNCTION_INFO_V1(weir_mutations);
+PG_FUNCTION_INFO_V1(weir__mutation_to_json);
 
 enum
 {
@@ -113,4 +115,13 @@ weir_mutations(PG_FUNCTION_ARGS)
 		put_mutation((ReturnSetInfo *) fcinfo->resultinfo, &mutation);
 	}
 	return (Datum) 0;
+}
+
+Datum
+weir__mutation_to_json(PG_FUNCTION_ARGS)
+{
+	Datum		text = DirectFunctionCall1(weir_mutation_out,
+										   PG_GETARG_DATUM(0));
+
+	PG_RETURN_TEXT_P(cstring_to_text(DatumGetCString(text)));
 }
