@@ -48,6 +48,7 @@ OBJS_TYPES = \
 	src/types/plain_row.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
+	src/types/mutation_srf.o \
 	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
@@ -56,6 +57,9 @@ OBJS_STORAGE = \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
 	src/storage/catalog.o \
+	src/storage/changes.o \
+	src/storage/changes_read.o \
+	src/storage/changes_gc.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
@@ -92,7 +96,9 @@ OBJS_STREAM = \
 	src/stream/tick.o \
 	src/stream/drain.o \
 	src/stream/stream_guard.o \
-	src/stream/stream_ddl.o
+	src/stream/stream_ddl.o \
+	src/stream/stream_ddl.o \
+	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
@@ -145,6 +151,7 @@ SQL_TYPES = \
 SQL_STORAGE = \
 	src/storage/catalog.sql \
 	src/storage/face.sql \
+	src/storage/changes.sql \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
@@ -157,7 +164,8 @@ SQL_STORAGE = \
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
-	src/stream/drain.sql
+	src/stream/drain.sql \
+	src/stream/change_stream.sql
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
@@ -224,7 +232,9 @@ REGRESS_STREAM = \
 	stream_rows \
 	stream_rights \
 	stream_owner \
-	stream_ddl
+	stream_ddl \
+	stream_ddl \
+	change_stream
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -266,6 +276,9 @@ ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
 endif
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --temp-config=$(srcdir)/test/isolation.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+	wide_table_serializable \
+	change_stream
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl

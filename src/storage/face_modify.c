@@ -35,6 +35,7 @@
 #include "utils/rel.h"
 
 #include "storage/authorized_view.h"
+#include "storage/changes.h"
 #include "storage/face.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
@@ -393,6 +394,9 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 		relids = lappend_oid(relids, table->base);
 	}
 	weir_truncate(rels, relids);
+	foreach(lc, faces)
+		weir_changes_put_event(weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc))),
+							   WEIR_CHANGE_TRUNCATE, NULL);
 	foreach(lc, rels)
 		table_close((Relation) lfirst(lc), NoLock);
 }
