@@ -329,9 +329,12 @@ load_rules(WeirWideTable *table)
 									  (table->nnumbers + 1));
 	for (int i = 0; i < table->nfamilies; i++)
 	{
-		table->by_number[table->families[i].number].exists = true;
-		table->family_by_number[table->families[i].number] =
-			&table->families[i];
+		const WeirFamily *family = &table->families[i];
+
+		table->by_number[family->number].name = family->name;
+		table->by_number[family->number].name_len = family->name_len;
+		table->by_number[family->number].exists = true;
+		table->family_by_number[family->number] = family;
 	}
 	load_earlier_rules(table);
 	for (int i = 0; i < table->nfamilies; i++)

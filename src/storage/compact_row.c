@@ -190,6 +190,7 @@ static void
 begin_base(Compaction *c)
 {
 	c->nold = 0;
+	c->old_hi = c->old_folded_at = 0;
 	c->old_allocated = LONG_ROW_SEGMENTS * 2;
 	c->old = palloc(sizeof(OldSegment) * c->old_allocated);
 	c->is_partial = false;

@@ -107,6 +107,7 @@ delete_victims(Victims *victims)
 		return;
 	for (int i = 0; i < victims->n; i++)
 		victims->tids[i] = ItemPointerGetDatum(&victims->data[i]);
+	weir_batch_breathe();
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(victims->leaf)),
