@@ -222,6 +222,7 @@ REGRESS_AGGREGATE = \
 	cascade \
 	aggregate_random \
 	aggregate_errors \
+	aggregate_lists \
 	state \
 	flink_rules
 
