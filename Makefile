@@ -98,7 +98,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
+	src/aggregate/failure.o \
 	src/aggregate/sink.o \
+	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -218,6 +220,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	sink_isolation \
 	session \
 	cascade \
 	aggregate_random \
@@ -239,6 +242,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable

@@ -18,6 +18,7 @@
  *	tick_locked, tick_batch, tick_aggregate,
  *	tick_consumed, tick_stored					a tick, from claim to commit
  *	join_cursor									its last step for a cursor
+ *	sink_run									a sink has run, in tick or later
  *	rotate_prepared, rotate_switched,
  *	rotate_closed, rotate_drained,
  *	truncate_marked, truncate_begin,
