@@ -79,6 +79,7 @@ OBJS_STREAM = \
 	src/stream/stream.o \
 	src/stream/snapshot.o \
 	src/stream/log.o \
+	src/stream/log_slot.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
 	src/stream/batch.o \

@@ -6,7 +6,7 @@
  * The event-time column is the one that the capture index is on, so that it
  * follows renames.
  *
- * A writer's flush asks for the stream of each table it wrote to
+ * Writers ask for the stream of each table they write to
  * (weir_stream_of_leaf); the answers are kept until the relation cache says
  * that the table, or weir._stream itself (which create_stream and drop_stream
  * see to), has changed.
@@ -48,6 +48,7 @@ typedef struct LeafCacheEntry
 {
 	Oid			relid;			/* hash key */
 	int32		stream_id;		/* 0: none */
+	bool		has_event_time; /* of the stream; false if none */
 } LeafCacheEntry;
 
 /* Lives as long as the process; emptied by invalidations. */
@@ -237,30 +238,6 @@ weir_stream_lookup_id(int32 stream_id, WeirStream *stream)
 				  "_stream_pkey", stream);
 }
 
-bool
-weir_stream_has_event_time(int32 stream_id)
-{
-	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		is_null;
-	bool		result = false;
-
-	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
-														 weir_schema_oid()),
-							  true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		result = !DatumGetBool(heap_getattr(tuple, STREAM_PROCESSING_TIME,
-											RelationGetDescr(catalog), &is_null));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return result;
-}
-
 void
 weir_stream_get_owned(Oid relid, WeirStream *stream)
 {
@@ -391,19 +368,44 @@ find_stream_of_leaf(Oid relid)
 	return 0;
 }
 
-int32
-weir_stream_of_leaf(Oid relid)
+/* Without the cache, too. */
+static bool
+has_event_time(int32 stream_id)
+{
+	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		is_null;
+	bool		result = false;
+
+	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		result = !DatumGetBool(heap_getattr(tuple, STREAM_PROCESSING_TIME,
+											RelationGetDescr(catalog), &is_null));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* An answer is never older than what has been committed. */
+static LeafCacheEntry *
+leaf_entry(Oid relid)
 {
 	static bool is_registered = false;
 	LeafCacheEntry *entry;
-	int32		result;
+	LeafCacheEntry result = {0};
 	uint64		seen;
 
-	/* an answer must not be older than what has been committed */
 	AcceptInvalidationMessages();
 	if (leaf_cache &&
 		(entry = hash_search(leaf_cache, &relid, HASH_FIND, NULL)) != NULL)
-		return entry->stream_id;
+		return entry;
 
 	if (!is_registered)
 	{
@@ -414,7 +416,9 @@ weir_stream_of_leaf(Oid relid)
 	do
 	{
 		seen = invalidations;
-		result = find_stream_of_leaf(relid);
+		result.stream_id = find_stream_of_leaf(relid);
+		result.has_event_time = result.stream_id != 0 &&
+			has_event_time(result.stream_id);
 	} while (seen != invalidations);
 	if (leaf_cache == NULL)
 	{
@@ -427,6 +431,19 @@ weir_stream_of_leaf(Oid relid)
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	entry = hash_search(leaf_cache, &relid, HASH_ENTER, NULL);
-	entry->stream_id = result;
-	return result;
+	entry->stream_id = result.stream_id;
+	entry->has_event_time = result.has_event_time;
+	return entry;
+}
+
+int32
+weir_stream_of_leaf(Oid relid)
+{
+	return leaf_entry(relid)->stream_id;
+}
+
+bool
+weir_leaf_has_event_time(Oid relid)
+{
+	return leaf_entry(relid)->has_event_time;
 }

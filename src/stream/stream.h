@@ -35,8 +35,8 @@ extern void weir_stream_get_owned(Oid relid, WeirStream *stream);
 /* the stream that this table or one of its ancestors is, or 0 */
 extern int32 weir_stream_of_leaf(Oid relid);
 
-/* Do rows of the stream have an event time?  False if there is no stream. */
-extern bool weir_stream_has_event_time(int32 stream_id);
+/* Do rows of that stream have an event time?  False if there is no stream. */
+extern bool weir_leaf_has_event_time(Oid relid);
 
 /* ids and tables of all streams */
 extern List *weir_stream_ids(void);
