@@ -8,7 +8,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION weir;
 SET timezone = 'UTC';
 SET weir.max_failures = 2;
-SET weir.retry_delay = '1 h';
+SET weir.retry_delay = '10 min';
 
 CREATE TABLE ev (at timestamptz, k text, n int);
 SELECT weir.create_stream('ev', 'at');
@@ -146,7 +146,7 @@ DELETE FROM poison;
 SELECT weir.resume_sink('types');
 RESET ALL;
 SET client_min_messages = warning;
-SET weir.retry_delay = '1 h';
+SET weir.retry_delay = '10 min';
 SET timezone = 'UTC';
 CALL weir.drain('typed');
 SELECT count(*) FROM types_took;

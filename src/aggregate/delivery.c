@@ -66,6 +66,7 @@
 #include "aggregate/failure.h"
 #include "aggregate/partial.h"
 #include "storage/debug_point.h"
+#include "stream/cursor.h"
 #include "stream/tick.h"
 
 /* Rows delivered later in one transaction; one delivery at least. */
@@ -455,10 +456,13 @@ weir_delivery_run(const WeirAggregate *agg, Tuplestorestate *rows,
 static bool
 is_due(const WeirSink *sink)
 {
-	return sink->closings_behind > 0 &&
-		(sink->status == WEIR_SINK_ACTIVE ||
-		 (sink->status == WEIR_SINK_RETRYING &&
-		  sink->next_retry <= GetCurrentTimestamp()));
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (sink->closings_behind == 0 || sink->status == WEIR_SINK_FAILED)
+		return false;
+	/* further away than it can be: the clock has been set back */
+	return sink->status == WEIR_SINK_ACTIVE || sink->next_retry <= now ||
+		sink->next_retry > TimestampTzPlusMilliseconds(now, WEIR_MAX_DEFER_MS);
 }
 
 static bool

@@ -19,9 +19,10 @@
 #include "utils/timestamp.h"
 
 #include "aggregate/failure.h"
+#include "stream/cursor.h"
 
 /* Waits between tries double, from weir.retry_delay to this. */
-#define RETRY_LAST_MSEC		(10 * 60 * 1000)
+#define RETRY_LAST_MSEC		WEIR_MAX_DEFER_MS
 
 int			weir_max_failures = 5;
 static int	retry_delay = 1000;
@@ -110,6 +111,6 @@ weir_failure_init(void)
 							"Time until a continuous aggregate or a sink that has failed is tried again.",
 							"It doubles with each failure in a row, up to ten minutes.",
 							&retry_delay,
-							1000, 1, 24 * 3600 * 1000,
+							1000, 1, RETRY_LAST_MSEC,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }

@@ -503,6 +503,7 @@ fresh_xmin(void)
 	return weir_snapshot_widen(GetLatestSnapshot()->xmin);
 }
 
+/* Does that hold for every entry of the slot? */
 static bool
 all_consumed(WeirLogSlot *slot, WeirLogConsumed is_consumed, void *arg)
 {
@@ -563,6 +564,50 @@ truncate_slot(int32 stream_id, WeirLogSlot *slot,
 	WEIR_DEBUG_POINT("truncate_end");
 	table_close(rel, NoLock);
 	return true;
+}
+
+/* What is_file_in_log looks for. */
+typedef struct FileSearch
+{
+	WeirLogSlot *slots;
+	int			nslots;
+	Oid			leaf;
+	Oid			filenode;
+} FileSearch;
+
+static bool
+is_other_file(const WeirLogEntry *entry, void *arg)
+{
+	FileSearch *search = (FileSearch *) arg;
+
+	return entry->leaf != search->leaf || entry->filenode != search->filenode;
+}
+
+static bool
+is_file_in_log(Oid leaf, Oid filenode, void *arg)
+{
+	FileSearch *search = (FileSearch *) arg;
+
+	search->leaf = leaf;
+	search->filenode = filenode;
+	for (int i = 0; i < search->nslots; i++)
+		if (search->slots[i].turn != 0 &&
+			!all_consumed(&search->slots[i], is_other_file, search))
+			return true;
+	return false;
+}
+
+/*
+ * After a slot was truncated: that a file is superseded need not be known any
+ * more when no entry names it.  An entry that some snapshot sees is in a slot
+ * that has not been truncated, and no new one names an old file.
+ */
+static void
+forget_files(int32 stream_id, WeirLogSlot *slots, int nslots)
+{
+	FileSearch	search = {slots, nslots, InvalidOid, InvalidOid};
+
+	weir_log_superseded_forget(stream_id, is_file_in_log, &search);
 }
 
 static bool
@@ -628,6 +673,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 	WeirLogSlot *current = NULL;
 	int32		current_number;
 	bool		changed = false;
+	bool		truncated = false;
 	bool		older_left = false; /* truncation goes by turn */
 
 	current_number = (int32) weir_sequence_read(weir_log_sequence(stream_id));
@@ -666,11 +712,13 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 		else if (!older_left &&
 				 truncate_slot(stream_id, slot, is_consumed, arg))
 		{
-			changed = true;
+			changed = truncated = true;
 			continue;
 		}
 		older_left = true;
 	}
+	if (truncated)
+		forget_files(stream_id, slots, nslots);
 
 	if (is_full(slots, nslots, current) &&
 		advance(stream_id, slots, nslots, current))

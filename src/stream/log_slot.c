@@ -236,8 +236,10 @@ weir_log_create(int32 stream_id)
 		weir_log_slot_create(stream_id, &slot, i, i == 0 ? 1 : 0);
 }
 
-static void
-forget_superseded(int32 stream_id)
+void
+weir_log_superseded_forget(int32 stream_id,
+						   bool (*is_needed) (Oid leaf, Oid filenode, void *arg),
+						   void *arg)
 {
 	Relation	rel = table_open(get_relname_relid("_superseded",
 												   weir_schema_oid()),
@@ -245,6 +247,7 @@ forget_superseded(int32 stream_id)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	bool		is_null;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
@@ -252,9 +255,25 @@ forget_superseded(int32 stream_id)
 													 weir_schema_oid()),
 							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		CatalogTupleDelete(rel, &tuple->t_self);
+	{
+		Oid			leaf = DatumGetObjectId(heap_getattr(tuple, 2,
+														 RelationGetDescr(rel),
+														 &is_null));
+		Oid			filenode = DatumGetObjectId(heap_getattr(tuple, 3,
+															 RelationGetDescr(rel),
+															 &is_null));
+
+		if (!is_needed(leaf, filenode, arg))
+			CatalogTupleDelete(rel, &tuple->t_self);
+	}
 	systable_endscan(scan);
 	table_close(rel, RowExclusiveLock);
+}
+
+static bool
+is_never_needed(Oid leaf, Oid filenode, void *arg)
+{
+	return false;
 }
 
 static void
@@ -287,7 +306,7 @@ weir_log_drop(int32 stream_id)
 	for (int i = 0; i < nslots; i++)
 		CatalogTupleDelete(catalog, &slots[i].tuple->t_self);
 	table_close(catalog, RowExclusiveLock);
-	forget_superseded(stream_id);
+	weir_log_superseded_forget(stream_id, is_never_needed, NULL);
 }
 
 /* ----------------------------------------------------------------

@@ -45,4 +45,10 @@ extern void weir_log_slot_store(int32 stream_id, WeirLogSlot *slot);
 extern void weir_log_slot_create(int32 stream_id, WeirLogSlot *slot,
 								 int32 number, int64 turn);
 
+/* Forget the stream's superseded files but those that are needed. */
+extern void weir_log_superseded_forget(int32 stream_id,
+									   bool (*is_needed) (Oid leaf, Oid filenode,
+														  void *arg),
+									   void *arg);
+
 #endif							/* WEIR_LOG_SLOT_H */

@@ -27,6 +27,7 @@
 #include "commands/defrem.h"
 #include "common/int.h"
 #include "miscadmin.h"
+#include "storage/sinval.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -132,10 +133,9 @@ weir_stream_open_catalog(LOCKMODE lockmode)
  * What the table itself says of the stream: its columns.
  */
 static void
-fill_columns(WeirStream *stream, bool processing_time, const char *source)
+fill_columns(WeirStream *stream, Relation rel, bool processing_time,
+			 const char *source)
 {
-	Relation	rel = relation_open(stream->relid, AccessShareLock);
-
 	stream->event_time_attno = 0;
 	stream->event_time_type = TIMESTAMPTZOID;
 	stream->source_attno = 0;
@@ -163,7 +163,6 @@ fill_columns(WeirStream *stream, bool processing_time, const char *source)
 							source, RelationGetRelationName(rel)),
 					 errdetail("It is the stream's source column.")));
 	}
-	relation_close(rel, NoLock);
 }
 
 static int64
@@ -172,20 +171,15 @@ interval_or_none(Datum *values, bool *nulls, int attno, const char *what)
 	return nulls[attno - 1] ? -1 : weir_interval_usec(values[attno - 1], what);
 }
 
-/*
- * Find the one row with that key and fill in the stream; false if there is
- * none or its table is gone.
- */
+/* Find the one row with that key; false if there is none. */
 static bool
-lookup(AttrNumber attno, Oid eq_function, Datum key_value,
-	   const char *index_name, WeirStream *stream)
+read_row(AttrNumber attno, Oid eq_function, Datum key_value,
+		 const char *index_name, Datum *values, bool *nulls)
 {
 	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Datum		values[STREAM_NATTS];
-	bool		nulls[STREAM_NATTS];
 	bool		found;
 
 	ScanKeyInit(&key, attno, BTEqualStrategyNumber, eq_function, key_value);
@@ -201,11 +195,38 @@ lookup(AttrNumber attno, Oid eq_function, Datum key_value,
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	if (!found)
-		return false;
+	return found;
+}
+
+/*
+ * Find the stream and fill in what it is; false if there is none or its table
+ * is gone.  The lock on the table may have waited for the stream, or the table,
+ * to be dropped or changed: then what was read before is read again.
+ */
+static bool
+lookup(AttrNumber attno, Oid eq_function, Datum key_value,
+	   const char *index_name, WeirStream *stream)
+{
+	Datum		values[STREAM_NATTS];
+	bool		nulls[STREAM_NATTS];
+	Relation	rel;
+
+	for (;;)
+	{
+		uint64		seen = SharedInvalidMessageCounter;
+
+		if (!read_row(attno, eq_function, key_value, index_name, values, nulls))
+			return false;
+		stream->relid = DatumGetObjectId(values[STREAM_RELATION - 1]);
+		rel = try_relation_open(stream->relid, AccessShareLock);
+		if (rel == NULL)
+			return false;
+		if (seen == SharedInvalidMessageCounter)
+			break;
+		relation_close(rel, NoLock);
+	}
 
 	stream->stream_id = DatumGetInt32(values[STREAM_ID - 1]);
-	stream->relid = DatumGetObjectId(values[STREAM_RELATION - 1]);
 	stream->out_of_orderness_usec =
 		weir_interval_usec(values[STREAM_OUT_OF_ORDERNESS - 1],
 						   "max_out_of_orderness");
@@ -216,11 +237,10 @@ lookup(AttrNumber attno, Oid eq_function, Datum key_value,
 											  "retention");
 	stream->max_drift_usec = interval_or_none(values, nulls, STREAM_MAX_DRIFT,
 											  "max_drift");
-	if (get_rel_name(stream->relid) == NULL)
-		return false;
-	fill_columns(stream, DatumGetBool(values[STREAM_PROCESSING_TIME - 1]),
+	fill_columns(stream, rel, DatumGetBool(values[STREAM_PROCESSING_TIME - 1]),
 				 nulls[STREAM_SOURCE - 1] ? NULL :
 				 NameStr(*DatumGetName(values[STREAM_SOURCE - 1])));
+	relation_close(rel, NoLock);
 	return true;
 }
 

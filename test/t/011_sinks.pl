@@ -116,7 +116,7 @@ SKIP:
 	  if $node->safe_psql('app', "LOAD 'weir'; SELECT count(*) FROM pg_settings WHERE name = 'weir.debug_point'") eq '0';
 
 	$node->append_conf('postgresql.conf', 'weir.start_workers = off');
-	$node->append_conf('postgresql.conf', "weir.retry_delay = '1h'");
+	$node->append_conf('postgresql.conf', "weir.retry_delay = '10min'");
 	$node->restart;
 
 	foreach my $later (0, 1)
