@@ -45,8 +45,10 @@ OBJS_TYPES = \
 	src/types/gc_rule.o \
 	src/types/fold.o \
 	src/types/segment.o \
+	src/types/plain_row.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
+	src/types/mutation_srf.o \
 	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
@@ -55,6 +57,9 @@ OBJS_STORAGE = \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
 	src/storage/catalog.o \
+	src/storage/changes.o \
+	src/storage/changes_read.o \
+	src/storage/changes_gc.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
@@ -67,6 +72,7 @@ OBJS_STORAGE = \
 	src/storage/face_columns.o \
 	src/storage/face_plan.o \
 	src/storage/face_scan.o \
+	src/storage/face_analyze.o \
 	src/storage/face_modify.o \
 	src/storage/algebra.o \
 	src/storage/compact.o \
@@ -90,7 +96,8 @@ OBJS_STREAM = \
 	src/stream/tick.o \
 	src/stream/drain.o \
 	src/stream/stream_guard.o \
-	src/stream/stream_ddl.o
+	src/stream/stream_ddl.o \
+	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
@@ -143,6 +150,7 @@ SQL_TYPES = \
 SQL_STORAGE = \
 	src/storage/catalog.sql \
 	src/storage/face.sql \
+	src/storage/changes.sql \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
@@ -155,7 +163,8 @@ SQL_STORAGE = \
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
-	src/stream/drain.sql
+	src/stream/drain.sql \
+	src/stream/change_stream.sql
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
@@ -222,7 +231,8 @@ REGRESS_STREAM = \
 	stream_rows \
 	stream_rights \
 	stream_owner \
-	stream_ddl
+	stream_ddl \
+	change_stream
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -251,7 +261,8 @@ ISOLATION = \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
-	wide_table_serializable
+	wide_table_serializable \
+	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
 # that was built so.

@@ -15,6 +15,7 @@
  *
  * The points, in the order of what happens to a row:
  *
+ *	write_numbered								a write to a wide table
  *	flush_begin, flush_end						a writer's commit
  *	tick_locked, tick_batch, tick_aggregate,
  *	tick_consumed, tick_stored					a tick, from claim to commit

@@ -9,6 +9,7 @@
 #define WEIR_STREAM_H
 
 #include "access/attnum.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
@@ -54,6 +55,10 @@ extern Oid	weir_stream_capture_index(Relation rel, AttrNumber *attno,
  * cursor, unless it has them.  All rows are its first rows.
  */
 extern void weir_stream_revive(int32 stream_id);
+
+/* the SQL functions, for those who make streams of their own */
+extern Datum weir_create_stream(PG_FUNCTION_ARGS);
+extern Datum weir_drop_stream(PG_FUNCTION_ARGS);
 
 /* interval in microseconds; months, and values below 0, are errors (22023) */
 extern int64 weir_interval_usec(Datum interval, const char *what);

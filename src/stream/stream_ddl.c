@@ -50,8 +50,10 @@
 #include "utils/typcache.h"
 #include "utils/wait_event.h"
 
+#include "storage/changes.h"
 #include "storage/owner.h"
 #include "stream/capture.h"
+#include "stream/change_stream.h"
 #include "stream/cursor.h"
 #include "stream/log.h"
 #include "stream/stream.h"
@@ -559,6 +561,9 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("retention must be zero or null without an event-time column"),
 					 errdetail("Age is measured by event time.")));
+		if (settings[i].attno == STREAM_RETENTION &&
+			OidIsValid(weir_changes_home(stream.relid)))
+			weir_change_stream_check_retention(usec);
 		values[settings[i].attno - 1] = PG_GETARG_DATUM(settings[i].argno);
 		replaces[settings[i].attno - 1] = true;
 	}
@@ -613,6 +618,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("stream must not be null")));
 	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
+	weir_change_stream_check_drop(stream.relid);
 	/* in the order of a tick */
 	weir_cursor_lock_stream(stream.stream_id, true);
 	lock_patiently(stream.relid, AccessExclusiveLock);
