@@ -233,7 +233,6 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
-	stream_ddl \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -263,7 +262,8 @@ ISOLATION = \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
-	wide_table_serializable
+	wide_table_serializable \
+	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
 # that was built so.
@@ -276,9 +276,6 @@ ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
 endif
 ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --temp-config=$(srcdir)/test/isolation.conf --inputdir=$(srcdir)/test --outputdir=output_iso
-	wide_table_serializable \
-	change_stream
-ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
