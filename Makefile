@@ -97,7 +97,6 @@ OBJS_STREAM = \
 	src/stream/drain.o \
 	src/stream/stream_guard.o \
 	src/stream/stream_ddl.o \
-	src/stream/stream_ddl.o \
 	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
