@@ -113,9 +113,10 @@ OBJS_AGGREGATE = \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
-	src/aggregate/sink.o \
-	src/aggregate/session.o \
 	src/aggregate/failure.o \
+	src/aggregate/sink.o \
+	src/aggregate/delivery.o \
+	src/aggregate/session.o \
 	src/aggregate/intake.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
@@ -247,6 +248,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	sink_isolation \
 	session \
 	cascade \
 	hierarchy \
@@ -254,6 +256,7 @@ REGRESS_AGGREGATE = \
 	distinct_row \
 	aggregate_random \
 	aggregate_errors \
+	aggregate_lists \
 	state \
 	distinct \
 	flink_rules
@@ -272,6 +275,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \

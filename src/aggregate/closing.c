@@ -35,9 +35,9 @@
 
 #include "aggregate/cascade.h"
 #include "aggregate/closing.h"
+#include "aggregate/delivery.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
-#include "aggregate/sink.h"
 #include "aggregate/session.h"
 #include "aggregate/source.h"
 
@@ -155,7 +155,7 @@ name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
 
-	enr->md.name = pstrdup("closed");
+	enr->md.name = "closed";
 	enr->md.tupdesc = desc;
 	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
 	enr->md.enrtuples = (double) nrows;
@@ -163,16 +163,16 @@ name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 	return enr;
 }
 
+/* Insert the closed rows into their table. */
 static void
-deliver(const WeirAggregate *agg, WeirDefinition *def,
-		EphemeralNamedRelation closed)
+insert(const WeirAggregate *agg, WeirDefinition *def,
+	   EphemeralNamedRelation closed)
 {
 	SPI_connect();
 	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
 	if (SPI_execute(insert_command(agg, def, closed->md.tupdesc), false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
-	weir_sink_run_all(agg);
 	SPI_finish();
 }
 
@@ -259,7 +259,10 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	nrows = tuplestore_tuple_count(rows);
 	closed = name_rows(rows, weir_partial_result_desc(def), nrows);
 	if (nrows > 0)
-		deliver(agg, def, closed);
+	{
+		insert(agg, def, closed);
+		weir_delivery_run(agg, rows, closed->md.tupdesc);
+	}
 	nwindows = weir_runs_delete_read(reader,
 									 def->is_session ? DT_NOEND : until);
 	if (nwindows > 0 || nrows > 0)

@@ -33,6 +33,7 @@
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
 #include "aggregate/definition.h"
+#include "aggregate/delivery.h"
 #include "aggregate/drop.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
@@ -200,25 +201,25 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 		weir_cursor_defer(agg.cursor_id, agg.next_retry);
 }
 
-typedef struct Attempt
+typedef struct TickOfOne
 {
 	WeirTick   *tick;
 	int32		id;
-} Attempt;
+} TickOfOne;
 
 static void
-attempt_tick(void *arg)
+take_tick_of_one(void *arg)
 {
-	Attempt    *attempt = (Attempt *) arg;
+	TickOfOne  *one = arg;
 
-	take_tick(attempt->tick, attempt->id);
+	take_tick(one->tick, one->id);
 }
 
 static void
 take_tick_or_isolate(WeirTick *tick, int32 id)
 {
-	Attempt		attempt = {tick, id};
-	ErrorData  *error = weir_failure_attempt(attempt_tick, &attempt);
+	TickOfOne	one = {tick, id};
+	ErrorData  *error = weir_failure_attempt(take_tick_of_one, &one);
 
 	if (error != NULL)
 		isolate(tick, id, error);
@@ -264,6 +265,25 @@ consume(WeirTick *tick)
 		ticking_cursor = saved;
 	}
 	PG_END_TRY();
+}
+
+static bool
+catch_up(int32 stream_id)
+{
+	ListCell   *lc;
+	bool		more = false;
+
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			weir_aggregate_lock(agg.open, false) &&
+			weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			weir_delivery_catch_up(&agg, true))
+			more = true;
+	}
+	return more;
 }
 
 static void
@@ -317,11 +337,12 @@ stream_altered(int32 stream_id)
 
 static const WeirConsumer consumer = {
 	.consume = consume,
+	.catch_up = catch_up,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
 	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
-	.catch_up = weir_cascade_catch_up,
+	.follow_up = weir_cascade_catch_up,
 	.is_behind = weir_cascade_is_behind,
 };
 

@@ -1,24 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * failure.c
- *	  What becomes of an aggregate that fails.
+ *	  What is made of errors in users' queries and statements.
  *
- * Each aggregate does its part of a tick in a subtransaction.  If it fails,
- * for reasons of its own (a division by zero, a sink that raises an error),
- * the others go on, and it is tried again later:
- *
- *		active		takes part
- *		retrying	has failed; waits for next_retry
- *		failed		has failed weir.max_failures times in a row; until
- *					weir.resume
- *		paused		by weir.pause (pause.c)
- *
- * What is nobody's fault (serialization failures, deadlocks, cancel, shutdown,
- * lack of memory or space) fails the transaction as a whole, which is repeated
- * by whoever runs it.
- *
- * How an aggregate keeps its place meanwhile is for consume.c to say, or, if it
- * is over another aggregate, for cascade.c.
+ * They are caught, so that what does not depend on the one that failed goes
+ * on; it is tried again later, and paused when it has failed too often.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,24 +13,23 @@
 #include <limits.h>
 
 #include "access/xact.h"
-#include "lib/stringinfo.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "aggregate/failure.h"
 #include "stream/cursor.h"
 
-/* Waits between tries double from the first to the last of these. */
-#define RETRY_FIRST_MSEC	1000
+/* Waits between tries double, from weir.retry_delay to this. */
 #define RETRY_LAST_MSEC		WEIR_MAX_DEFER_MS
 
-static int	max_failures;
+int			weir_max_failures = 5;
+static int	retry_delay = 1000;
 
-/* Is the error one that says nothing about the aggregate? */
-static bool
-is_nobodys_fault(const ErrorData *error)
+bool
+weir_failure_is_nobodys(const ErrorData *error)
 {
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
@@ -58,50 +43,18 @@ is_nobodys_fault(const ErrorData *error)
 	}
 }
 
-ErrorData *
-weir_failure_attempt(void (*run) (void *arg), void *arg)
+TimestampTz
+weir_failure_next_retry(int failures)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		run(arg);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_END_TRY();
-
-	if (error != NULL && is_nobodys_fault(error))
-		ReThrowError(error);
-	return error;
-}
-
-static TimestampTz
-next_retry(int failures)
-{
-	int64		msec = RETRY_FIRST_MSEC;
+	int64		msec = retry_delay;
 
 	while (--failures > 0 && msec < RETRY_LAST_MSEC)
-		msec *= 2;
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									   Min(msec, RETRY_LAST_MSEC));
+		msec = Min(msec * 2, RETRY_LAST_MSEC);
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), msec);
 }
 
-static char *
-error_text(const ErrorData *error)
+char *
+weir_failure_text(const ErrorData *error)
 {
 	StringInfoData text;
 
@@ -115,18 +68,59 @@ error_text(const ErrorData *error)
 	return text.data;
 }
 
+ErrorData *
+weir_failure_catch(void (*function) (void *arg), void *arg, bool undo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		function(arg);
+		if (undo)
+			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	return error;
+}
+
+ErrorData *
+weir_failure_attempt(void (*function) (void *arg), void *arg)
+{
+	ErrorData  *error = weir_failure_catch(function, arg, false);
+
+	if (error != NULL && weir_failure_is_nobodys(error))
+		ReThrowError(error);
+	return error;
+}
+
 void
 weir_failure_note(WeirAggregate *agg, const ErrorData *error)
 {
 	agg->failures++;
-	if (agg->failures >= max_failures)
+	if (agg->failures >= weir_max_failures)
 		agg->status = WEIR_AGGREGATE_FAILED;
 	else
 	{
 		agg->status = WEIR_AGGREGATE_RETRYING;
-		agg->next_retry = next_retry(agg->failures);
+		agg->next_retry = weir_failure_next_retry(agg->failures);
 	}
-	weir_aggregate_set_progress(agg, error_text(error));
+	weir_aggregate_set_progress(agg, weir_failure_text(error));
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("continuous aggregate \"%s\" failed: %s",
@@ -140,9 +134,15 @@ void
 weir_failure_init(void)
 {
 	DefineCustomIntVariable("weir.max_failures",
-							"Failures in a row after which a continuous aggregate is paused.",
+							"Failures in a row after which a continuous aggregate or a sink is paused.",
 							NULL,
-							&max_failures,
+							&weir_max_failures,
 							5, 1, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("weir.retry_delay",
+							"Time until a continuous aggregate or a sink that has failed is tried again.",
+							"It doubles with each failure in a row, up to ten minutes.",
+							&retry_delay,
+							1000, 1, RETRY_LAST_MSEC,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * failure.h
- *	  What becomes of an aggregate that fails.
+ *	  What is made of errors in users' queries and statements.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,29 @@
 
 #include "aggregate/aggregate.h"
 
+/* failures in a row after which something is paused; weir.max_failures */
+extern int	weir_max_failures;
+
+/* Does the error say nothing about what was run? */
+extern bool weir_failure_is_nobodys(const ErrorData *error);
+
+/* When to try again what has failed so many times in a row. */
+extern TimestampTz weir_failure_next_retry(int failures);
+
+/* What views show of an error. */
+extern char *weir_failure_text(const ErrorData *error);
+
 /*
- * Run the function in a subtransaction.  NULL if it succeeds; if not, it is
- * undone and the error returned, in the current memory context.  An error that
- * is nobody's fault is raised again.
+ * Run the function in a subtransaction.  Returns the error, after undoing what
+ * was done, or NULL.  With undo, undoes it anyway.
  */
-extern ErrorData *weir_failure_attempt(void (*run) (void *arg), void *arg);
+extern ErrorData *weir_failure_catch(void (*function) (void *arg), void *arg,
+									 bool undo);
+
+/*
+ * The same, not undone; an error that is nobody's fault is raised again.
+ */
+extern ErrorData *weir_failure_attempt(void (*function) (void *arg), void *arg);
 
 /*
  * One more failure of the aggregate: its status, and when to try again, here

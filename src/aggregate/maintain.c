@@ -2,7 +2,8 @@
  *
  * maintain.c
  *	  What has to be done for an aggregate now and then: merging runs of
- *	  state, retention of closed rows, starting after a restore.
+ *	  state, retention of closed rows, sinks that are behind, starting after a
+ *	  restore.
  *
  * Merging is size-tiered.  When a window has WEIR_RUN_FANOUT runs of a level,
  * these and all below are made one run of the next level: a state row is
@@ -35,6 +36,7 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
 #include "aggregate/definition.h"
+#include "aggregate/delivery.h"
 #include "aggregate/maintain.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -345,6 +347,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 	}
 	drop_unused_cursors(agg.stream_id);
 	more = maintain_place(&agg);
+	more = weir_delivery_catch_up(&agg, false) || more;
 	more = maintain_runs(&agg) || more;
 	return maintain_retention(&agg) || more;
 }

@@ -151,7 +151,7 @@ consumer_is_behind(int32 stream_id)
 
 /* One step of what has fallen behind, in a transaction; false if nothing has. */
 static bool
-catch_up_round(DrainState *state)
+follow_up_round(DrainState *state)
 {
 	bool		progress;
 
@@ -159,13 +159,29 @@ catch_up_round(DrainState *state)
 	MemoryContextSwitchTo(state->context);
 	CHECK_FOR_INTERRUPTS();
 	weir_tick_force_read_committed();
-	progress = weir_tick_catch_up(state->stream_id);
+	progress = weir_tick_follow_up(state->stream_id);
 	MemoryContextSwitchTo(TopTransactionContext);
 	SPI_commit();
 	MemoryContextSwitchTo(state->context);
 	/* what has failed waits for its back-off */
 	return progress ||
 		(consumer_is_behind(state->stream_id) && weir_drain_nap(MAX_POLL_MS));
+}
+
+/* Then what could not be done in ticks, if it is due. */
+static bool
+catch_up(DrainState *state)
+{
+	const WeirConsumer *consumer = weir_tick_consumer();
+	bool		more;
+
+	MemoryContextReset(state->context);
+	MemoryContextSwitchTo(state->context);
+	weir_tick_force_read_committed();
+	more = consumer != NULL && consumer->catch_up(state->stream_id);
+	MemoryContextSwitchTo(TopTransactionContext);
+	SPI_commit();
+	return more;
 }
 
 Datum
@@ -204,8 +220,10 @@ weir_drain(PG_FUNCTION_ARGS)
 
 	while (drain_round(&state))
 		;
-	while (catch_up_round(&state))
+	while (follow_up_round(&state))
 		;
+	while (catch_up(&state))
+		CHECK_FOR_INTERRUPTS();
 	weir_tick_force_read_committed();
 	(void) weir_tick_rotate(state.stream_id);
 	SPI_commit();
@@ -386,7 +404,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 
 	/* what came before the watermark is before it */
 	consume_everything(stream.stream_id);
-	while (weir_tick_catch_up(stream.stream_id))
+	while (weir_tick_follow_up(stream.stream_id))
 		CommandCounterIncrement();
 	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,
 												  PG_GETARG_TIMESTAMPTZ(1)));

@@ -433,13 +433,13 @@ lock_for_maintenance(int32 stream_id, WeirStream *stream, List **cursors)
 }
 
 bool
-weir_tick_catch_up(int32 stream_id)
+weir_tick_follow_up(int32 stream_id)
 {
 	if (consumer == NULL || !consumer->is_behind(stream_id))
 		return false;
 	weir_tick_force_read_committed();
 	weir_cursor_lock_stream(stream_id, true);
-	return consumer->catch_up(stream_id);
+	return consumer->follow_up(stream_id);
 }
 
 bool

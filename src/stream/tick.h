@@ -50,6 +50,12 @@ typedef struct WeirConsumer
 	void		(*consume) (WeirTick *tick);
 
 	/*
+	 * Do some of what is due besides, because it could not be done in ticks;
+	 * true if there may be more to do at once.
+	 */
+	bool		(*catch_up) (int32 stream_id);
+
+	/*
 	 * A cursor other than the main one has reached it: both stand at the same
 	 * place now.  Whoever uses "from" uses "to" from now on.
 	 */
@@ -69,7 +75,7 @@ typedef struct WeirConsumer
 	 * ticks, may have fallen behind: one step, in a transaction that can tick
 	 * and has the stream locked.  True if there was one to do.
 	 */
-	bool		(*catch_up) (int32 stream_id);
+	bool		(*follow_up) (int32 stream_id);
 
 	/* is there anything like that, and not paused? */
 	bool		(*is_behind) (int32 stream_id);
@@ -105,10 +111,10 @@ extern WeirTickResult weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
 
 /*
  * What has to be done for a stream now and then, each call in a transaction
- * of its own: have the consumer catch up; rotate the log; delete what retention does not keep.  True if
- * there may be more to do at once.
+ * of its own: have the consumer follow up; rotate the log; delete what
+ * retention does not keep.  True if there may be more to do at once.
  */
-extern bool weir_tick_catch_up(int32 stream_id);
+extern bool weir_tick_follow_up(int32 stream_id);
 extern bool weir_tick_rotate(int32 stream_id);
 extern bool weir_tick_retain(int32 stream_id);
 
