@@ -96,6 +96,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct.o \
 	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
+	src/aggregate/state_scan.o \
 	src/aggregate/partial.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
