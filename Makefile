@@ -45,8 +45,10 @@ OBJS_TYPES = \
 	src/types/gc_rule.o \
 	src/types/fold.o \
 	src/types/segment.o \
+	src/types/plain_row.o \
 	src/types/json_list.o \
 	src/types/mutation.o \
+	src/types/mutation_srf.o \
 	src/types/rmw_rule.o
 
 OBJS_STORAGE = \
@@ -55,6 +57,9 @@ OBJS_STORAGE = \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
 	src/storage/catalog.o \
+	src/storage/changes.o \
+	src/storage/changes_read.o \
+	src/storage/changes_gc.o \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
@@ -67,6 +72,7 @@ OBJS_STORAGE = \
 	src/storage/face_columns.o \
 	src/storage/face_plan.o \
 	src/storage/face_scan.o \
+	src/storage/face_analyze.o \
 	src/storage/face_modify.o \
 	src/storage/algebra.o \
 	src/storage/compact.o \
@@ -79,6 +85,7 @@ OBJS_STREAM = \
 	src/stream/stream.o \
 	src/stream/snapshot.o \
 	src/stream/log.o \
+	src/stream/log_slot.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
 	src/stream/batch.o \
@@ -88,7 +95,9 @@ OBJS_STREAM = \
 	src/stream/retention.o \
 	src/stream/tick.o \
 	src/stream/drain.o \
-	src/stream/stream_ddl.o
+	src/stream/stream_guard.o \
+	src/stream/stream_ddl.o \
+	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
 	src/aggregate/word_set.o \
@@ -118,6 +127,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/stat.o
 
 OBJS_WORKER = \
+	src/worker/giveway.o \
 	src/worker/worker.o \
 	src/worker/housekeeping.o \
 	src/worker/launcher.o \
@@ -148,6 +158,7 @@ SQL_TYPES = \
 SQL_STORAGE = \
 	src/storage/catalog.sql \
 	src/storage/face.sql \
+	src/storage/changes.sql \
 	src/storage/wide_table.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
@@ -160,7 +171,8 @@ SQL_STORAGE = \
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
-	src/stream/drain.sql
+	src/stream/drain.sql \
+	src/stream/change_stream.sql
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
@@ -188,6 +200,10 @@ SQL_FILES = \
 	$(SQL_WORKER)
 
 DATA_built = weir--$(EXTVERSION).sql
+
+# Scripts of released versions, as they were released, and those that lead from
+# one version to the next: upgrade/weir--X.sql, upgrade/weir--X--Y.sql.
+DATA =
 
 # pg_regress: one topic a file, grouped by layer.
 REGRESS_TYPES = \
@@ -220,7 +236,11 @@ REGRESS_STREAM = \
 	stream \
 	stream_errors \
 	stream_rewrite \
-	stream_ddl
+	stream_rows \
+	stream_rights \
+	stream_owner \
+	stream_ddl \
+	change_stream
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
@@ -244,18 +264,34 @@ ISOLATION = \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
+	stream_waits \
 	log_slots \
 	queue_locked \
 	live_view \
 	wide_table_rmw \
 	wide_table_compact \
-	wide_table_serializable
-ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --inputdir=$(srcdir)/test --outputdir=output_iso
+	wide_table_serializable \
+	change_stream
+
+# These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
+# that was built so.
+ISOLATION_DEBUG = \
+	debug_tick \
+	debug_history \
+	debug_rotation \
+	debug_reader
+ifdef WEIR_DEBUG
+ISOLATION += $(ISOLATION_DEBUG)
+endif
+ISOLATION_OPTS = --load-extension=weir --temp-instance=tmp_check_isolation --temp-config=$(srcdir)/test/regress.conf --temp-config=$(srcdir)/test/isolation.conf --inputdir=$(srcdir)/test --outputdir=output_iso
 
 TAP_TESTS = 1
 PROVE_TESTS = $(srcdir)/test/t/*.pl
 
 PG_CPPFLAGS = -I$(srcdir)/src
+ifdef WEIR_DEBUG
+PG_CPPFLAGS += -DWEIR_DEBUG
+endif
 EXTRA_CLEAN = tmp_check tmp_check_regress tmp_check_isolation output_iso results log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config

@@ -331,6 +331,8 @@ $measure{drain} = sub {
 		sql("CALL weir.drain('stream')");
 		sql("SELECT weir.drop_continuous_aggregate(c.oid::regclass) FROM pg_class c WHERE relname = 'per_window_sensor'",
 			create_aggregate('per_window_sensor'));
+		# so that it shares the stream's cursor, as it soon does with a worker
+		sql("CALL weir.drain('stream')");
 		sql("COPY stream FROM '$data'", 'SELECT count(*) FROM stream', 'CHECKPOINT');
 	};
 	my ($this, $that, $cpu) = side_by_side(

@@ -128,6 +128,65 @@ SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
 WHERE relnamespace = 'weir'::regnamespace AND relname LIKE '\_log\_%' AND relkind = 'r' AND amname <> 'heap';
 ALTER TABLE o2 SET ACCESS METHOD other_heap;
 
+-- Partitions that cannot be captured are refused, on every road.
+CREATE FOREIGN DATA WRAPPER regress_weir_nothing;
+CREATE SERVER regress_weir_nowhere FOREIGN DATA WRAPPER regress_weir_nothing;
+CREATE TABLE f (ts timestamptz NOT NULL, n int) PARTITION BY LIST (n);
+CREATE TABLE f_1 PARTITION OF f FOR VALUES IN (1);
+SELECT weir.create_stream('f', 'ts');
+CREATE FOREIGN TABLE f_2 PARTITION OF f FOR VALUES IN (2) SERVER regress_weir_nowhere;
+CREATE FOREIGN TABLE f_3 (ts timestamptz NOT NULL, n int) SERVER regress_weir_nowhere;
+ALTER TABLE f ATTACH PARTITION f_3 FOR VALUES IN (3);
+CREATE TABLE f_4 (ts timestamptz NOT NULL, n int) PARTITION BY LIST (n);
+CREATE FOREIGN TABLE f_4_4 PARTITION OF f_4 FOR VALUES IN (4) SERVER regress_weir_nowhere;
+ALTER TABLE f ATTACH PARTITION f_4 FOR VALUES IN (4);
+SELECT relid FROM pg_partition_tree('f');
+DROP FOREIGN DATA WRAPPER regress_weir_nothing CASCADE;
+DROP TABLE f_4;
+
+-- A partition cannot be detached while first rows are read; a pause keeps them.
+INSERT INTO f SELECT '2026-01-01', 1 FROM generate_series(1, 10);
+CALL weir.drain('f');
+BEGIN;
+SELECT weir.create_continuous_aggregate('f_ever', 'SELECT count(*) AS n FROM f');
+SELECT weir.pause('f_ever');
+COMMIT;
+ALTER TABLE f DETACH PARTITION f_1;
+ALTER TABLE f DETACH PARTITION f_1 CONCURRENTLY;
+SELECT n FROM f_ever;
+SELECT weir.resume('f_ever');
+CALL weir.drain('f');
+CALL weir.drain('f');
+SELECT weir.pause('f_ever');
+INSERT INTO f SELECT '2026-01-01', 1 FROM generate_series(1, 10);
+ALTER TABLE f DETACH PARTITION f_1 CONCURRENTLY;
+SELECT n FROM f_ever;
+SELECT weir.resume('f_ever');
+CALL weir.drain('f');
+SELECT n FROM f_ever;
+DROP TABLE f_1;
+
+-- What has been truncated is forgotten when the log has been.
+CREATE TABLE e (ts timestamptz NOT NULL, n int);
+SELECT weir.create_stream('e', 'ts');
+SELECT weir.create_continuous_aggregate('e_ever', 'SELECT count(*) AS n FROM e');
+CALL weir.drain('e');
+SET weir.log_slot_size = '8kB';
+DO $$
+BEGIN
+	FOR i IN 1 .. 100 LOOP
+		INSERT INTO e VALUES ('2026-01-01', 1);
+		COMMIT;
+		TRUNCATE e;
+		INSERT INTO e VALUES ('2026-01-01', 2);
+		COMMIT;
+		CALL weir.drain('e');
+	END LOOP;
+END $$;
+SELECT count(*) < 30 AS few FROM weir._superseded;
+SELECT n BETWEEN 100 AND 200 AS counted FROM e_ever;
+RESET weir.log_slot_size;
+
 -- A timeout beyond the end of time.
 SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
 
@@ -135,7 +194,7 @@ SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
 TRUNCATE t;
 INSERT INTO t VALUES ('2026-01-01', 'i');
 TRUNCATE t;
-DROP TABLE t, u, v, w, p, o, o2 CASCADE;
+DROP TABLE t, u, v, w, p, o, o2, f, e CASCADE;
 SELECT (SELECT count(*) FROM weir._superseded) AS superseded, (SELECT count(*) FROM weir._log_slot) AS slots,
 	(SELECT count(*) FROM weir._cursor) AS cursors, (SELECT count(*) FROM weir._source) AS sources,
 	(SELECT count(*) FROM weir._stream) AS streams;

@@ -56,6 +56,20 @@ EXECUTE q('k4');
 EXECUTE q(NULL);
 RESET plan_cache_mode;
 
+-- a large table is analyzed by samples: of its rows, not of their segments
+SELECT weir.create_wide_table('big');
+SELECT weir.add_family('big', 'f');
+INSERT INTO big SELECT ('r' || i % 10)::bytea || int4send(i), weir.merge(weir.widerow('f', 'q' || j, repeat(md5(i || ':' || j), 30), '2024-01-01'))
+FROM generate_series(1, 1200) i, generate_series(1, 1 + i % 3 * 4) j GROUP BY i;
+SELECT rows, skipped FROM weir.compact('big');
+DELETE FROM big WHERE row_key < 'r1';
+SET default_statistics_target = 1;
+ANALYZE big;
+RESET default_statistics_target;
+SELECT pg_relation_size('big_base') / 8192 > 600 AS sampled, reltuples BETWEEN 700 AND 1600 AS plausible FROM pg_class WHERE relname = 'big';
+SELECT n_distinct = -1 AS is_unique, null_frac FROM pg_stats WHERE tablename = 'big' AND attname = 'row_key';
+SELECT weir.drop_wide_table('big');
+
 -- joins
 CREATE TABLE ids (id int, k bytea);
 INSERT INTO ids SELECT i, ('k' || i)::bytea FROM generate_series(0, 4) i;

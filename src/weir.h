@@ -116,6 +116,18 @@
 #endif
 
 /*
+ * A lock and its entry in the lock table; failures can be logged since 18.
+ * Needs storage/lock.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define WeirLockAcquireExtended(tag, mode, session, dont_wait, local) \
+	LockAcquireExtended(tag, mode, session, dont_wait, true, local, false)
+#else
+#define WeirLockAcquireExtended(tag, mode, session, dont_wait, local) \
+	LockAcquireExtended(tag, mode, session, dont_wait, true, local)
+#endif
+
+/*
  * Is this the entry of a background worker?
  */
 #if PG_VERSION_NUM >= 180000

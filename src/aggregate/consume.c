@@ -57,7 +57,7 @@
 
 /* Waits between tries double from the first to the last of these. */
 #define RETRY_FIRST_MSEC	1000
-#define RETRY_LAST_MSEC		(10 * 60 * 1000)
+#define RETRY_LAST_MSEC		WEIR_MAX_DEFER_MS
 
 static int	max_failures;
 

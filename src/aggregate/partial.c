@@ -36,6 +36,7 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -52,11 +53,13 @@
 #include "rewrite/rewriteHandler.h"
 #include "storage/itemptr.h"
 #include "tcop/tcopprot.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -533,13 +536,49 @@ receiver_nothing(DestReceiver *self)
 {
 }
 
+/*
+ * The row as a value.  Late rows are shown to the aggregate's owner, in whose
+ * name we are: of a table of which he may not read every column, those that
+ * he may.
+ */
+static Expr *
+readable_row(WeirDefinition *def, RangeTblEntry *rte)
+{
+	RowExpr    *row;
+	Relation	rel;
+
+	if (pg_class_aclcheck(rte->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return (Expr *) makeWholeRowVar(rte, def->stream_rti, 0, false);
+
+	row = makeNode(RowExpr);
+	row->row_typeid = RECORDOID;
+	row->row_format = COERCE_EXPLICIT_CALL;
+	row->location = -1;
+	rel = table_open(rte->relid, AccessShareLock);
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+		if (att->attisdropped ||
+			pg_attribute_aclcheck(rte->relid, att->attnum, GetUserId(),
+								  ACL_SELECT) != ACLCHECK_OK)
+			continue;
+		row->args = lappend(row->args,
+							makeVar(def->stream_rti, att->attnum, att->atttypid,
+									att->atttypmod, att->attcollation, 0));
+		row->colnames = lappend(row->colnames,
+								makeString(pstrdup(NameStr(att->attname))));
+	}
+	table_close(rel, NoLock);
+	return (Expr *) row;
+}
+
 /* Every row of the batch that the query wants, once for each window. */
 static Query *
 late_query(WeirDefinition *def, OpenFilter *filter)
 {
 	Query	   *query = source_query(def);
 	RangeTblEntry *rte = rt_fetch(def->stream_rti, query->rtable);
-	Var		   *row = makeWholeRowVar(rte, def->stream_rti, 0, false);
 
 	add_output(query, (Expr *) makeVar(def->stream_rti,
 									   TableOidAttributeNumber,
@@ -550,8 +589,8 @@ late_query(WeirDefinition *def, OpenFilter *filter)
 	add_output(query, copyObject(def->event_time), "event_time");
 	add_output(query, end_expr(def), "window_end");
 	add_output(query, (Expr *) makeFuncExpr(F_TO_JSONB, JSONBOID,
-											list_make1(row), InvalidOid,
-											InvalidOid,
+											list_make1(readable_row(def, rte)),
+											InvalidOid, InvalidOid,
 											COERCE_EXPLICIT_CALL), "row");
 	if (def->is_session)
 	{

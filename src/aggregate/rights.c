@@ -112,8 +112,9 @@ weir__aggregate_altered(PG_FUNCTION_ARGS)
 		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg) ||
 			!OidIsValid(agg.view_owner) || agg.view_owner == agg.owner)
 			continue;
-		give(agg.query, agg.view_owner);
+		/* locked in the order of a tick */
 		give(agg.open, agg.view_owner);
+		give(agg.query, agg.view_owner);
 		give(agg.closed, agg.view_owner);
 	}
 	PG_RETURN_NULL();

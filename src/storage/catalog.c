@@ -3,16 +3,18 @@
  * catalog.c
  *	  What is known of a wide table: its relations and its families.
  *
- * Four tables of the extension describe wide tables:
+ * Five tables of the extension describe wide tables:
  *
  *	_wide_tables	face, its two heaps and its sequence, granularity, the
  *					highest family number ever given
  *	_families		a family: its number, name, kind of aggregate, rule
  *	_family_rules	rules that were in force earlier (see fold.c)
  *	_authorized_views	see authorized_view.c
+ *	_change_streams	see changes.c
  *
- * They are written by wide_table.c and authorized_view.c only.  Here they are read into one
- * descriptor a table, cached for the life of the process.  A descriptor is
+ * They are written by wide_table.c, authorized_view.c and changes.c only.
+ * Here they are read into one descriptor a table, cached for the life of the
+ * process.  A descriptor is
  * thrown away when a relcache invalidation arrives for the face or one of
  * its relations; who writes the tables sends one for the face.  Whoever holds
  * a descriptor may keep using it until the end of the transaction.
@@ -53,6 +55,7 @@
 #include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
+#include "storage/changes.h"
 #include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
@@ -88,7 +91,7 @@ invalidate(Datum arg, Oid relid)
 		if (!OidIsValid(relid) || entry->face == relid ||
 			(table != NULL &&
 			 (table->home == relid || table->delta == relid || table->base == relid ||
-			  table->seq == relid)))
+			  table->seq == relid || table->changes == relid)))
 			entry->is_valid = false;
 	}
 }
@@ -326,9 +329,12 @@ load_rules(WeirWideTable *table)
 									  (table->nnumbers + 1));
 	for (int i = 0; i < table->nfamilies; i++)
 	{
-		table->by_number[table->families[i].number].exists = true;
-		table->family_by_number[table->families[i].number] =
-			&table->families[i];
+		const WeirFamily *family = &table->families[i];
+
+		table->by_number[family->number].name = family->name;
+		table->by_number[family->number].name_len = family->name_len;
+		table->by_number[family->number].exists = true;
+		table->family_by_number[family->number] = family;
 	}
 	load_earlier_rules(table);
 	for (int i = 0; i < table->nfamilies; i++)
@@ -342,9 +348,9 @@ load_rules(WeirWideTable *table)
 	}
 }
 
-/* The index of a heap whose keys are its first two columns. */
+/* The index of a heap whose keys are its first columns, one or two. */
 static Oid
-index_of_heap(Oid heap)
+index_of_heap(Oid heap, int nkeys)
 {
 	Relation	rel = table_open(heap, AccessShareLock);
 	List	   *indexes = RelationGetIndexList(rel);
@@ -357,8 +363,8 @@ index_of_heap(Oid heap)
 		Form_pg_index form = index->rd_index;
 
 		if (form->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
-			form->indnkeyatts == 2 && form->indkey.values[0] == 1 &&
-			form->indkey.values[1] == 2 &&
+			form->indnkeyatts == nkeys && form->indkey.values[0] == 1 &&
+			(nkeys == 1 || form->indkey.values[1] == 2) &&
 			RelationGetIndexPredicate(index) == NIL)
 			found = lfirst_oid(lc);
 		index_close(index, AccessShareLock);
@@ -368,6 +374,7 @@ index_of_heap(Oid heap)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" has lost its index",
 						RelationGetRelationName(rel)),
+				 nkeys == 1 ? errhint("Create a btree index on its first column.") :
 				 errhint("Create a btree index on its first two columns.")));
 	table_close(rel, AccessShareLock);
 	return found;
@@ -474,6 +481,11 @@ check_shapes(const WeirWideTable *table)
 	rel = table_open(table->base, AccessShareLock);
 	weir_shape_check_base(rel);
 	table_close(rel, AccessShareLock);
+	if (!OidIsValid(table->changes))
+		return;
+	rel = table_open(table->changes, AccessShareLock);
+	weir_shape_check_changes(rel);
+	table_close(rel, AccessShareLock);
 }
 
 /* The rest of the description; frees all of it on error. */
@@ -484,9 +496,12 @@ load_details(WeirWideTable *table)
 
 	PG_TRY();
 	{
+		table->changes = weir_changes_of_table(table->home);
 		check_shapes(table);
-		table->delta_index = index_of_heap(table->delta);
-		table->base_index = index_of_heap(table->base);
+		table->delta_index = index_of_heap(table->delta, 2);
+		table->base_index = index_of_heap(table->base, 2);
+		if (OidIsValid(table->changes))
+			table->changes_index = index_of_heap(table->changes, 1);
 		load_families(table);
 		load_rules(table);
 		if (table->home != table->face)

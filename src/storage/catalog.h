@@ -47,6 +47,8 @@ typedef struct WeirWideTable
 	Oid			base;
 	Oid			base_index;		/* (row_key, part) */
 	Oid			seq;
+	Oid			changes;		/* heap of its change stream, or InvalidOid */
+	Oid			changes_index;	/* (seq) */
 	bool		is_millis;		/* timestamps are whole milliseconds */
 	bool		has_rules;		/* any family with a garbage-collection rule */
 	bool		is_in_name_order;	/* family numbers ascend with the names */

@@ -42,6 +42,17 @@ CREATE TABLE weir._authorized_views (
 );
 COMMENT ON TABLE weir._authorized_views IS 'internal: authorized views of wide tables';
 
+-- Writes with numbers after since_seq are recorded; of those, the records up
+-- to trimmed_to have been deleted.
+CREATE TABLE weir._change_streams (
+	face regclass PRIMARY KEY,
+	changes regclass NOT NULL UNIQUE,
+	since_seq bigint NOT NULL,
+	trimmed_to bigint NOT NULL
+);
+COMMENT ON TABLE weir._change_streams IS 'internal: change streams of wide tables';
+
+SELECT pg_catalog.pg_extension_config_dump('weir._change_streams', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._authorized_views', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._wide_tables', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._families', '');

@@ -42,6 +42,12 @@
 #define Anum_authorized_views_columns	4
 #define Natts_authorized_views			4
 
+#define Anum_change_streams_face		1
+#define Anum_change_streams_changes		2
+#define Anum_change_streams_since_seq	3
+#define Anum_change_streams_trimmed_to	4
+#define Natts_change_streams			4
+
 /* OID of a relation in the extension's schema */
 extern Oid	weir_catalog_relid(const char *name);
 

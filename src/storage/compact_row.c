@@ -50,6 +50,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/changes.h"
 #include "storage/compact_row.h"
 #include "storage/heapscan.h"
 #include "storage/hll.h"
@@ -118,6 +119,9 @@ struct WeirRowCompaction
 	ResultRelInfo *base_rel;
 	Snapshot	snapshot;		/* for the base */
 	WeirFold   *fold;
+	WeirChangeWriter *changes;	/* for garbage; NULL: not recorded */
+	WeirFold   *fold_without_rules; /* what the row would be without */
+	WeirFoldFamily *families;	/* for that */
 
 	/* of the current row */
 	WeirRowKey	key;
@@ -186,6 +190,7 @@ static void
 begin_base(Compaction *c)
 {
 	c->nold = 0;
+	c->old_hi = c->old_folded_at = 0;
 	c->old_allocated = LONG_ROW_SEGMENTS * 2;
 	c->old = palloc(sizeof(OldSegment) * c->old_allocated);
 	c->is_partial = false;
@@ -288,10 +293,10 @@ read_changed_segments(Compaction *c, const ChangedRange *ranges, int nranges)
 }
 
 static void
-fold_base(Compaction *c)
+fold_base(Compaction *c, WeirFold *fold, const WeirFoldFamily *families)
 {
-	weir_fold_reset(c->fold, c->table->by_number, c->table->nnumbers);
-	weir_fold_set_base(c->fold, c->old_hi, c->old_folded_at);
+	weir_fold_reset(fold, families, c->table->nnumbers);
+	weir_fold_set_base(fold, c->old_hi, c->old_folded_at);
 	for (int i = 0; i < c->nold; i++)
 	{
 		WeirSegmentReader reader;
@@ -299,7 +304,7 @@ fold_base(Compaction *c)
 
 		weir_segment_reader_init(&reader, c->old[i].bytes, c->old[i].len);
 		while (weir_segment_next_cell(&reader, &cell))
-			weir_fold_add_base_cell(c->fold, &cell);
+			weir_fold_add_base_cell(fold, &cell);
 	}
 }
 
@@ -381,10 +386,10 @@ read_deltas(Compaction *c)
 }
 
 static void
-fold_deltas(Compaction *c)
+fold_deltas(Compaction *c, WeirFold *fold)
 {
 	for (int i = 0; i < c->ndeltas; i++)
-		weir_fold_add_delta(c->fold, c->deltas[i].seq,
+		weir_fold_add_delta(fold, c->deltas[i].seq,
 							c->deltas[i].bytes.bytes, c->deltas[i].bytes.len);
 }
 
@@ -767,6 +772,38 @@ is_garbage_due(const Compaction *c)
 	return false;
 }
 
+/* The families of the table as if no rule had ever been given. */
+static WeirFoldFamily *
+families_without_rules(const WeirWideTable *table)
+{
+	WeirFoldFamily *families = palloc0(sizeof(WeirFoldFamily) *
+									   (table->nnumbers + 1));
+
+	for (uint32 i = 0; i < table->nnumbers; i++)
+		families[i].exists = table->by_number[i].exists;
+	return families;
+}
+
+/*
+ * Records what garbage collection has taken from the row that was folded;
+ * false if the row has to be left for later.
+ */
+static bool
+record_garbage(Compaction *c, const WeirStoredCell *cells, uint32 ncells)
+{
+	WeirStoredCell *with;
+	uint32		nwith;
+
+	if (c->changes == NULL)
+		return true;
+	fold_base(c, c->fold_without_rules, c->families);
+	fold_deltas(c, c->fold_without_rules);
+	with = weir_fold_row(c->fold_without_rules, c->gc_time, &nwith);
+	return weir_changes_put_garbage(c->table, c->changes, c->key, c->hi,
+									c->options->wait_for_rows,
+									with, nwith, cells, ncells);
+}
+
 /* False if the row is locked. */
 static bool
 compact_row(Compaction *c, WeirCompactStats *stats)
@@ -784,9 +821,11 @@ compact_row(Compaction *c, WeirCompactStats *stats)
 	if (c->ndeltas == 0 && !is_garbage_due(c))
 		return true;
 
-	fold_base(c);
-	fold_deltas(c);
+	fold_base(c, c->fold, c->table->by_number);
+	fold_deltas(c, c->fold);
 	cells = weir_fold_row(c->fold, c->gc_time, &ncells);
+	if (!record_garbage(c, cells, ncells))
+		return false;
 	write_row(c, cells, ncells, c->hi,
 			  Max(c->gc_time, weir_fold_last_time(c->fold)));
 	stats->rows++;
@@ -840,6 +879,12 @@ weir_row_compaction_begin(WeirWideTable *table,
 										   "weir compaction row",
 										   ALLOCSET_DEFAULT_SIZES);
 	c->fold = weir_fold_create(weir_hll_combine);
+	if (OidIsValid(table->changes) && table->has_rules)
+	{
+		c->changes = weir_change_writer_open(table);
+		c->fold_without_rules = weir_fold_create(weir_hll_combine);
+		c->families = families_without_rules(table);
+	}
 	c->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	return c;
 }
@@ -857,6 +902,11 @@ weir_row_compaction_end(WeirRowCompaction *c)
 {
 	UnregisterSnapshot(c->snapshot);
 	weir_fold_destroy(c->fold);
+	if (c->changes != NULL)
+	{
+		weir_fold_destroy(c->fold_without_rules);
+		weir_change_writer_close(c->changes);
+	}
 	MemoryContextDelete(c->row_context);
 	ExecCloseIndices(c->base_rel);
 	FreeExecutorState(c->estate);

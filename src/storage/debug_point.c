@@ -9,15 +9,18 @@
  *
  *	wait	waits while somebody holds pg_advisory_lock(hashtext(name))
  *	error	raises an error
+ *	full	raises the error of a disk that is full
  *	kill	sends SIGKILL to the process itself, which makes the server
  *			restart as after a crash
  *
  * The points, in the order of what happens to a row:
  *
+ *	write_numbered								a write to a wide table
  *	flush_begin, flush_end						a writer's commit
  *	tick_locked, tick_batch, tick_aggregate,
  *	tick_consumed, tick_stored					a tick, from claim to commit
  *	join_cursor									its last step for a cursor
+ *	read_pending								a reader of rows that wait
  *	rotate_prepared, rotate_switched,
  *	rotate_closed, rotate_drained,
  *	truncate_marked, truncate_begin,
@@ -74,6 +77,10 @@ weir_debug_point_reach(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("debug point \"%s\" has been reached", name)));
+	else if (strcmp(action, "full") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DISK_FULL),
+				 errmsg("debug point \"%s\" finds no space left on device", name)));
 	else if (strcmp(action, "kill") == 0)
 		kill(getpid(), SIGKILL);
 }
@@ -82,7 +89,7 @@ void
 weir_debug_point_init(void)
 {
 	DefineCustomStringVariable("weir.debug_point",
-							   "Point in the code, and what to do there: name:wait, name:error or name:kill.",
+							   "Point in the code, and what to do there: name:wait, name:error, name:full or name:kill.",
 							   NULL,
 							   &setting,
 							   "",

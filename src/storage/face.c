@@ -25,6 +25,7 @@ weir__face_handler(PG_FUNCTION_ARGS)
 
 	weir_face_plan_init(routine);
 	weir_face_scan_init(routine);
+	weir_face_analyze_init(routine);
 	weir_face_modify_init(routine);
 	PG_RETURN_POINTER(routine);
 }

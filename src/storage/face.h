@@ -10,6 +10,8 @@
 
 #include "foreign/fdwapi.h"
 
+#include "storage/rowscan.h"
+
 /* columns of the face */
 #define Anum_face_row_key	1
 #define Anum_face_cells		2
@@ -40,8 +42,15 @@ extern void weir_face_plan_init(FdwRoutine *routine);
 extern bool weir_face_needs_cells(RelOptInfo *rel);
 extern List *weir_face_columns(PlannerInfo *root, RelOptInfo *rel);
 
-/* scanning, EXPLAIN, ANALYZE: face_scan.c */
+/* scanning, EXPLAIN: face_scan.c */
 extern void weir_face_scan_init(FdwRoutine *routine);
+
+/* the row just read as values of the face, in the current memory context */
+extern void weir_face_store_row(WeirRowScan *scan, bool needs_cells,
+								Datum *values, bool *nulls, int natts);
+
+/* ANALYZE: face_analyze.c */
+extern void weir_face_analyze_init(FdwRoutine *routine);
 
 /* INSERT, COPY, DELETE, TRUNCATE: face_modify.c */
 extern void weir_face_modify_init(FdwRoutine *routine);

@@ -7,7 +7,10 @@
  * rows of one key that follow each other in one statement become one delta.
  * A row deleted is one delta with a row tombstone; if the transaction has one
  * snapshot, that must see all of the row, see rowmodify.c.  Under READ
- * COMMITTED it is a blind write: conditions are not tested again.
+ * COMMITTED conditions are tested again, as for a plain table, on the row as
+ * it is when nobody else can write to it; the server's EvalPlanQual does that.
+ * If the row key alone decides there is nothing to test, and the deletion is
+ * a blind write.
  *
  * Rows are collected until the next key comes or the statement ends, so the
  * last delta is written when the executor shuts down.  UPDATE has no
@@ -32,6 +35,7 @@
 #include "utils/rel.h"
 
 #include "storage/authorized_view.h"
+#include "storage/changes.h"
 #include "storage/face.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
@@ -53,6 +57,9 @@ typedef struct FaceModify
 	WeirWriter *writer;
 	AttrNumber	row_key_junk;	/* for DELETE */
 	AttrNumber	cells_junk;		/* or InvalidAttrNumber */
+	ModifyTableState *node;		/* to test conditions again, or NULL */
+	ResultRelInfo *result_rel;
+	TupleTableSlot *tested;		/* a row as it is now */
 
 	WeirFold   *pending;		/* the cells for pending_key */
 	WeirRowKey	pending_key;	/* bytes NULL: nothing is pending */
@@ -91,24 +98,57 @@ put(FaceModify *state, WeirRowKey key, WeirFold *fold)
 	MemoryContextReset(state->row_context);
 }
 
-/*
- * The statement has read the row that it deletes.  What others have written
- * to it since a snapshot of the transaction must not be lost unseen.
- */
-static void
-put_deletion(FaceModify *state, WeirRowKey key, WeirFold *fold)
+/* Does the row as it is now satisfy the conditions of the statement? */
+static bool
+passes_conditions(void *arg, WeirRowScan *scan)
 {
+	FaceModify *state = arg;
+	TupleTableSlot *slot = state->tested;
+	Relation	rel = state->result_rel->ri_RelationDesc;
 	MemoryContext old_context;
 
-	if (!IsolationUsesXactSnapshot())
-	{
-		put(state, key, fold);
-		return;
-	}
-	old_context = MemoryContextSwitchTo(state->row_context);
-	weir_row_put_if_current(state->table, key, weir_fold_delta(fold, 0));
+	ExecClearTuple(slot);
+	weir_face_store_row(scan, true, slot->tts_values, slot->tts_isnull,
+						slot->tts_tupleDescriptor->natts);
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(rel);
+
+	/* what it sets up when it is first called must live as long as the query */
+	old_context = MemoryContextSwitchTo(state->node->ps.state->es_query_cxt);
+	slot = EvalPlanQual(&state->node->mt_epqstate, rel,
+						state->result_rel->ri_RangeTableIndex, slot);
 	MemoryContextSwitchTo(old_context);
-	MemoryContextReset(state->row_context);
+	return !TupIsNull(slot);
+}
+
+/*
+ * The statement has read the row that it deletes.  What others have written
+ * to it since must not be lost unseen.  False if the row is not to be deleted
+ * any more.
+ */
+static bool
+put_deletion(FaceModify *state, WeirRowKey key, WeirFold *fold)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(state->row_context);
+	WeirDelta  *delta = weir_fold_delta(fold, 0);
+	bool		done = true;
+
+	if (IsolationUsesXactSnapshot())
+		weir_row_put_if_current(state->table, key, delta);
+	else if (state->node != NULL)
+		done = weir_row_put_if(state->table, key, delta, passes_conditions,
+							   state);
+	else
+		weir_writer_put(state->writer, key, delta);
+	MemoryContextSwitchTo(old_context);
+	return done;
+}
+
+/* Does anything but the row key decide which rows the plan gives? */
+static bool
+has_other_conditions(const Plan *plan)
+{
+	return !IsA(plan, ForeignScan) || plan->qual != NIL;
 }
 
 /* Writes what is pending, if anything. */
@@ -132,6 +172,8 @@ end_modify(EState *estate, ResultRelInfo *rri)
 		return;
 	flush(state);
 	weir_writer_close(state->writer);
+	if (state->tested != NULL)
+		ExecDropSingleTupleTableSlot(state->tested);
 	MemoryContextDelete(state->context);
 	rri->ri_FdwState = NULL;
 }
@@ -153,6 +195,13 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rri,
 		state->cells_junk = ExecFindJunkAttributeInTlist(tlist, JUNK_CELLS);
 		if (!AttributeNumberIsValid(state->row_key_junk))
 			elog(ERROR, "could not find junk column \"%s\"", JUNK_ROW_KEY);
+		if (has_other_conditions(outerPlanState(mtstate)->plan))
+		{
+			state->node = mtstate;
+			state->result_rel = rri;
+			state->tested = MakeSingleTupleTableSlot(RelationGetDescr(rri->ri_RelationDesc),
+													 &TTSOpsVirtual);
+		}
 	}
 	rri->ri_FdwState = state;
 }
@@ -195,17 +244,15 @@ add_cells(FaceModify *state, Datum cells)
 {
 	MemoryContext old_context;
 	WeirRow    *row;
+	WeirRowReader reader;
+	WeirCell	cell;
 
 	old_context = MemoryContextSwitchTo(weir_fold_context(state->pending));
 	row = weir_row_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(cells)));
 	MemoryContextSwitchTo(old_context);
-	for (uint32 i = 0; i < weir_row_cell_count(row); i++)
-	{
-		WeirCell	cell;
-
-		weir_row_get_cell(row, i, &cell);
+	weir_row_reader_init(&reader, row);
+	while (weir_row_reader_next(&reader, &cell))
 		weir_builder_set_cell(state->pending, state->table, &cell);
-	}
 	state->pending_bytes += VARSIZE(row);
 }
 
@@ -250,6 +297,10 @@ exec_insert(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 
 /* ---- DELETE ---- */
 
+/*
+ * Not in the order of the face: then the scan would hand on the tuple that
+ * EvalPlanQual gives it, and that is empty again when EvalPlanQual returns.
+ */
 static void
 add_delete_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 				   Relation target_relation)
@@ -258,14 +309,14 @@ add_delete_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 	Form_pg_attribute cells = TupleDescAttr(desc, Anum_face_cells - 1);
 	Var		   *var;
 
-	var = makeVar(rtindex, Anum_face_row_key, BYTEAOID, -1, InvalidOid, 0);
-	add_row_identity_var(root, var, rtindex, JUNK_ROW_KEY);
 	if (root->parse->returningList != NIL)
 	{
 		var = makeVar(rtindex, Anum_face_cells, cells->atttypid, -1,
 					  InvalidOid, 0);
 		add_row_identity_var(root, var, rtindex, JUNK_CELLS);
 	}
+	var = makeVar(rtindex, Anum_face_row_key, BYTEAOID, -1, InvalidOid, 0);
+	add_row_identity_var(root, var, rtindex, JUNK_ROW_KEY);
 }
 
 static TupleTableSlot *
@@ -278,22 +329,35 @@ exec_delete(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 	WeirMutation mutation = {WEIR_DELETE_FROM_ROW};
 	struct varlena *v;
 	WeirRowKey	key;
+	bool		done;
 
 	if (isnull)
 		elog(ERROR, "row key is null");
+	MemoryContextReset(state->row_context);
 	v = PG_DETOAST_DATUM_PACKED(d);
 	key.bytes = VARDATA_ANY(v);
 	key.len = VARSIZE_ANY_EXHDR(v);
 	weir_builder_add_mutation(state->pending, state->table, &mutation, 0);
-	put_deletion(state, key, state->pending);
+	done = put_deletion(state, key, state->pending);
 	weir_fold_reset(state->pending, NULL, 0);
+	if (!done)
+		return NULL;
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true,
 		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	slot->tts_values[Anum_face_row_key - 1] = d;
 	slot->tts_isnull[Anum_face_row_key - 1] = false;
-	if (AttributeNumberIsValid(state->cells_junk))
+	if (!AttributeNumberIsValid(state->cells_junk))
+		return ExecStoreVirtualTuple(slot);
+	if (state->tested != NULL && !TTS_EMPTY(state->tested))
+	{
+		/* the row that was deleted, not the one that was found first */
+		slot->tts_values[Anum_face_cells - 1] =
+			state->tested->tts_values[Anum_face_cells - 1];
+		slot->tts_isnull[Anum_face_cells - 1] = false;
+	}
+	else
 		slot->tts_values[Anum_face_cells - 1] =
 			ExecGetJunkAttribute(plan_slot, state->cells_junk,
 								 &slot->tts_isnull[Anum_face_cells - 1]);
@@ -330,6 +394,9 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 		relids = lappend_oid(relids, table->base);
 	}
 	weir_truncate(rels, relids);
+	foreach(lc, faces)
+		weir_changes_put_event(weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc))),
+							   WEIR_CHANGE_TRUNCATE, NULL);
 	foreach(lc, rels)
 		table_close((Relation) lfirst(lc), NoLock);
 }

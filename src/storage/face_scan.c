@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * face_scan.c
- *	  Scanning the face of a wide table; EXPLAIN and ANALYZE of it.
+ *	  Scanning the face of a wide table; EXPLAIN of it.
  *
  * A scan under equality conditions fetches row by row; any other walks one
  * range of keys.  The conditions are evaluated when the scan begins, and
@@ -12,21 +12,17 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteManip.h"
-#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
-#include "utils/sampling.h"
 #include "utils/snapmgr.h"
 
 #include "storage/face.h"
@@ -346,6 +342,9 @@ start(ForeignScanState *node)
 	MemoryContext old_context;
 
 	state->is_started = true;
+	/* since the scan was begun its table may have got new indexes */
+	if (state->scan == NULL)
+		state->table = weir_wide_table_require(RelationGetRelid(node->ss.ss_currentRelation));
 	if (!evaluate_conditions(state, node->ss.ps.ps_ExprContext))
 	{
 		state->has_keys = true; /* none */
@@ -357,6 +356,7 @@ start(ForeignScanState *node)
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
 										  weir_clock_usec());
+		weir_row_scan_expect_values(state->scan);
 		MemoryContextSwitchTo(old_context);
 	}
 	old_context = MemoryContextSwitchTo(state->keys_context);
@@ -388,10 +388,9 @@ next_row(FaceScan *state)
 	return false;
 }
 
-/* The row as values of the face, in the current memory context. */
-static void
-store_row(WeirRowScan *scan, bool needs_cells, Datum *values, bool *nulls,
-		  int natts)
+void
+weir_face_store_row(WeirRowScan *scan, bool needs_cells, Datum *values,
+					bool *nulls, int natts)
 {
 	WeirRowKey	key = weir_row_scan_key(scan);
 
@@ -417,8 +416,8 @@ iterate(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (!next_row(state))
 		return slot;
-	store_row(state->scan, state->needs_cells, slot->tts_values,
-			  slot->tts_isnull, slot->tts_tupleDescriptor->natts);
+	weir_face_store_row(state->scan, state->needs_cells, slot->tts_values,
+						slot->tts_isnull, slot->tts_tupleDescriptor->natts);
 	return ExecStoreVirtualTuple(slot);
 }
 
@@ -518,68 +517,6 @@ explain(ForeignScanState *node, struct ExplainState *es)
 	explain_columns(node, es);
 }
 
-/* ---- ANALYZE ---- */
-
-/* A random sample of the rows, by reading all of them once. */
-static int
-acquire_sample(Relation rel, int elevel, HeapTuple *rows, int targrows,
-			   double *totalrows, double *totaldeadrows)
-{
-	WeirWideTable *table = weir_wide_table_require(RelationGetRelid(rel));
-	TupleDesc	desc = RelationGetDescr(rel);
-	WeirKeyRange all = {{NULL, 0}, {NULL, 0}, false, false};
-	WeirRowScan *scan = weir_row_scan_begin(table, GetActiveSnapshot(),
-											weir_clock_usec());
-	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
-	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
-	ReservoirStateData reservoir;
-	double		skip = -1;		/* before the reservoir is full */
-	double		seen = 0;
-	int			n = 0;
-
-	reservoir_init_selection_state(&reservoir, targrows);
-	weir_row_scan_start(scan, &all, ForwardScanDirection);
-	while (weir_row_scan_next(scan))
-	{
-		int			place = n;
-
-		weir_analyze_delay_point();
-		seen++;
-		if (n == targrows)
-		{
-			if (skip < 0)
-				skip = reservoir_get_next_S(&reservoir, seen - 1, targrows);
-			if (skip-- > 0)
-				continue;
-			place = (int) (targrows * sampler_random_fract(&reservoir.randstate));
-			heap_freetuple(rows[place]);
-		}
-		else
-			n++;
-		store_row(scan, true, values, nulls, desc->natts);
-		rows[place] = heap_form_tuple(desc, values, nulls);
-	}
-	weir_row_scan_end(scan);
-	*totalrows = seen;
-	*totaldeadrows = 0;
-	return n;
-}
-
-static bool
-analyze(Relation rel, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
-{
-	WeirWideTable *table = weir_wide_table_require(RelationGetRelid(rel));
-	Relation	base = table_open(table->base, AccessShareLock);
-	Relation	delta = table_open(table->delta, AccessShareLock);
-
-	*totalpages = RelationGetNumberOfBlocks(base) +
-		RelationGetNumberOfBlocks(delta);
-	table_close(base, AccessShareLock);
-	table_close(delta, AccessShareLock);
-	*func = acquire_sample;
-	return true;
-}
-
 void
 weir_face_scan_init(FdwRoutine *routine)
 {
@@ -588,5 +525,4 @@ weir_face_scan_init(FdwRoutine *routine)
 	routine->ReScanForeignScan = rescan;
 	routine->EndForeignScan = end_scan;
 	routine->ExplainForeignScan = explain;
-	routine->AnalyzeForeignTable = analyze;
 }

@@ -71,18 +71,26 @@ start_delta_scan(WeirHeapScan *cursor, Snapshot snapshot, ScanKey scankey,
 	weir_heap_scan_start(cursor, snapshot, scankey, 1);
 }
 
-/* The transactions, other than this one, with deltas that may yet vanish. */
+/*
+ * The transactions, other than this one, with deltas that may yet vanish.
+ * Those up to "hi" are folded, so they are of transactions that have ended;
+ * dead ones, which an old snapshot may keep from vacuum, are many at times.
+ */
 static List *
-doubtful_writers(WeirWideTable *table, Datum key)
+doubtful_writers(WeirWideTable *table, Datum key, int64 hi)
 {
 	SnapshotData dirty;
-	ScanKeyData scankey;
+	ScanKeyData scankeys[2];
 	WeirHeapScan	cursor;
 	List	   *xids = NIL;
 
 	InitDirtySnapshot(dirty);
 	weir_heap_scan_open(&cursor, table->delta, table->delta_index);
-	start_delta_scan(&cursor, &dirty, &scankey, key);
+	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
+				F_BYTEAEQ, key);
+	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
+				F_INT8GT, Int64GetDatum(hi));
+	weir_heap_scan_start(&cursor, &dirty, scankeys, 2);
 	while (weir_heap_scan_next(&cursor, ForwardScanDirection))
 		if (TransactionIdIsValid(dirty.xmin) &&
 			!TransactionIdIsCurrentTransactionId(dirty.xmin))
@@ -134,6 +142,17 @@ check_snapshot_is_current(WeirWideTable *table, Datum key, Snapshot snapshot)
 	UnregisterSnapshot(latest);
 }
 
+/* By what is committed now, not by what the transaction sees. */
+static int64
+folded_up_to(WeirWideTable *table, WeirRowKey key)
+{
+	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
+	int64		hi = weir_row_folded_up_to(table, latest, key);
+
+	UnregisterSnapshot(latest);
+	return hi;
+}
+
 /* Steps 1 to 4, and the snapshot of step 5. */
 static void
 lock_row(LockedRow *row, WeirWideTable *table, WeirRowKey key)
@@ -141,6 +160,7 @@ lock_row(LockedRow *row, WeirWideTable *table, WeirRowKey key)
 	uint32		hash = weir_row_hash(key.bytes, key.len);
 	Datum		key_datum = PointerGetDatum(cstring_to_text_with_len(key.bytes,
 																	 key.len));
+	int64		hi;
 	List	   *xids;
 	ListCell   *lc;
 
@@ -150,10 +170,11 @@ lock_row(LockedRow *row, WeirWideTable *table, WeirRowKey key)
 	row->writer = weir_writer_open(table);
 	(void) GetCurrentTransactionId();
 	weir_row_lock(table->home, hash, true);
+	hi = folded_up_to(table, key);
 	weir_barrier_acquire(table->home, hash, ExclusiveLock);
 	row->seq = weir_writer_next_seq(row->writer);
 	row->at = weir_clock_usec();
-	xids = doubtful_writers(table, key_datum);
+	xids = doubtful_writers(table, key_datum, hi);
 	weir_barrier_release(table->home, hash, ExclusiveLock);
 	foreach(lc, xids)
 		XactLockTableWait((TransactionId) lfirst_oid(lc), NULL, NULL, XLTW_None);
@@ -206,6 +227,26 @@ weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta)
 	Assert(IsolationUsesXactSnapshot());
 	lock_row(&row, table, key);
 	write_and_close(&row, delta);
+}
+
+/*
+ * As the deltas that a transaction has written can be waited for, its row lock
+ * need not be kept once it has written.  So a statement can do this to any
+ * number of rows.
+ */
+bool
+weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
+				WeirRowTest test, void *arg)
+{
+	LockedRow	row = {0};
+	bool		passes;
+
+	Assert(!IsolationUsesXactSnapshot());
+	lock_and_read(&row, table, key, NULL);
+	passes = row.exists && test(arg, row.scan);
+	write_and_close(&row, passes ? delta : NULL);
+	weir_row_unlock(table->home, weir_row_hash(key.bytes, key.len));
+	return passes;
 }
 
 /* ---- check_and_mutate_row ---- */

@@ -39,6 +39,7 @@ read_row(FunctionCallInfo fcinfo, bool key_is_text)
 
 	if (PG_ARGISNULL(2))
 	{
+		weir_row_scan_expect_values(scan);
 		if (weir_row_scan_get(scan, key))
 			row = weir_row_scan_row(scan);
 	}

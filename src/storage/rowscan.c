@@ -16,6 +16,9 @@
  * If only some columns are wanted of a single row, only the segments that
  * can hold them are read, and the first one for "hi".
  *
+ * A row without deltas, and without garbage, is made into a value directly
+ * from its segments, if the caller has said that values are all it wants.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -32,6 +35,7 @@
 #include "storage/heapscan.h"
 #include "storage/hll.h"
 #include "storage/rowscan.h"
+#include "types/plain_row.h"
 #include "types/segment.h"
 
 /* A segment or delta of the current row, copied. */
@@ -63,6 +67,7 @@ struct WeirRowScan
 	const WeirColumnSet *columns;
 	WeirKeyTest key_test;		/* or NULL */
 	void	   *key_test_arg;
+	bool		expects_values; /* the caller does not ask for cells */
 
 	WeirFold   *fold;
 	bool		has_spare_fold; /* it is the spare one */
@@ -71,6 +76,8 @@ struct WeirRowScan
 	int64		hi;
 	int64		folded_at;
 	WeirRowKey	key;
+	bool		is_plain;		/* not folded, but in "plain" */
+	WeirPlainRow plain;
 	const WeirStoredCell *cells;
 	uint32		ncells;
 };
@@ -205,6 +212,12 @@ passes_key_test(const WeirRowScan *scan, WeirRowKey key)
 }
 
 void
+weir_row_scan_expect_values(WeirRowScan *scan)
+{
+	scan->expects_values = true;
+}
+
+void
 weir_row_scan_set_limit(WeirRowScan *scan, int64 seq)
 {
 	scan->limit = seq;
@@ -221,6 +234,7 @@ begin_row(WeirRowScan *scan)
 	scan->segments.is_reversed = scan->deltas.is_reversed =
 		ScanDirectionIsBackward(scan->direction);
 	scan->hi = scan->folded_at = 0;
+	scan->is_plain = false;
 }
 
 /* Copies the bytes of the datum into the memory of the fold. */
@@ -322,6 +336,41 @@ fold_pieces(WeirRowScan *scan, const WeirColumnSet *columns)
 	scan->cells = weir_fold_row(fold, scan->now, &scan->ncells);
 }
 
+/* Can the row be made without a fold?  Then that is prepared. */
+static bool
+measure_plain_row(WeirRowScan *scan)
+{
+	const WeirWideTable *table = scan->table;
+
+	if (!scan->expects_values || scan->deltas.n > 0 ||
+		scan->columns != NULL || !table->is_in_name_order ||
+		!weir_plain_row_begin(&scan->plain, table->by_number,
+							  table->nnumbers, scan->hi,
+							  Max(scan->now, scan->folded_at)))
+		return false;
+	for (uint32 i = 0; i < scan->segments.n; i++)
+	{
+		const Piece *piece = piece_in_order(&scan->segments, i);
+
+		if (!weir_plain_row_measure(&scan->plain, piece->bytes, piece->len))
+			return false;
+	}
+	return true;
+}
+
+static WeirRow *
+plain_row(WeirRowScan *scan)
+{
+	weir_plain_row_start(&scan->plain);
+	for (uint32 i = 0; i < scan->segments.n; i++)
+	{
+		const Piece *piece = piece_in_order(&scan->segments, i);
+
+		weir_plain_row_write(&scan->plain, piece->bytes, piece->len);
+	}
+	return weir_plain_row_finish(&scan->plain);
+}
+
 /*
  * Makes the cells of the pieces.  A row of which no wanted column is left
  * exists if any other is.
@@ -331,6 +380,12 @@ finish_row(WeirRowScan *scan)
 {
 	if (scan->segments.n == 0 && scan->deltas.n == 0)
 		return false;
+	scan->is_plain = measure_plain_row(scan);
+	if (scan->is_plain)
+	{
+		scan->ncells = scan->plain.shape.cells;
+		return scan->ncells > 0;
+	}
 	fold_pieces(scan, scan->columns);
 	if (scan->ncells > 0)
 		return true;
@@ -385,16 +440,22 @@ bounds_of_columns(const WeirColumnSet *columns,
 	}
 }
 
+static void
+first_segment_scankeys(ScanKey scankeys, Datum key)
+{
+	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
+				F_BYTEAEQ, key);
+	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
+				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
+}
+
 /* The first segment only, for what it says about the row. */
 static void
 look_at_first_segment(WeirRowScan *scan, Datum key)
 {
 	ScanKeyData scankeys[2];
 
-	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
-				F_BYTEAEQ, key);
-	ScanKeyInit(&scankeys[1], Anum_base_part, BTEqualStrategyNumber,
-				F_BYTEAEQ, PointerGetDatum(bytes_datum("", 0)));
+	first_segment_scankeys(scankeys, key);
 	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
 	if (weir_heap_scan_next(&scan->base, ForwardScanDirection))
 		note_first_segment(scan);
@@ -629,12 +690,6 @@ weir_row_scan_ncells(const WeirRowScan *scan)
 	return scan->ncells;
 }
 
-const WeirStoredCell *
-weir_row_scan_stored(const WeirRowScan *scan)
-{
-	return scan->cells;
-}
-
 static void
 set_cell(WeirCell *cell, const WeirStoredCell *stored, const WeirFamily *family)
 {
@@ -680,6 +735,7 @@ weir_row_scan_cells(WeirRowScan *scan)
 										MCXT_ALLOC_HUGE);
 	uint32	   *positions = NULL;
 
+	Assert(!scan->is_plain);
 	if (!table->is_in_name_order)
 		positions = family_positions(scan);
 	for (uint32 i = 0; i < scan->ncells; i++)
@@ -696,6 +752,8 @@ weir_row_scan_cells(WeirRowScan *scan)
 WeirRow *
 weir_row_scan_row(WeirRowScan *scan)
 {
+	if (scan->is_plain)
+		return plain_row(scan);
 	return weir_row_from_cells(weir_row_scan_cells(scan), scan->ncells);
 }
 
@@ -758,6 +816,24 @@ weir_key_range_intersect(WeirKeyRange *range, const WeirKeyRange *other)
 	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
 					   range->upper.bytes, range->upper.len);
 	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
+}
+
+int64
+weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)
+{
+	WeirHeapScan base;
+	ScanKeyData scankeys[2];
+	int64		hi = 0;
+
+	first_segment_scankeys(scankeys, PointerGetDatum(bytes_datum(key.bytes,
+																 key.len)));
+	weir_heap_scan_open(&base, table->base, table->base_index);
+	weir_heap_scan_start(&base, snapshot, scankeys, 2);
+	if (weir_heap_scan_next(&base, ForwardScanDirection) &&
+		!base.slot->tts_isnull[Anum_base_hi - 1])
+		hi = DatumGetInt64(base.slot->tts_values[Anum_base_hi - 1]);
+	weir_heap_scan_close(&base);
+	return hi;
 }
 
 void

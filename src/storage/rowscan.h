@@ -55,6 +55,12 @@ typedef bool (*WeirKeyTest) (void *arg, WeirRowKey key);
 extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
 									   void *arg);
 
+/*
+ * The caller will ask for the rows as values, or for their keys alone: lets
+ * rows at rest be made without a fold.
+ */
+extern void weir_row_scan_expect_values(WeirRowScan *scan);
+
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
 
@@ -69,13 +75,19 @@ extern bool weir_row_scan_next(WeirRowScan *scan);
 /* The row just read. */
 extern WeirRowKey weir_row_scan_key(const WeirRowScan *scan);
 extern uint32 weir_row_scan_ncells(const WeirRowScan *scan);
-extern const WeirStoredCell *weir_row_scan_stored(const WeirRowScan *scan);
 
 /* its cells as users see them, in order of family names */
 extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);
 
 /* and as a value in the current memory context */
 extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
+
+/*
+ * The number up to which a row is folded, as the snapshot sees it: 0 if it is
+ * not.  All writes up to there are those of transactions that have ended.
+ */
+extern int64 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot,
+								   WeirRowKey key);
 
 /* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
 extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);

@@ -43,6 +43,8 @@
 #include "utils/snapmgr.h"
 
 #include "storage/authorized_view.h"
+#include "storage/changes.h"
+#include "storage/debug_point.h"
 #include "storage/hll.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
@@ -61,6 +63,8 @@ struct WeirWriter
 	Relation	index;			/* the only index, or NULL if there are more */
 	EState	   *estate;			/* if there are more */
 	ResultRelInfo *result_rel;
+	WeirChangeWriter *changes;	/* NULL: no change stream */
+	const char *change_kind;	/* what is recorded there */
 };
 
 /* ---- the heap of deltas ---- */
@@ -100,6 +104,9 @@ weir_writer_open(WeirWideTable *table)
 	else
 		open_other_indexes(writer);
 	list_free(indexes);
+	if (OidIsValid(table->changes))
+		writer->changes = weir_change_writer_open(table);
+	writer->change_kind = WEIR_CHANGE_USER;
 	return writer;
 }
 
@@ -114,8 +121,16 @@ weir_writer_close(WeirWriter *writer)
 		ExecCloseIndices(writer->result_rel);
 		FreeExecutorState(writer->estate);
 	}
+	if (writer->changes != NULL)
+		weir_change_writer_close(writer->changes);
 	table_close(writer->heap, NoLock);
 	pfree(writer);
+}
+
+void
+weir_writer_set_change_kind(WeirWriter *writer, const char *kind)
+{
+	writer->change_kind = kind;
 }
 
 int64
@@ -160,6 +175,9 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 		insert_into_other_indexes(writer, tuple);
 	heap_freetuple(tuple);
 	pfree(key_datum);
+	if (writer->changes != NULL)
+		weir_change_writer_put_delta(writer->changes, key, seq,
+									 writer->change_kind, delta);
 }
 
 void
@@ -173,6 +191,7 @@ weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
 		weir_row_touch_deltas(writer->table, key);
 	weir_barrier_acquire(face, hash, ShareLock);
 	seq = weir_writer_next_seq(writer);
+	WEIR_DEBUG_POINT("write_numbered");
 	weir_delta_set_time(delta, weir_clock_usec());
 	weir_writer_put_numbered(writer, key, seq, delta);
 	weir_barrier_release(face, hash, ShareLock);

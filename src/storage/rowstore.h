@@ -11,6 +11,7 @@
 #include "utils/array.h"
 
 #include "storage/catalog.h"
+#include "storage/rowscan.h"
 #include "types/mutation.h"
 
 /* an open heap of deltas; lives in the memory context of weir_writer_open */
@@ -18,6 +19,9 @@ typedef struct WeirWriter WeirWriter;
 
 extern WeirWriter *weir_writer_open(WeirWideTable *table);
 extern void weir_writer_close(WeirWriter *writer);
+
+/* What the change stream calls what is put from now on: see changes.h. */
+extern void weir_writer_set_change_kind(WeirWriter *writer, const char *kind);
 
 /* Appends a delta without looking at the row. */
 extern void weir_writer_put(WeirWriter *writer, WeirRowKey key,
@@ -30,6 +34,17 @@ extern void weir_writer_put(WeirWriter *writer, WeirRowKey key,
  */
 extern void weir_row_put_if_current(WeirWideTable *table, WeirRowKey key,
 									WeirDelta *delta);
+
+/*
+ * Writes if the row exists and passes the test, as all writes before this one
+ * have left it; those of transactions that have not ended are waited for.
+ * Nothing happens to the row between the test and the write.  Under READ
+ * COMMITTED only.  Returns whether it has written.  In rowmodify.c.
+ */
+typedef bool (*WeirRowTest) (void *arg, WeirRowScan *scan);
+
+extern bool weir_row_put_if(WeirWideTable *table, WeirRowKey key,
+							WeirDelta *delta, WeirRowTest test, void *arg);
 
 /*
  * For those who hold the row lock: the number of the next write, and writing

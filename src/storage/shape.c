@@ -93,6 +93,17 @@ weir_shape_check_base(Relation heap)
 	check_columns(heap, types, lengthof(types));
 }
 
+void
+weir_shape_check_changes(Relation heap)
+{
+	static const ColumnType types[] = {
+		{INT8OID}, {BYTEAOID}, {TEXTOID}, {InvalidOid, "_mutation"},
+		{TIMESTAMPTZOID}, {XID8OID}
+	};
+
+	check_columns(heap, types, lengthof(types));
+}
+
 HeapTuple
 weir_shape_form_tuple(Relation heap, Datum *values, bool *nulls, int n)
 {

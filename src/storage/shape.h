@@ -15,6 +15,7 @@
 extern void weir_shape_check_face(Relation face);
 extern void weir_shape_check_delta(Relation heap);
 extern void weir_shape_check_base(Relation heap);
+extern void weir_shape_check_changes(Relation heap);
 
 /* A tuple of one of the heaps; "n" is the number of its columns. */
 extern HeapTuple weir_shape_form_tuple(Relation heap, Datum *values,

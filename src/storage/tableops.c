@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 
 #include "storage/authorized_view.h"
+#include "storage/changes.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
 #include "types/json_list.h"
@@ -159,6 +160,7 @@ drop_row_range(FunctionCallInfo fcinfo, bool prefix_is_text)
 										ALLOCSET_DEFAULT_SIZES);
 	range = weir_key_range_of_prefix(prefix, len);
 	writer = weir_writer_open(table);
+	weir_writer_set_change_kind(writer, WEIR_CHANGE_DROP_ROW_RANGE);
 	scan = weir_row_scan_begin(table, GetActiveSnapshot(), weir_clock_usec());
 	weir_row_scan_start(scan, &range, ForwardScanDirection);
 	while (weir_row_scan_next(scan))

@@ -53,6 +53,7 @@
 #include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
+#include "storage/changes.h"
 #include "storage/hll.h"
 #include "storage/wide_table.h"
 #include "types/json_list.h"
@@ -302,6 +303,7 @@ forget_wide_table(Oid face)
 	TupleDesc	desc = RelationGetDescr(rel);
 	Oid			delta = InvalidOid;
 	Oid			base = InvalidOid;
+	Oid			changes;
 	bool		isnull;
 
 	if (HeapTupleIsValid(tuple))
@@ -319,9 +321,12 @@ forget_wide_table(Oid face)
 		return;
 	delete_rows_of_face("_families", "_families_pkey", face);
 	delete_rows_of_face("_family_rules", "_family_rules_pkey", face);
-	CommandCounterIncrement();
+	changes = weir_changes_of_table(face);
+	weir_changes_forget(face);
 	drop_if_exists(delta);
 	drop_if_exists(base);
+	if (OidIsValid(changes))
+		drop_if_exists(changes);
 }
 
 PG_FUNCTION_INFO_V1(weir__wide_table_drop);
@@ -359,6 +364,7 @@ weir__wide_table_drop(PG_FUNCTION_ARGS)
 	SPI_finish();
 	foreach(lc, faces)
 		forget_wide_table(lfirst_oid(lc));
+	weir_changes_check_dropped();
 	PG_RETURN_NULL();
 }
 
@@ -402,6 +408,14 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 										&isnull);
 
 		weir_link_authorized_view(face, DatumGetObjectId(home));
+	}
+	else if (RelationGetRelid(trigger->tg_relation) ==
+			 weir_catalog_relid("_change_streams"))
+	{
+		Datum		changes = heap_getattr(tuple, Anum_change_streams_changes,
+										   desc, &isnull);
+
+		weir_changes_link(face, DatumGetObjectId(changes));
 	}
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(face)))
 		CacheInvalidateRelcacheByRelid(face);
@@ -590,11 +604,12 @@ weir_drop_family(PG_FUNCTION_ARGS)
 	Oid			face = table->face;
 	uint32		len;
 	const char *name = weir_family_argument(fcinfo, 1, &len);
-	uint16		number = weir_family_get(table, name, len)->number;
-	Relation	rel = table_open(weir_catalog_relid("_families"),
-								 RowExclusiveLock);
+	const WeirFamily *dropped = weir_family_get(table, name, len);
+	Relation	rel;
 
-	CatalogTupleDelete(rel, &family_tuple(rel, face, number)->t_self);
+	weir_changes_put_event(table, WEIR_CHANGE_DROP_FAMILY, dropped);
+	rel = table_open(weir_catalog_relid("_families"), RowExclusiveLock);
+	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);
 	table_close(rel, RowExclusiveLock);
 	finish_change(face);
 	PG_RETURN_VOID();

@@ -15,6 +15,9 @@ CREATE TRIGGER _changed AFTER INSERT ON weir._family_rules
 	FOR EACH ROW EXECUTE FUNCTION weir._wide_table_changed();
 CREATE TRIGGER _changed AFTER INSERT ON weir._authorized_views
 	FOR EACH ROW EXECUTE FUNCTION weir._wide_table_changed();
+CREATE TRIGGER _changed AFTER INSERT ON weir._change_streams
+	FOR EACH ROW EXECUTE FUNCTION weir._wide_table_changed();
+ALTER TABLE weir._change_streams ENABLE ALWAYS TRIGGER _changed;
 ALTER TABLE weir._authorized_views ENABLE ALWAYS TRIGGER _changed;
 ALTER TABLE weir._wide_tables ENABLE ALWAYS TRIGGER _changed;
 ALTER TABLE weir._families ENABLE ALWAYS TRIGGER _changed;

@@ -43,6 +43,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/debug_point.h"
 #include "stream/batch.h"
 #include "weir.h"
 
@@ -489,6 +490,7 @@ weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 		reader_hook();
 	batch = make_batch(&stream, snapshot);
 	LockRelationOid(stream.relid, AccessShareLock);
+	WEIR_DEBUG_POINT("read_pending");
 	if (cursor.in_history)
 	{
 		Oid			leaf;
@@ -780,6 +782,13 @@ void
 weir_batch_set_breather(void (*breathe) (void))
 {
 	breather = breathe;
+}
+
+void
+weir_batch_breathe(void)
+{
+	if (breather)
+		breather();
 }
 
 void

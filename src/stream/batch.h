@@ -93,10 +93,12 @@ extern void weir_batch_reader_end(WeirBatchReader *reader);
 extern void weir_batch_observe(WeirBatch *batch);
 
 /*
- * Something to be called for each page that a batch is read from, which may
- * end the process.
+ * Something to be called where a batch begins to be consumed and for each page
+ * that it is read from, which may end the process; and for who runs other
+ * statements.
  */
 extern void weir_batch_set_breather(void (*breathe) (void));
+extern void weir_batch_breathe(void);
 
 extern void weir_batch_init(void);
 

@@ -13,7 +13,7 @@
  * consumer, and it does not read rows.
  *
  * Invariants:
- * 1. Buffers live in TopTransactionContext and are keyed by (table, file):
+ * 1. Buffers live as long as the transaction and are keyed by (table, file):
  *	  after TRUNCATE or a rewrite in the same transaction the table has a new
  *	  file.  At the flush those whose file is no longer the table's are
  *	  dropped (a rolled-back TRUNCATE makes the old file current again).
@@ -60,6 +60,9 @@
 #define INITIAL_RUNS	16
 #define INITIAL_XIDS	4
 
+/* A table of more buffers is made anew for the next transaction. */
+#define KEPT_BUFFERS	32
+
 /* A list longer than this is normalised before it is made longer still. */
 #define NORMALIZE_RUNS	(256 * 1024)
 
@@ -83,8 +86,13 @@ typedef struct CaptureBuffer
 	TransactionId *xids;
 } CaptureBuffer;
 
-/* All in TopTransactionContext; reset when the transaction ends. */
+/*
+ * The table is kept, empty, from one transaction to the next; the lists are in
+ * TopTransactionContext.
+ */
 static HTAB *buffers = NULL;
+
+/* Reset when the transaction ends. */
 static CaptureBuffer *last_buffer = NULL;
 static bool is_flushed = false; /* PRE_COMMIT has come and gone */
 static bool has_logged = false; /* this transaction wrote entries */
@@ -107,7 +115,6 @@ buffer_for(Oid relid, Oid filenode)
 {
 	BufferKey	key = {relid, filenode};
 	CaptureBuffer *buffer;
-	bool		found;
 
 	if (buffers == NULL)
 	{
@@ -115,27 +122,27 @@ buffer_for(Oid relid, Oid filenode)
 
 		ctl.keysize = sizeof(BufferKey);
 		ctl.entrysize = sizeof(CaptureBuffer);
-		ctl.hcxt = TopTransactionContext;
+		ctl.hcxt = TopMemoryContext;
 		buffers = hash_create("weir capture buffers", 32, &ctl,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	buffer = hash_search(buffers, &key, HASH_ENTER, &found);
-	if (!found)
+	buffer = hash_search(buffers, &key, HASH_FIND, NULL);
+	if (buffer == NULL)
 	{
-		buffer->stream_id = 0;
-		buffer->has_event_time = false;
-		buffer->nruns = buffer->nxids = 0;
-		buffer->maxruns = INITIAL_RUNS;
-		buffer->maxxids = INITIAL_XIDS;
-		buffer->last_xid = InvalidTransactionId;
-		buffer->runs = MemoryContextAlloc(TopTransactionContext,
-										  sizeof(WeirTidRun) * INITIAL_RUNS);
-		buffer->xids = MemoryContextAlloc(TopTransactionContext,
-										  sizeof(TransactionId) * INITIAL_XIDS);
+		CaptureBuffer new = {.key = key};
+
+		new.maxruns = INITIAL_RUNS;
+		new.maxxids = INITIAL_XIDS;
+		new.last_xid = InvalidTransactionId;
+		new.runs = MemoryContextAlloc(TopTransactionContext,
+									  sizeof(WeirTidRun) * INITIAL_RUNS);
+		new.xids = MemoryContextAlloc(TopTransactionContext,
+									  sizeof(TransactionId) * INITIAL_XIDS);
 		/* remembered now, since a detached partition has lost its parent */
-		buffer->stream_id = weir_stream_of_leaf(relid);
-		buffer->has_event_time = buffer->stream_id != 0 &&
-			weir_stream_has_event_time(buffer->stream_id);
+		new.stream_id = weir_stream_of_leaf(relid);
+		new.has_event_time = weir_leaf_has_event_time(relid);
+		buffer = hash_search(buffers, &key, HASH_ENTER, NULL);
+		*buffer = new;
 	}
 	return buffer;
 }
@@ -187,10 +194,11 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 static bool
 find_stream(CaptureBuffer *buffer)
 {
+	if (buffer->stream_id != 0 && weir_log_exists(buffer->stream_id))
+		return true;
 	if (!OidIsValid(get_namespace_oid(WEIR_SCHEMA, true)))
 		return false;
-	if (buffer->stream_id == 0 || !weir_log_exists(buffer->stream_id))
-		buffer->stream_id = weir_stream_of_leaf(buffer->key.relid);
+	buffer->stream_id = weir_stream_of_leaf(buffer->key.relid);
 	return buffer->stream_id != 0 && weir_log_exists(buffer->stream_id);
 }
 
@@ -257,10 +265,24 @@ flush_all(void)
 	is_flushed = true;
 }
 
+/* The lists go with the transaction's memory. */
 static void
 forget_all(void)
 {
-	buffers = NULL;				/* its context goes with the transaction */
+	if (buffers != NULL && hash_get_num_entries(buffers) > KEPT_BUFFERS)
+	{
+		hash_destroy(buffers);
+		buffers = NULL;
+	}
+	else if (buffers != NULL && hash_get_num_entries(buffers) > 0)
+	{
+		HASH_SEQ_STATUS status;
+		CaptureBuffer *buffer;
+
+		hash_seq_init(&status, buffers);
+		while ((buffer = hash_seq_search(&status)) != NULL)
+			hash_search(buffers, &buffer->key, HASH_REMOVE, NULL);
+	}
 	last_buffer = NULL;
 	is_flushed = has_logged = false;
 }
@@ -433,7 +455,6 @@ check_heap(Relation heap, AttrNumber column)
 {
 	AttrNumber	first_column;
 	bool		valid;
-	int32		stream_id;
 	Oid			type;
 
 	if (heap->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
@@ -453,10 +474,9 @@ check_heap(Relation heap, AttrNumber column)
 				 errmsg("table \"%s\" has a capture index on another column",
 						RelationGetRelationName(heap)),
 				 errdetail("The column of a capture index is the event time.")));
-	stream_id = weir_stream_of_leaf(RelationGetRelid(heap));
 	type = TupleDescAttr(RelationGetDescr(heap), column - 1)->atttypid;
-	if (stream_id != 0 && type != TIMESTAMPTZOID && type != TIMESTAMPOID &&
-		weir_stream_has_event_time(stream_id))
+	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID &&
+		weir_leaf_has_event_time(RelationGetRelid(heap)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("event-time column \"%s\" must be of type timestamp with time zone or timestamp",

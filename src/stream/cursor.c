@@ -424,3 +424,12 @@ weir_cursor_defer(int32 cursor_id, TimestampTz not_before)
 	cursor.not_before = not_before;
 	weir_cursor_write(&cursor);
 }
+
+bool
+weir_cursor_is_deferred(const WeirCursor *cursor)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return cursor->not_before > now &&
+		cursor->not_before <= TimestampTzPlusMilliseconds(now, WEIR_MAX_DEFER_MS);
+}

@@ -79,8 +79,13 @@ extern int32 weir_cursor_create(int32 stream_id, bool with_history);
 /* A new cursor that stands where this one does. */
 extern int32 weir_cursor_fork(const WeirCursor *cursor);
 
-/* No tick for it before that time: back-off after a failure. */
+/*
+ * No tick for it before that time: back-off after a failure.  It is not further
+ * away than this; if it seems to be, the clock has been set back, and it is over.
+ */
+#define WEIR_MAX_DEFER_MS	(10 * 60 * 1000)
 extern void weir_cursor_defer(int32 cursor_id, TimestampTz not_before);
+extern bool weir_cursor_is_deferred(const WeirCursor *cursor);
 
 /* The cursor is nobody's any more. */
 extern void weir_cursor_drop(int32 cursor_id);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "common/int.h"
 #include "executor/spi.h"
@@ -365,6 +366,15 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
+/* Whoever may read the stream or write to it may know how it fares. */
+static bool
+may_see(Oid relid)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) == ACLCHECK_OK ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
 /*
  * How far a stream's main cursor is behind: (rows_consumed, rows_behind,
  * blocks_behind, oldest_at, watermark, last_tick_at, is_paused, in_history).
@@ -387,7 +397,8 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (!weir_log_exists(stream_id) ||
-		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
+		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
+		!may_see(cursor.relid))
 		PG_RETURN_NULL();
 
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);

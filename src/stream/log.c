@@ -62,22 +62,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/heap.h"
-#include "catalog/indexing.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -88,9 +83,9 @@
 #include "utils/xid8.h"
 
 #include "storage/debug_point.h"
-#include "storage/owner.h"
 #include "storage/sequence.h"
 #include "stream/log.h"
+#include "stream/log_slot.h"
 #include "stream/snapshot.h"
 #include "weir.h"
 
@@ -108,21 +103,6 @@ enum
 	LOG_NATTS = LOG_RUNS
 };
 
-/* columns of weir._log_slot */
-enum
-{
-	SLOT_STREAM_ID = 1,
-	SLOT_SLOT,
-	SLOT_TURN,
-	SLOT_CLOSED_AT,
-	SLOT_DRAINED_BY,
-	SLOT_NATTS = SLOT_DRAINED_BY
-};
-
-/* slots that a stream starts with, and has at most */
-#define INITIAL_SLOTS	3
-#define MAX_SLOTS		256
-
 /*
  * The slot is moved on when it has so many blocks, twice as many for each
  * SLOTS_PER_SIZE slots that are in use: so there is room for a long time while
@@ -136,24 +116,13 @@ static int	slot_blocks = 32;
 #define MAX_RUNS_SIZE	6000
 #define MAX_ENTRY_ROWS	100000
 
-typedef struct Slot
-{
-	int32		slot;
-	Oid			relid;
-	int64		turn;
-	FullTransactionId closed_at;
-	FullTransactionId drained_by;
-	bool		is_passed;		/* in a scan: nothing wanted in it */
-	HeapTuple	tuple;			/* of _log_slot */
-} Slot;
-
 struct WeirLogScan
 {
 	int32		stream_id;
 	Snapshot	snapshot;
 	bool		heads_only;
 	WeirLogPosition after;
-	Slot	   *slots;			/* those with a turn, by turn */
+	WeirLogSlot *slots;			/* those with a turn, by turn */
 	int			nslots;
 	int			next_slot;
 	Relation	rel;			/* the slot that is being read, or NULL */
@@ -163,257 +132,112 @@ struct WeirLogScan
 	WeirLogEntry entry;
 };
 
-static Oid
-internal_relid(const char *what, int32 stream_id, const char *suffix,
-			   bool missing_ok)
-{
-	char		name[NAMEDATALEN];
-	Oid			relid;
-
-	snprintf(name, sizeof(name), "_%s_%d_%s", what, stream_id, suffix);
-	relid = get_relname_relid(name, weir_schema_oid());
-	if (!OidIsValid(relid) && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"%s.%s\" does not exist", WEIR_SCHEMA, name)));
-	return relid;
-}
-
-static Oid
-slot_relid(int32 stream_id, int32 slot)
-{
-	char		suffix[16];
-
-	snprintf(suffix, sizeof(suffix), "%d", slot);
-	return internal_relid("log", stream_id, suffix, false);
-}
-
-Oid
-weir_log_sequence(int32 stream_id)
-{
-	return internal_relid("log", stream_id, "slot", false);
-}
-
-static Oid
-truncated_sequence(int32 stream_id)
-{
-	return internal_relid("log", stream_id, "truncated", false);
-}
-
 /* ----------------------------------------------------------------
- *		weir._log_slot
+ *		Finding the log
  * ----------------------------------------------------------------
  */
 
-static Relation
-open_slot_catalog(LOCKMODE lockmode)
-{
-	return table_open(get_relname_relid("_log_slot", weir_schema_oid()),
-					  lockmode);
-}
+/*
+ * Where writers have found the logs of streams, newest first, so that a
+ * transaction of one row need not look for them by name: forgotten when the
+ * relation cache says that one of the two relations has changed.  What was
+ * not found is not kept.
+ */
+#define KNOWN_LOGS		4
 
-static int
-slot_turn_cmp(const void *a, const void *b)
+typedef struct KnownLog
 {
-	const Slot *x = (const Slot *) a;
-	const Slot *y = (const Slot *) b;
+	int32		stream_id;		/* 0: none */
+	Oid			sequence;		/* _log_<stream>_slot */
+	int32		slot;			/* the current slot when last asked for */
+	Oid			slot_relid;		/* its table; InvalidOid: not looked for yet */
+} KnownLog;
 
-	return x->turn < y->turn ? -1 : (x->turn > y->turn ? 1 : 0);
+static KnownLog known_logs[KNOWN_LOGS];
+static uint64 known_invalidations = 0;
+
+static void
+forget_known_logs(Datum arg, Oid relid)
+{
+	known_invalidations++;
+	for (int i = 0; i < KNOWN_LOGS; i++)
+		if (!OidIsValid(relid) || known_logs[i].sequence == relid ||
+			known_logs[i].slot_relid == relid)
+			memset(&known_logs[i], 0, sizeof(KnownLog));
 }
 
 /*
- * All slots of a stream as the snapshot sees them (NULL: as committed now),
- * by turn.
+ * The log of a stream, or NULL.  What is returned may be forgotten, and its
+ * place taken, whenever a lock is taken or a catalog is read.
  */
-static Slot *
-read_slots(int32 stream_id, Snapshot snapshot, int *nslots)
+static KnownLog *
+known_log(int32 stream_id)
 {
-	Relation	catalog = open_slot_catalog(AccessShareLock);
-	Slot	   *slots = palloc(sizeof(Slot) * MAX_SLOTS);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	int			n = 0;
+	static bool is_registered = false;
+	KnownLog	log = {0};
+	uint64		seen;
 
-	ScanKeyInit(&key, SLOT_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog,
-							  get_relname_relid("_log_slot_pkey",
-												weir_schema_oid()),
-							  true, snapshot, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Datum		values[SLOT_NATTS];
-		bool		nulls[SLOT_NATTS];
-		Slot	   *slot = &slots[n++];
-
-		if (n > MAX_SLOTS)
-			elog(ERROR, "stream %d has too many log slots", stream_id);
-		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
-		slot->slot = DatumGetInt32(values[SLOT_SLOT - 1]);
-		slot->relid = InvalidOid;
-		slot->turn = DatumGetInt64(values[SLOT_TURN - 1]);
-		slot->closed_at = nulls[SLOT_CLOSED_AT - 1] ? InvalidFullTransactionId :
-			DatumGetFullTransactionId(values[SLOT_CLOSED_AT - 1]);
-		slot->drained_by = nulls[SLOT_DRAINED_BY - 1] ? InvalidFullTransactionId :
-			DatumGetFullTransactionId(values[SLOT_DRAINED_BY - 1]);
-		slot->tuple = heap_copytuple(tuple);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	qsort(slots, n, sizeof(Slot), slot_turn_cmp);
-	*nslots = n;
-	return slots;
-}
-
-/*
- * Store what the struct says; inserts when it has no tuple yet.
- */
-static void
-write_slot(int32 stream_id, Slot *slot)
-{
-	Relation	catalog = open_slot_catalog(RowExclusiveLock);
-	Datum		values[SLOT_NATTS];
-	bool		nulls[SLOT_NATTS] = {0};
-	HeapTuple	tuple;
-
-	values[SLOT_STREAM_ID - 1] = Int32GetDatum(stream_id);
-	values[SLOT_SLOT - 1] = Int32GetDatum(slot->slot);
-	values[SLOT_TURN - 1] = Int64GetDatum(slot->turn);
-	values[SLOT_CLOSED_AT - 1] = FullTransactionIdGetDatum(slot->closed_at);
-	nulls[SLOT_CLOSED_AT - 1] = !FullTransactionIdIsValid(slot->closed_at);
-	values[SLOT_DRAINED_BY - 1] = FullTransactionIdGetDatum(slot->drained_by);
-	nulls[SLOT_DRAINED_BY - 1] = !FullTransactionIdIsValid(slot->drained_by);
-
-	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
-	if (slot->tuple)
-	{
-		tuple->t_self = slot->tuple->t_self;
-		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
-	}
-	else
-		CatalogTupleInsert(catalog, tuple);
-	slot->tuple = tuple;
-	table_close(catalog, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
-/*
- * A new slot: a heap that is a member of the extension, so that nobody drops
- * it by hand and dumps leave it out.
- */
-static void
-create_slot(int32 stream_id, Slot *slot, int32 number, int64 turn)
-{
-	WeirIdentity identity;
-
-	weir_become_extension_owner(&identity);
-	weir_execute("CREATE TABLE " WEIR_SCHEMA "._log_%d_%d ("
-				 "leaf oid NOT NULL, filenode oid NOT NULL, xid xid8 NOT NULL, "
-				 "logged_at timestamptz NOT NULL, rows int NOT NULL, "
-				 "blocks int NOT NULL, xids bytea, runs bytea NOT NULL) "
-				 "USING heap WITH (autovacuum_enabled = off, "
-				 "toast.autovacuum_enabled = off, toast_tuple_target = 8160)",
-				 stream_id, number);
-	weir_restore_identity(&identity);
-	memset(slot, 0, sizeof(Slot));
-	slot->slot = number;
-	slot->turn = turn;
-	slot->relid = slot_relid(stream_id, number);
-	weir_join_extension(slot->relid);
-	write_slot(stream_id, slot);
-}
-
-static Oid
-create_sequence(int32 stream_id, const char *suffix)
-{
-	WeirIdentity identity;
-	Oid			relid;
-
-	weir_become_extension_owner(&identity);
-	weir_execute("CREATE SEQUENCE " WEIR_SCHEMA "._log_%d_%s MINVALUE 0",
-				 stream_id, suffix);
-	weir_restore_identity(&identity);
-	relid = internal_relid("log", stream_id, suffix, false);
-	weir_join_extension(relid);
-	weir_sequence_set(relid, 0);
-	return relid;
-}
-
-void
-weir_log_create(int32 stream_id)
-{
-	Slot		slot;
-
-	create_sequence(stream_id, "slot");
-	create_sequence(stream_id, "truncated");
-	for (int i = 0; i < INITIAL_SLOTS; i++)
-		create_slot(stream_id, &slot, i, i == 0 ? 1 : 0);
-}
-
-static void
-forget_superseded(int32 stream_id)
-{
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
-								 RowExclusiveLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	scan = systable_beginscan(rel, get_relname_relid("_superseded_pkey",
-													 weir_schema_oid()),
-							  true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		CatalogTupleDelete(rel, &tuple->t_self);
-	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
-}
-
-static void
-drop_internal(const char *kind, Oid relid)
-{
-	WeirIdentity identity;
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		return;
-	weir_leave_extension(relid);
-	weir_become_extension_owner(&identity);
-	weir_execute("DROP %s " WEIR_SCHEMA ".%s", kind, quote_identifier(name));
-	weir_restore_identity(&identity);
-}
-
-void
-weir_log_drop(int32 stream_id)
-{
-	int			nslots;
-	Slot	   *slots = read_slots(stream_id, NULL, &nslots);
-	Relation	catalog;
-
-	for (int i = 0; i < nslots; i++)
-		drop_internal("TABLE", slot_relid(stream_id, slots[i].slot));
-	drop_internal("SEQUENCE", internal_relid("log", stream_id, "slot", true));
-	drop_internal("SEQUENCE",
-				  internal_relid("log", stream_id, "truncated", true));
-	catalog = open_slot_catalog(RowExclusiveLock);
-	for (int i = 0; i < nslots; i++)
-		CatalogTupleDelete(catalog, &slots[i].tuple->t_self);
-	table_close(catalog, RowExclusiveLock);
-	forget_superseded(stream_id);
-}
-
-bool
-weir_log_exists(int32 stream_id)
-{
 	/*
 	 * Somebody else may be making it just now.  No lock tells our caches, as
 	 * it would if there were something to lock.
 	 */
 	AcceptInvalidationMessages();
-	return OidIsValid(internal_relid("log", stream_id, "slot", true));
+	for (int i = 0; i < KNOWN_LOGS; i++)
+		if (known_logs[i].stream_id == stream_id)
+			return &known_logs[i];
+
+	if (!is_registered)
+	{
+		CacheRegisterRelcacheCallback(forget_known_logs, (Datum) 0);
+		is_registered = true;
+	}
+	/* an invalidation may come in the middle of a lookup */
+	do
+	{
+		seen = known_invalidations;
+		log.sequence = weir_log_relid(stream_id, "slot", true);
+	} while (seen != known_invalidations);
+	if (!OidIsValid(log.sequence))
+		return NULL;
+	log.stream_id = stream_id;
+	memmove(&known_logs[1], &known_logs[0], sizeof(KnownLog) * (KNOWN_LOGS - 1));
+	known_logs[0] = log;
+	return &known_logs[0];
+}
+
+bool
+weir_log_exists(int32 stream_id)
+{
+	return known_log(stream_id) != NULL;
+}
+
+/*
+ * Open the slot that is the current one now: see invariant 1.  NULL if there
+ * is no log.
+ */
+static Relation
+open_current_slot(int32 stream_id)
+{
+	KnownLog   *log = known_log(stream_id);
+	int32		slot;
+	Oid			relid;
+
+	if (log == NULL)
+		return NULL;
+	/* locks the sequence, too: the log stays what it is from here on */
+	slot = (int32) weir_sequence_read(log->sequence);
+	log = known_log(stream_id);
+	if (log && OidIsValid(log->slot_relid) && log->slot == slot)
+		return table_open(log->slot_relid, RowExclusiveLock);
+
+	relid = weir_log_slot_relid(stream_id, slot);
+	log = known_log(stream_id);
+	if (log)
+	{
+		log->slot = slot;
+		log->slot_relid = relid;
+	}
+	return table_open(relid, RowExclusiveLock);
 }
 
 /* ----------------------------------------------------------------
@@ -442,16 +266,12 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 			   const WeirTidRun *runs, int nruns,
 			   const TransactionId *xids, int nxids)
 {
-	Oid			sequence = internal_relid("log", stream_id, "slot", true);
-	Relation	rel;
+	Relation	rel = open_current_slot(stream_id); /* the caller has its id */
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {0};
 
-	if (!OidIsValid(sequence))
+	if (rel == NULL)
 		return false;
-	/* invariant 1: the caller's id exists, now read the slot */
-	rel = table_open(slot_relid(stream_id, (int32) weir_sequence_read(sequence)),
-					 RowExclusiveLock);
 
 	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
 	values[LOG_FILENODE - 1] = ObjectIdGetDatum(filenode);
@@ -502,7 +322,7 @@ weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
 static void
 check_truncations(WeirLogScan *scan)
 {
-	int64		truncated = weir_sequence_read(truncated_sequence(scan->stream_id));
+	int64		truncated = weir_sequence_read(weir_log_truncated_sequence(scan->stream_id));
 
 	if (scan->nslots > 0 && scan->slots[0].turn <= truncated)
 		ereport(ERROR,
@@ -520,7 +340,7 @@ check_truncations(WeirLogScan *scan)
  * from being passed over.
  */
 static bool
-can_have_news(const Slot *slot, const WeirUnseen *unseen, Snapshot snapshot)
+can_have_news(const WeirLogSlot *slot, const WeirUnseen *unseen, Snapshot snapshot)
 {
 	return !FullTransactionIdIsValid(slot->closed_at) ||
 		weir_snapshot_has_news(unseen, snapshot, slot->closed_at);
@@ -542,7 +362,7 @@ weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 	scan->heads_only = heads_only;
 	if (after)
 		scan->after = *after;
-	scan->slots = read_slots(stream_id, snapshot, &nslots);
+	scan->slots = weir_log_slots(stream_id, snapshot, &nslots);
 	for (int i = 0; i < nslots; i++)
 	{
 		/* nothing in free ones, nothing new in drained ones */
@@ -580,12 +400,12 @@ open_next_slot(WeirLogScan *scan)
 	close_slot(scan);
 	while (scan->next_slot < scan->nslots)
 	{
-		Slot	   *slot = &scan->slots[scan->next_slot++];
+		WeirLogSlot *slot = &scan->slots[scan->next_slot++];
 		Relation	rel;
 
 		if (slot->turn < scan->after.turn || slot->is_passed)
 			continue;
-		slot->relid = slot_relid(scan->stream_id, slot->slot);
+		slot->relid = weir_log_slot_relid(scan->stream_id, slot->slot);
 		rel = table_open(slot->relid, AccessShareLock);
 		if (RelationGetNumberOfBlocks(rel) == 0)
 		{
@@ -683,8 +503,9 @@ fresh_xmin(void)
 	return weir_snapshot_widen(GetLatestSnapshot()->xmin);
 }
 
+/* Does that hold for every entry of the slot? */
 static bool
-all_consumed(Slot *slot, WeirLogConsumed is_consumed, void *arg)
+all_consumed(WeirLogSlot *slot, WeirLogConsumed is_consumed, void *arg)
 {
 	WeirLogScan scan = {0};
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -712,7 +533,7 @@ all_consumed(Slot *slot, WeirLogConsumed is_consumed, void *arg)
  * looking; see invariant 3.  True if it is free now.
  */
 static bool
-truncate_slot(int32 stream_id, Slot *slot,
+truncate_slot(int32 stream_id, WeirLogSlot *slot,
 			  WeirLogConsumed is_consumed, void *arg)
 {
 	Relation	rel = table_open(slot->relid, AccessShareLock);
@@ -734,19 +555,63 @@ truncate_slot(int32 stream_id, Slot *slot,
 		return false;
 	}
 	WEIR_DEBUG_POINT("truncate_begin");
-	weir_sequence_set(truncated_sequence(stream_id), slot->turn);
+	weir_sequence_set(weir_log_truncated_sequence(stream_id), slot->turn);
 	WEIR_DEBUG_POINT("truncate_marked");
 	slot->turn = 0;
 	slot->closed_at = slot->drained_by = InvalidFullTransactionId;
-	write_slot(stream_id, slot);
+	weir_log_slot_store(stream_id, slot);
 	heap_truncate_one_rel(rel);
 	WEIR_DEBUG_POINT("truncate_end");
 	table_close(rel, NoLock);
 	return true;
 }
 
+/* What is_file_in_log looks for. */
+typedef struct FileSearch
+{
+	WeirLogSlot *slots;
+	int			nslots;
+	Oid			leaf;
+	Oid			filenode;
+} FileSearch;
+
 static bool
-is_full(Slot *slots, int nslots, Slot *current)
+is_other_file(const WeirLogEntry *entry, void *arg)
+{
+	FileSearch *search = (FileSearch *) arg;
+
+	return entry->leaf != search->leaf || entry->filenode != search->filenode;
+}
+
+static bool
+is_file_in_log(Oid leaf, Oid filenode, void *arg)
+{
+	FileSearch *search = (FileSearch *) arg;
+
+	search->leaf = leaf;
+	search->filenode = filenode;
+	for (int i = 0; i < search->nslots; i++)
+		if (search->slots[i].turn != 0 &&
+			!all_consumed(&search->slots[i], is_other_file, search))
+			return true;
+	return false;
+}
+
+/*
+ * After a slot was truncated: that a file is superseded need not be known any
+ * more when no entry names it.  An entry that some snapshot sees is in a slot
+ * that has not been truncated, and no new one names an old file.
+ */
+static void
+forget_files(int32 stream_id, WeirLogSlot *slots, int nslots)
+{
+	FileSearch	search = {slots, nslots, InvalidOid, InvalidOid};
+
+	weir_log_superseded_forget(stream_id, is_file_in_log, &search);
+}
+
+static bool
+is_full(WeirLogSlot *slots, int nslots, WeirLogSlot *current)
 {
 	Relation	rel = table_open(current->relid, AccessShareLock);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
@@ -765,10 +630,10 @@ is_full(Slot *slots, int nslots, Slot *current)
  * later transaction (invariant 2).
  */
 static bool
-advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
+advance(int32 stream_id, WeirLogSlot *slots, int nslots, WeirLogSlot *current)
 {
-	Slot	   *spare = NULL;
-	Slot		created;
+	WeirLogSlot *spare = NULL;
+	WeirLogSlot created;
 	int32		number = nslots;
 
 	for (int i = 0; i < nslots; i++)
@@ -779,7 +644,7 @@ advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
 			weir_sequence_set(weir_log_sequence(stream_id), slots[i].slot);
 			WEIR_DEBUG_POINT("rotate_switched");
 			current->closed_at = ReadNextFullTransactionId();
-			write_slot(stream_id, current);
+			weir_log_slot_store(stream_id, current);
 			WEIR_DEBUG_POINT("rotate_closed");
 			return true;
 		}
@@ -789,13 +654,13 @@ advance(int32 stream_id, Slot *slots, int nslots, Slot *current)
 	if (spare)
 	{
 		spare->turn = current->turn + 1;
-		write_slot(stream_id, spare);
+		weir_log_slot_store(stream_id, spare);
 		WEIR_DEBUG_POINT("rotate_prepared");
 		return true;
 	}
-	if (nslots == MAX_SLOTS)
+	if (nslots == WEIR_MAX_LOG_SLOTS)
 		return false;			/* grow the current one; nothing is lost */
-	create_slot(stream_id, &created, number, current->turn + 1);
+	weir_log_slot_create(stream_id, &created, number, current->turn + 1);
 	WEIR_DEBUG_POINT("rotate_prepared");
 	return true;
 }
@@ -804,16 +669,17 @@ bool
 weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 {
 	int			nslots;
-	Slot	   *slots = read_slots(stream_id, NULL, &nslots);
-	Slot	   *current = NULL;
+	WeirLogSlot *slots = weir_log_slots(stream_id, NULL, &nslots);
+	WeirLogSlot *current = NULL;
 	int32		current_number;
 	bool		changed = false;
+	bool		truncated = false;
 	bool		older_left = false; /* truncation goes by turn */
 
 	current_number = (int32) weir_sequence_read(weir_log_sequence(stream_id));
 	for (int i = 0; i < nslots; i++)
 	{
-		slots[i].relid = slot_relid(stream_id, slots[i].slot);
+		slots[i].relid = weir_log_slot_relid(stream_id, slots[i].slot);
 		if (slots[i].slot == current_number)
 			current = &slots[i];
 	}
@@ -822,14 +688,14 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 
 	for (int i = 0; i < nslots; i++)
 	{
-		Slot	   *slot = &slots[i];
+		WeirLogSlot *slot = &slots[i];
 
 		if (slot->turn == 0 || slot->turn >= current->turn)
 			continue;
 		if (!FullTransactionIdIsValid(slot->closed_at))
 		{
 			slot->closed_at = ReadNextFullTransactionId();
-			write_slot(stream_id, slot);
+			weir_log_slot_store(stream_id, slot);
 			changed = true;
 		}
 		else if (!FullTransactionIdIsValid(slot->drained_by))
@@ -838,7 +704,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 				all_consumed(slot, is_consumed, arg))
 			{
 				slot->drained_by = GetTopFullTransactionId();
-				write_slot(stream_id, slot);
+				weir_log_slot_store(stream_id, slot);
 				WEIR_DEBUG_POINT("rotate_drained");
 				changed = true;
 			}
@@ -846,68 +712,18 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 		else if (!older_left &&
 				 truncate_slot(stream_id, slot, is_consumed, arg))
 		{
-			changed = true;
+			changed = truncated = true;
 			continue;
 		}
 		older_left = true;
 	}
+	if (truncated)
+		forget_files(stream_id, slots, nslots);
 
 	if (is_full(slots, nslots, current) &&
 		advance(stream_id, slots, nslots, current))
 		changed = true;
 	return changed;
-}
-
-/* ----------------------------------------------------------------
- *		Files that are no more
- * ----------------------------------------------------------------
- */
-
-void
-weir_log_supersede(int32 stream_id, Oid leaf, Oid filenode)
-{
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
-								 RowExclusiveLock);
-	Datum		values[3];
-	bool		nulls[3] = {0};
-
-	if (!weir_log_is_superseded(stream_id, leaf, filenode, NULL))
-	{
-		values[0] = Int32GetDatum(stream_id);
-		values[1] = ObjectIdGetDatum(leaf);
-		values[2] = ObjectIdGetDatum(filenode);
-		CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
-												values, nulls));
-		CommandCounterIncrement();
-	}
-	table_close(rel, RowExclusiveLock);
-}
-
-bool
-weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
-					   Snapshot snapshot)
-{
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
-								 AccessShareLock);
-	ScanKeyData keys[3];
-	SysScanDesc scan;
-	bool		found;
-
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(leaf));
-	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(filenode));
-	scan = systable_beginscan(rel, get_relname_relid("_superseded_pkey",
-													 weir_schema_oid()),
-							  true, snapshot, 3, keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
 }
 
 void

@@ -5,7 +5,8 @@
  *
  * Deletion is by SQL, as the table's owner, so that the table's triggers and
  * foreign keys see it, a few thousand rows a statement.  A stream without
- * aggregates keeps its rows.
+ * aggregates keeps its rows.  Change streams of wide tables have ways of
+ * their own: see change_stream.c.
  *
  * Invariant: no row is deleted that some cursor has not consumed.
  *
@@ -28,7 +29,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "storage/changes.h"
 #include "storage/owner.h"
+#include "stream/change_stream.h"
 #include "stream/retention.h"
 #include "stream/tick.h"
 #include "weir.h"
@@ -104,6 +107,7 @@ delete_victims(Victims *victims)
 		return;
 	for (int i = 0; i < victims->n; i++)
 		victims->tids[i] = ItemPointerGetDatum(&victims->data[i]);
+	weir_batch_breathe();
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(victims->leaf)),
@@ -266,10 +270,14 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 	Timestamp	limit;
 	WeirIdentity identity;
 	ListCell   *lc;
+	Oid			home;
 	int			ndeleted;
 
-	if (stream->retention_usec < 0 || !has_aggregates(stream))
+	if (stream->retention_usec < 0)
 		return false;
+	home = weir_changes_home(stream->relid);
+	if (!has_aggregates(stream))
+		return OidIsValid(home) && weir_change_stream_trim(stream, home, NIL);
 	foreach(lc, cursors)
 	{
 		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
@@ -278,6 +286,8 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 			return false;
 		watermark = Min(watermark, cursor->watermark);
 	}
+	if (OidIsValid(home))
+		return weir_change_stream_trim(stream, home, cursors);
 	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
 		return false;
 	if (TIMESTAMP_NOT_FINITE(watermark) ||

@@ -7,6 +7,15 @@
  * its text form (xmin:xmax:xip,xip,...) is not.  They know top transactions
  * only, as the log does, by ids that do not wrap around.
  *
+ * Ids of 32 bits are left where the server has no others: the xmin of a row, and
+ * the list of ids that an entry compares it with.  A row is taken for one of an
+ * entry's if it stands at one of its TIDs with one of its xmins; another row can
+ * do so only if it was inserted 2^32 transactions later, while the entry waited
+ * and its own row had been deleted and vacuumed away.  Ids that are widened
+ * (weir_snapshot_widen) are those of running transactions, at most 2^31 old; the
+ * server stops before there are older ones.  Old log tables are frozen like any
+ * table: autovacuum_enabled does not keep anti-wraparound vacuum away.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

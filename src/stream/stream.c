@@ -6,7 +6,7 @@
  * The event-time column is the one that the capture index is on, so that it
  * follows renames.
  *
- * A writer's flush asks for the stream of each table it wrote to
+ * Writers ask for the stream of each table they write to
  * (weir_stream_of_leaf); the answers are kept until the relation cache says
  * that the table, or weir._stream itself (which create_stream and drop_stream
  * see to), has changed.
@@ -27,6 +27,7 @@
 #include "commands/defrem.h"
 #include "common/int.h"
 #include "miscadmin.h"
+#include "storage/sinval.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -48,6 +49,7 @@ typedef struct LeafCacheEntry
 {
 	Oid			relid;			/* hash key */
 	int32		stream_id;		/* 0: none */
+	bool		has_event_time; /* of the stream; false if none */
 } LeafCacheEntry;
 
 /* Lives as long as the process; emptied by invalidations. */
@@ -131,10 +133,9 @@ weir_stream_open_catalog(LOCKMODE lockmode)
  * What the table itself says of the stream: its columns.
  */
 static void
-fill_columns(WeirStream *stream, bool processing_time, const char *source)
+fill_columns(WeirStream *stream, Relation rel, bool processing_time,
+			 const char *source)
 {
-	Relation	rel = relation_open(stream->relid, AccessShareLock);
-
 	stream->event_time_attno = 0;
 	stream->event_time_type = TIMESTAMPTZOID;
 	stream->source_attno = 0;
@@ -162,7 +163,6 @@ fill_columns(WeirStream *stream, bool processing_time, const char *source)
 							source, RelationGetRelationName(rel)),
 					 errdetail("It is the stream's source column.")));
 	}
-	relation_close(rel, NoLock);
 }
 
 static int64
@@ -171,20 +171,15 @@ interval_or_none(Datum *values, bool *nulls, int attno, const char *what)
 	return nulls[attno - 1] ? -1 : weir_interval_usec(values[attno - 1], what);
 }
 
-/*
- * Find the one row with that key and fill in the stream; false if there is
- * none or its table is gone.
- */
+/* Find the one row with that key; false if there is none. */
 static bool
-lookup(AttrNumber attno, Oid eq_function, Datum key_value,
-	   const char *index_name, WeirStream *stream)
+read_row(AttrNumber attno, Oid eq_function, Datum key_value,
+		 const char *index_name, Datum *values, bool *nulls)
 {
 	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Datum		values[STREAM_NATTS];
-	bool		nulls[STREAM_NATTS];
 	bool		found;
 
 	ScanKeyInit(&key, attno, BTEqualStrategyNumber, eq_function, key_value);
@@ -200,11 +195,38 @@ lookup(AttrNumber attno, Oid eq_function, Datum key_value,
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	if (!found)
-		return false;
+	return found;
+}
+
+/*
+ * Find the stream and fill in what it is; false if there is none or its table
+ * is gone.  The lock on the table may have waited for the stream, or the table,
+ * to be dropped or changed: then what was read before is read again.
+ */
+static bool
+lookup(AttrNumber attno, Oid eq_function, Datum key_value,
+	   const char *index_name, WeirStream *stream)
+{
+	Datum		values[STREAM_NATTS];
+	bool		nulls[STREAM_NATTS];
+	Relation	rel;
+
+	for (;;)
+	{
+		uint64		seen = SharedInvalidMessageCounter;
+
+		if (!read_row(attno, eq_function, key_value, index_name, values, nulls))
+			return false;
+		stream->relid = DatumGetObjectId(values[STREAM_RELATION - 1]);
+		rel = try_relation_open(stream->relid, AccessShareLock);
+		if (rel == NULL)
+			return false;
+		if (seen == SharedInvalidMessageCounter)
+			break;
+		relation_close(rel, NoLock);
+	}
 
 	stream->stream_id = DatumGetInt32(values[STREAM_ID - 1]);
-	stream->relid = DatumGetObjectId(values[STREAM_RELATION - 1]);
 	stream->out_of_orderness_usec =
 		weir_interval_usec(values[STREAM_OUT_OF_ORDERNESS - 1],
 						   "max_out_of_orderness");
@@ -215,11 +237,10 @@ lookup(AttrNumber attno, Oid eq_function, Datum key_value,
 											  "retention");
 	stream->max_drift_usec = interval_or_none(values, nulls, STREAM_MAX_DRIFT,
 											  "max_drift");
-	if (get_rel_name(stream->relid) == NULL)
-		return false;
-	fill_columns(stream, DatumGetBool(values[STREAM_PROCESSING_TIME - 1]),
+	fill_columns(stream, rel, DatumGetBool(values[STREAM_PROCESSING_TIME - 1]),
 				 nulls[STREAM_SOURCE - 1] ? NULL :
 				 NameStr(*DatumGetName(values[STREAM_SOURCE - 1])));
+	relation_close(rel, NoLock);
 	return true;
 }
 
@@ -235,30 +256,6 @@ weir_stream_lookup_id(int32 stream_id, WeirStream *stream)
 {
 	return lookup(STREAM_ID, F_INT4EQ, Int32GetDatum(stream_id),
 				  "_stream_pkey", stream);
-}
-
-bool
-weir_stream_has_event_time(int32 stream_id)
-{
-	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		is_null;
-	bool		result = false;
-
-	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
-														 weir_schema_oid()),
-							  true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		result = !DatumGetBool(heap_getattr(tuple, STREAM_PROCESSING_TIME,
-											RelationGetDescr(catalog), &is_null));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return result;
 }
 
 void
@@ -391,19 +388,44 @@ find_stream_of_leaf(Oid relid)
 	return 0;
 }
 
-int32
-weir_stream_of_leaf(Oid relid)
+/* Without the cache, too. */
+static bool
+has_event_time(int32 stream_id)
+{
+	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		is_null;
+	bool		result = false;
+
+	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(stream_id));
+	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
+														 weir_schema_oid()),
+							  true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		result = !DatumGetBool(heap_getattr(tuple, STREAM_PROCESSING_TIME,
+											RelationGetDescr(catalog), &is_null));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* An answer is never older than what has been committed. */
+static LeafCacheEntry *
+leaf_entry(Oid relid)
 {
 	static bool is_registered = false;
 	LeafCacheEntry *entry;
-	int32		result;
+	LeafCacheEntry result = {0};
 	uint64		seen;
 
-	/* an answer must not be older than what has been committed */
 	AcceptInvalidationMessages();
 	if (leaf_cache &&
 		(entry = hash_search(leaf_cache, &relid, HASH_FIND, NULL)) != NULL)
-		return entry->stream_id;
+		return entry;
 
 	if (!is_registered)
 	{
@@ -414,7 +436,9 @@ weir_stream_of_leaf(Oid relid)
 	do
 	{
 		seen = invalidations;
-		result = find_stream_of_leaf(relid);
+		result.stream_id = find_stream_of_leaf(relid);
+		result.has_event_time = result.stream_id != 0 &&
+			has_event_time(result.stream_id);
 	} while (seen != invalidations);
 	if (leaf_cache == NULL)
 	{
@@ -427,6 +451,19 @@ weir_stream_of_leaf(Oid relid)
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	entry = hash_search(leaf_cache, &relid, HASH_ENTER, NULL);
-	entry->stream_id = result;
-	return result;
+	entry->stream_id = result.stream_id;
+	entry->has_event_time = result.has_event_time;
+	return entry;
+}
+
+int32
+weir_stream_of_leaf(Oid relid)
+{
+	return leaf_entry(relid)->stream_id;
+}
+
+bool
+weir_leaf_has_event_time(Oid relid)
+{
+	return leaf_entry(relid)->has_event_time;
 }

@@ -9,6 +9,7 @@
 #define WEIR_STREAM_H
 
 #include "access/attnum.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
@@ -35,8 +36,8 @@ extern void weir_stream_get_owned(Oid relid, WeirStream *stream);
 /* the stream that this table or one of its ancestors is, or 0 */
 extern int32 weir_stream_of_leaf(Oid relid);
 
-/* Do rows of the stream have an event time?  False if there is no stream. */
-extern bool weir_stream_has_event_time(int32 stream_id);
+/* Do rows of that stream have an event time?  False if there is no stream. */
+extern bool weir_leaf_has_event_time(Oid relid);
 
 /* ids and tables of all streams */
 extern List *weir_stream_ids(void);
@@ -54,6 +55,10 @@ extern Oid	weir_stream_capture_index(Relation rel, AttrNumber *attno,
  * cursor, unless it has them.  All rows are its first rows.
  */
 extern void weir_stream_revive(int32 stream_id);
+
+/* the SQL functions, for those who make streams of their own */
+extern Datum weir_create_stream(PG_FUNCTION_ARGS);
+extern Datum weir_drop_stream(PG_FUNCTION_ARGS);
 
 /* interval in microseconds; months, and values below 0, are errors (22023) */
 extern int64 weir_interval_usec(Datum interval, const char *what);

@@ -97,9 +97,15 @@ CREATE EVENT TRIGGER weir_stream_drop ON sql_drop EXECUTE FUNCTION weir._stream_
 
 CREATE FUNCTION weir._stream_altered() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altered';
-COMMENT ON FUNCTION weir._stream_altered() IS 'follows streams into other tablespaces';
+COMMENT ON FUNCTION weir._stream_altered() IS 'follows changes of the tables of streams';
 CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
-	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION weir._stream_altered();
+	WHEN TAG IN ('ALTER TABLE', 'CREATE FOREIGN TABLE') EXECUTE FUNCTION weir._stream_altered();
+
+CREATE FUNCTION weir._stream_altering() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altering';
+COMMENT ON FUNCTION weir._stream_altering() IS 'refuses what would lose rows of a stream';
+CREATE EVENT TRIGGER weir_stream_altering ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION weir._stream_altering();
 
 CREATE FUNCTION weir._index_drop() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_index_drop';

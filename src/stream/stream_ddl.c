@@ -7,8 +7,8 @@
  * row in weir._stream, a main cursor and a log.
  *
  * Locks: the strongest that the command needs on the table is taken by
- * polling, so that no writer queues behind us.  Index and trigger are made by
- * SQL as the caller, who owns the table.
+ * polling, so that no writer queues behind us.  Index and trigger (see
+ * stream_guard.c) are made by SQL as the caller, who owns the table.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/heap.h"
 #include "catalog/index.h"
@@ -28,20 +29,15 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "commands/event_trigger.h"
 #include "commands/sequence.h"
-#include "commands/trigger.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
-#include "tcop/deparse_utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -54,17 +50,17 @@
 #include "utils/typcache.h"
 #include "utils/wait_event.h"
 
+#include "storage/changes.h"
 #include "storage/owner.h"
 #include "stream/capture.h"
+#include "stream/change_stream.h"
 #include "stream/cursor.h"
 #include "stream/log.h"
-#include "stream/rewrite.h"
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
+#include "stream/stream_guard.h"
 #include "stream/tick.h"
 #include "weir.h"
-
-#define TRIGGER_NAME	"weir_refuse_update"
 
 /* how long to try for a lock, and how often */
 #define LOCK_PATIENCE_MS	10000
@@ -73,16 +69,9 @@
 PG_FUNCTION_INFO_V1(weir_create_stream);
 PG_FUNCTION_INFO_V1(weir_alter_stream);
 PG_FUNCTION_INFO_V1(weir_drop_stream);
-PG_FUNCTION_INFO_V1(weir_refuse_update);
-PG_FUNCTION_INFO_V1(weir_stream_dropped);
-PG_FUNCTION_INFO_V1(weir_stream_altered);
-PG_FUNCTION_INFO_V1(weir_index_drop);
 
-/* set while weir itself drops a stream's parts */
-static bool is_dropping = false;
-
-static char *
-qualified_name(Oid relid)
+char *
+weir_stream_qualified_name(Oid relid)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  get_rel_name(relid));
@@ -402,7 +391,7 @@ ensure_index(Oid relid, const char *event_time)
 													 "weir",
 													 get_rel_namespace(relid),
 													 false)),
-				 qualified_name(relid), WEIR_CAPTURE_AM,
+				 weir_stream_qualified_name(relid), WEIR_CAPTURE_AM,
 				 quote_identifier(column));
 	return false;
 }
@@ -497,13 +486,9 @@ weir_create_stream(PG_FUNCTION_ARGS)
 				   ShareRowExclusiveLock);
 	if (sets_not_null)
 		weir_execute("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
-					 qualified_name(relid), quote_identifier(event_time));
+					 weir_stream_qualified_name(relid), quote_identifier(event_time));
 	must_settle = ensure_index(relid, event_time);
-	weir_execute("CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW "
-				 "EXECUTE FUNCTION " WEIR_SCHEMA "._refuse_update()",
-				 TRIGGER_NAME, qualified_name(relid));
-	weir_execute("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
-				 qualified_name(relid), TRIGGER_NAME);
+	weir_guard_add(relid);
 
 	stream_id = insert_stream(relid, fcinfo);
 	/* no tick before we have committed and everybody has been told */
@@ -517,8 +502,8 @@ weir_create_stream(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
-static HeapTuple
-fetch_stream_tuple(Relation catalog, int32 stream_id)
+HeapTuple
+weir_stream_fetch_tuple(Relation catalog, int32 stream_id)
 {
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -576,12 +561,15 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("retention must be zero or null without an event-time column"),
 					 errdetail("Age is measured by event time.")));
+		if (settings[i].attno == STREAM_RETENTION &&
+			OidIsValid(weir_changes_home(stream.relid)))
+			weir_change_stream_check_retention(usec);
 		values[settings[i].attno - 1] = PG_GETARG_DATUM(settings[i].argno);
 		replaces[settings[i].attno - 1] = true;
 	}
 	weir_cursor_lock_stream(stream.stream_id, true);
 	catalog = weir_stream_open_catalog(RowExclusiveLock);
-	tuple = fetch_stream_tuple(catalog, stream.stream_id);
+	tuple = weir_stream_fetch_tuple(catalog, stream.stream_id);
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "stream %d has gone", stream.stream_id);
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
@@ -594,9 +582,8 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The catalogs forget the stream; its table and index are others' business. */
-static void
-forget_stream(int32 stream_id)
+void
+weir_stream_forget(int32 stream_id)
 {
 	Relation	catalog;
 	HeapTuple	tuple;
@@ -606,7 +593,7 @@ forget_stream(int32 stream_id)
 	weir_cursor_drop_all(stream_id);
 	weir_log_drop(stream_id);
 	catalog = weir_stream_open_catalog(RowExclusiveLock);
-	tuple = fetch_stream_tuple(catalog, stream_id);
+	tuple = weir_stream_fetch_tuple(catalog, stream_id);
 	if (HeapTupleIsValid(tuple))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	CacheInvalidateRelcache(catalog);
@@ -624,13 +611,14 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	Oid			index;
 	AttrNumber	attno;
 	bool		valid;
-	bool		was_dropping = is_dropping;
+	bool		was_suspended;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("stream must not be null")));
 	weir_stream_get_owned(PG_GETARG_OID(0), &stream);
+	weir_change_stream_check_drop(stream.relid);
 	/* in the order of a tick */
 	weir_cursor_lock_stream(stream.stream_id, true);
 	lock_patiently(stream.relid, AccessExclusiveLock);
@@ -653,291 +641,18 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	rel = table_open(stream.relid, NoLock);
 	index = weir_stream_capture_index(rel, &attno, &valid);
 	table_close(rel, NoLock);
-	is_dropping = true;
+	was_suspended = weir_guard_suspend(true);
 	PG_TRY();
 	{
-		forget_stream(stream.stream_id);
+		weir_stream_forget(stream.stream_id);
 		if (OidIsValid(index))
-			weir_execute("DROP INDEX %s", qualified_name(index));
-		weir_execute("DROP TRIGGER IF EXISTS %s ON %s", TRIGGER_NAME,
-					 qualified_name(stream.relid));
+			weir_execute("DROP INDEX %s", weir_stream_qualified_name(index));
+		weir_guard_remove(stream.relid);
 	}
 	PG_FINALLY();
 	{
-		is_dropping = was_dropping;
+		(void) weir_guard_suspend(was_suspended);
 	}
 	PG_END_TRY();
 	PG_RETURN_VOID();
-}
-
-/* ----------------------------------------------------------------
- *		Triggers
- * ----------------------------------------------------------------
- */
-
-Datum
-weir_refuse_update(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called by trigger manager")));
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("cannot update stream \"%s\"",
-					RelationGetRelationName(data->tg_relation)),
-			 errdetail("Its rows are counted as they were inserted."),
-			 errhint("Insert a new row; with a primary key use ON CONFLICT DO NOTHING.")));
-	PG_RETURN_NULL();
-}
-
-static void
-refuse_drop(const char *table)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-			 errmsg("cannot drop what makes table \"%s\" a stream", table),
-			 errhint("Use weir.drop_stream to make it a plain table again.")));
-}
-
-static bool
-has_refusing_trigger(Relation rel)
-{
-	TriggerDesc *desc = rel->trigdesc;
-
-	for (int i = 0; desc && i < desc->numtriggers; i++)
-		if (strcmp(desc->triggers[i].tgname, TRIGGER_NAME) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Is the source column there, if the stream has one?
- */
-static bool
-has_source(Oid relid, int32 stream_id)
-{
-	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
-	HeapTuple	tuple = fetch_stream_tuple(catalog, stream_id);
-	bool		is_null = true;
-	Datum		source = 0;
-	bool		result;
-
-	if (HeapTupleIsValid(tuple))
-		source = heap_getattr(tuple, STREAM_SOURCE, RelationGetDescr(catalog),
-							  &is_null);
-	result = is_null ||
-		get_attnum(relid, NameStr(*DatumGetName(source))) != InvalidAttrNumber;
-	table_close(catalog, AccessShareLock);
-	return result;
-}
-
-/*
- * After a DROP: streams whose table is gone are forgotten; those that have
- * lost their index or trigger refuse the command.
- */
-Datum
-weir_stream_dropped(PG_FUNCTION_ARGS)
-{
-	ListCell   *lc;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called by event trigger manager")));
-	if (is_dropping || !OidIsValid(get_index_am_oid(WEIR_CAPTURE_AM, true)))
-		PG_RETURN_NULL();
-
-	foreach(lc, weir_stream_tables())
-	{
-		Oid			relid = lfirst_oid(lc);
-		int32		stream_id = weir_stream_of_leaf(relid);
-		Relation	rel;
-		AttrNumber	attno;
-		bool		valid;
-
-		/* no lock: the command holds one, or has nothing to do with it */
-		rel = RelationIdGetRelation(relid);
-		if (!RelationIsValid(rel))
-		{
-			is_dropping = true;
-			PG_TRY();
-			{
-				forget_stream(stream_id);
-			}
-			PG_FINALLY();
-			{
-				is_dropping = false;
-			}
-			PG_END_TRY();
-			continue;
-		}
-		if (!OidIsValid(weir_stream_capture_index(rel, &attno, &valid)) ||
-			!has_refusing_trigger(rel) || !has_source(relid, stream_id))
-			refuse_drop(RelationGetRelationName(rel));
-		RelationClose(rel);
-	}
-	PG_RETURN_NULL();
-}
-
-static bool
-sets_tablespace(CollectedCommand *command)
-{
-	ListCell   *lc;
-
-	if (command->type != SCT_AlterTable)
-		return false;
-	foreach(lc, command->d.alterTable.subcmds)
-	{
-		AlterTableCmd *subcommand =
-			(AlterTableCmd *) ((CollectedATSubcmd *) lfirst(lc))->parsetree;
-
-		if (IsA(subcommand, AlterTableCmd) &&
-			subcommand->subtype == AT_SetTableSpace)
-			return true;
-	}
-	return false;
-}
-
-/* The tables that the command has put into another tablespace. */
-static List *
-moved_tables(void)
-{
-	List	   *result = NIL;
-	MemoryContext outer = CurrentMemoryContext;
-
-	SPI_connect();
-	if (SPI_execute("SELECT objid, command FROM pg_catalog.pg_event_trigger_ddl_commands() "
-					"WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not list the objects altered");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		is_null;
-		Oid			relid = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-														   SPI_tuptable->tupdesc,
-														   1, &is_null));
-		Datum		command = SPI_getbinval(SPI_tuptable->vals[i],
-											SPI_tuptable->tupdesc, 2, &is_null);
-		MemoryContext old;
-
-		if (is_null || !sets_tablespace((CollectedCommand *) DatumGetPointer(command)))
-			continue;
-		old = MemoryContextSwitchTo(outer);
-		result = list_append_unique_oid(result, relid);
-		MemoryContextSwitchTo(old);
-	}
-	SPI_finish();
-	return result;
-}
-
-/*
- * The source column is kept by name, as it is dumped; it follows a renaming.
- */
-static void
-follow_renaming(RenameStmt *statement)
-{
-	Oid			relid;
-	WeirStream	stream;
-	Relation	catalog;
-	HeapTuple	tuple;
-	bool		is_null;
-	Datum		source;
-
-	if (statement->renameType != OBJECT_COLUMN || statement->relation == NULL)
-		return;
-	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relid) || (stream.stream_id = weir_stream_of_leaf(relid)) == 0)
-		return;
-	catalog = weir_stream_open_catalog(RowExclusiveLock);
-	tuple = fetch_stream_tuple(catalog, stream.stream_id);
-	source = heap_getattr(tuple, STREAM_SOURCE, RelationGetDescr(catalog), &is_null);
-	if (!is_null && strcmp(NameStr(*DatumGetName(source)), statement->subname) == 0)
-	{
-		Datum		values[STREAM_NATTS] = {0};
-		bool		nulls[STREAM_NATTS] = {0};
-		bool		replaces[STREAM_NATTS] = {0};
-		NameData	name;
-
-		namestrcpy(&name, statement->newname);
-		values[STREAM_SOURCE - 1] = NameGetDatum(&name);
-		replaces[STREAM_SOURCE - 1] = true;
-		tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
-								  values, nulls, replaces);
-		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
-	}
-	table_close(catalog, RowExclusiveLock);
-}
-
-/*
- * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
- * another.
- */
-Datum
-weir_stream_altered(PG_FUNCTION_ARGS)
-{
-	EventTriggerData *data;
-	ListCell   *lc;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called by event trigger manager")));
-	data = (EventTriggerData *) fcinfo->context;
-	if (IsA(data->parsetree, RenameStmt))
-		follow_renaming((RenameStmt *) data->parsetree);
-	else
-	{
-		foreach(lc, moved_tables())
-			weir_rewrite_moved(lfirst_oid(lc));
-	}
-	PG_RETURN_NULL();
-}
-
-/* Is it one that captures, not what a failed REINDEX CONCURRENTLY left? */
-static bool
-is_valid_capture_index(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-	bool		result = HeapTupleIsValid(tuple) &&
-		((Form_pg_class) GETSTRUCT(tuple))->relkind == RELKIND_INDEX &&
-		((Form_pg_class) GETSTRUCT(tuple))->relam ==
-		get_index_am_oid(WEIR_CAPTURE_AM, true);
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return result && get_index_isvalid(index);
-}
-
-/*
- * Before DROP INDEX: with CONCURRENTLY the index would be of no use any more
- * when the trigger above gets to refuse.
- */
-Datum
-weir_index_drop(PG_FUNCTION_ARGS)
-{
-	DropStmt   *statement;
-	ListCell   *lc;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called by event trigger manager")));
-	statement = (DropStmt *) ((EventTriggerData *) fcinfo->context)->parsetree;
-	if (!IsA(statement, DropStmt) || !statement->concurrent)
-		PG_RETURN_NULL();
-	foreach(lc, statement->objects)
-	{
-		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
-											 NoLock, true);
-		Oid			relid = InvalidOid;
-
-		if (OidIsValid(index) && is_valid_capture_index(index))
-			relid = IndexGetRelation(index, true);
-		if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
-			refuse_drop(get_rel_name(relid));
-	}
-	PG_RETURN_NULL();
 }

@@ -230,6 +230,7 @@ consume(TickState *state)
 	WeirBatch  *batch = state->tick.batch;
 	WeirCursor *after = &batch->after;
 
+	weir_batch_breathe();
 	WEIR_DEBUG_POINT("tick_batch");
 	if (consumer)
 		consumer->consume(&state->tick);
@@ -369,8 +370,7 @@ weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
 	WEIR_DEBUG_POINT("tick_locked");
 	cursors = weir_cursor_list(stream.stream_id);
 	cursor = find_cursor(cursors, cursor_id);
-	if (cursor == NULL || cursor->is_paused ||
-		(cursor->not_before != 0 && cursor->not_before > GetCurrentTimestamp()))
+	if (cursor == NULL || cursor->is_paused || weir_cursor_is_deferred(cursor))
 		return WEIR_TICK_IDLE;
 	main_cursor = (WeirCursor *) linitial(cursors);
 	if (!cursor->is_main)

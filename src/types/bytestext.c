@@ -19,6 +19,10 @@
  */
 #include "postgres.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
@@ -62,12 +66,41 @@ not_plain(const char *p)
 			(quote - ONES) | (backslash - ONES)) & HIGHS;
 }
 
+/* The same of sixteen bytes, in one question. */
+static inline bool
+sixteen_are_plain(const char *p)
+{
+#ifdef __SSE2__
+	__m128i		v = _mm_loadu_si128((const __m128i *) p);
+	__m128i		bad;
+
+	/* as signed numbers, bytes with the high bit set are below the space */
+	bad = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
+	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F)));
+	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+	return _mm_movemask_epi8(bad) == 0;
+#else
+	return (not_plain(p) | not_plain(p + 8)) == 0;
+#endif
+}
+
 /* Is everything printable ASCII, and not escaped in JSON? */
 static bool
 all_plain(const char *p, size_t len)
 {
 	const char *last;
 
+	if (len >= 16)
+	{
+		/* the last sixteen, of which some may be seen twice */
+		for (last = p + len - 16; p < last; p += 16)
+		{
+			if (!sixteen_are_plain(p))
+				return false;
+		}
+		return sixteen_are_plain(last);
+	}
 	if (len < 8)
 	{
 		for (; len > 0; len--, p++)
@@ -77,16 +110,7 @@ all_plain(const char *p, size_t len)
 		}
 		return true;
 	}
-	last = p + len - 8;
-	for (; p + 8 < last; p += 16)
-	{
-		if ((not_plain(p) | not_plain(p + 8)) != 0)
-			return false;
-	}
-	if (p < last && not_plain(p) != 0)
-		return false;
-	/* the last eight, of which some may have been seen */
-	return not_plain(last) == 0;
+	return (not_plain(p) | not_plain(p + len - 8)) == 0;
 }
 
 /* The length of the printable character beyond ASCII at p, or 0 */

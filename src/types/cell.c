@@ -37,16 +37,6 @@ is_family_char(unsigned char c)
 }
 
 int
-weir_bytes_cmp(const char *a, size_t alen, const char *b, size_t blen)
-{
-	int			cmp = memcmp(a, b, Min(alen, blen));
-
-	if (cmp != 0)
-		return cmp;
-	return (alen > blen) - (alen < blen);
-}
-
-int
 weir_column_cmp(const WeirCell *a, const WeirCell *b)
 {
 	int			cmp = weir_bytes_cmp(a->family, a->family_len,

@@ -37,8 +37,15 @@ typedef struct WeirCell
 } WeirCell;
 
 /* memcmp order, the shorter first on a common prefix */
-extern int	weir_bytes_cmp(const char *a, size_t alen,
-						   const char *b, size_t blen);
+static inline int
+weir_bytes_cmp(const char *a, size_t alen, const char *b, size_t blen)
+{
+	int			cmp = memcmp(a, b, Min(alen, blen));
+
+	if (cmp != 0)
+		return cmp;
+	return (alen > blen) - (alen < blen);
+}
 
 /* the order of cells in a row: family, qualifier, timestamp descending */
 extern int	weir_cell_cmp(const WeirCell *a, const WeirCell *b);

@@ -46,6 +46,9 @@
 /* Enough for most rows; a reset keeps that much. */
 #define VALUES_INIT_SIZE	(64 * 1024)
 
+/* So many are sorted by insertion. */
+#define FEW_CELLS	16
+
 typedef struct Step
 {
 	int64		seq;
@@ -362,10 +365,32 @@ weir_fold_add_delta(WeirFold *fold, int64 seq, const char *bytes, Size len)
 		weir_fold_add_cell(fold, &cell);
 }
 
+/* By insertion, which for few cells that are nearly in order is quickest. */
+static void
+sort_few_cells(WeirStoredCell *cells, uint32 n)
+{
+	for (uint32 i = 1; i < n; i++)
+	{
+		WeirStoredCell cell = cells[i];
+		uint32		at = i;
+
+		while (at > 0 && cell_and_step_cmp(&cells[at - 1], &cell) > 0)
+			at--;
+		if (at == i)
+			continue;
+		memmove(&cells[at + 1], &cells[at], (i - at) * sizeof(WeirStoredCell));
+		cells[at] = cell;
+	}
+}
+
 static void
 sort_cells(CellArray *cells)
 {
-	if (!cells->is_sorted)
+	if (cells->is_sorted)
+		return;
+	if (cells->n <= FEW_CELLS)
+		sort_few_cells(cells->items, cells->n);
+	else
 		qsort(cells->items, cells->n, sizeof(WeirStoredCell),
 			  cell_and_step_cmp);
 	cells->is_sorted = true;

@@ -27,6 +27,8 @@ typedef struct WeirFoldRule
 
 typedef struct WeirFoldFamily
 {
+	const char *name;
+	uint16		name_len;
 	bool		exists;			/* cells of dropped families are skipped */
 	bool		has_rules;
 	int			nrules;

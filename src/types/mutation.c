@@ -87,8 +87,8 @@ weir_mutation_read(WeirMutation *mutation, const char *bytes, Size len)
 	mutation->value_len = len - MUTATION_HEAD_LEN - names_len;
 }
 
-static Datum
-mutation_to_datum(const WeirMutation *mutation)
+Datum
+weir_mutation_to_datum(const WeirMutation *mutation)
 {
 	Size		len = VARHDRSZ + MUTATION_HEAD_LEN +
 		(Size) mutation->family_len + mutation->qualifier_len +
@@ -110,6 +110,12 @@ mutation_to_datum(const WeirMutation *mutation)
 	p += mutation->qualifier_len;
 	memcpy(p, mutation->value, mutation->value_len);
 	return PointerGetDatum(result);
+}
+
+const char *
+weir_mutation_name(WeirMutationKind kind)
+{
+	return kind_names[kind];
 }
 
 /* ---- checks that constructors and the text form share ---- */
@@ -359,7 +365,7 @@ mutation_from_text(char *text)
 	WeirMutation mutation;
 
 	mutation_from_json(&mutation, weir_json_parse(text));
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 static char *
@@ -506,7 +512,7 @@ set_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind value_kind)
 		mutation.flags = WEIR_MUTATION_SERVER_TIME;
 	else
 		ts_argument(fcinfo, &mutation, 3);
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell);
@@ -571,7 +577,7 @@ add_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind kind)
 		if (kind == VALUE_TEXT)
 			mutation.flags |= WEIR_MUTATION_TEXT_INPUT;
 	}
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell);
@@ -627,7 +633,7 @@ merge_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text)
 		mutation.flags = WEIR_MUTATION_NULL_STATE;
 	else
 		value_argument(fcinfo, &mutation, 3, false, "state");
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 PG_FUNCTION_INFO_V1(weir_merge_to_cell);
@@ -656,7 +662,7 @@ delete_from_column(FunctionCallInfo fcinfo, bool qualifier_is_text)
 	mutation.to = PG_ARGISNULL(3) ? WEIR_TS_UNBOUNDED :
 		weir_cell_ts_from_timestamptz(PG_GETARG_TIMESTAMPTZ(3));
 	check_range(mutation.ts, mutation.to);
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 PG_FUNCTION_INFO_V1(weir_delete_from_column);
@@ -682,7 +688,7 @@ weir_delete_from_family(PG_FUNCTION_ARGS)
 	const char *family = weir_bytes_argument(fcinfo, 0, true, "family", &len);
 
 	set_names(&mutation, WEIR_DELETE_FROM_FAMILY, family, len, "", 0);
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }
 
 PG_FUNCTION_INFO_V1(weir_delete_from_row);
@@ -692,5 +698,5 @@ weir_delete_from_row(PG_FUNCTION_ARGS)
 	WeirMutation mutation = {WEIR_DELETE_FROM_ROW};
 
 	mutation.family = mutation.qualifier = mutation.value = "";
-	return mutation_to_datum(&mutation);
+	return weir_mutation_to_datum(&mutation);
 }

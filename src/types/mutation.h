@@ -51,6 +51,14 @@ typedef struct WeirMutation
 extern void weir_mutation_read(WeirMutation *mutation,
 							   const char *bytes, Size len);
 
+/* The value of the type, allocated in the current memory context. */
+extern Datum weir_mutation_to_datum(const WeirMutation *mutation);
+
+extern Datum weir_mutation_out(PG_FUNCTION_ARGS);
+
+/* the name that the kind has in the text form */
+extern const char *weir_mutation_name(WeirMutationKind kind);
+
 /*
  * The arguments of constructors and of functions on wide tables: the bytes of
  * a bytea, or the UTF-8 bytes of a text.  NULL raises 22023, naming "what".

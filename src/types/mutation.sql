@@ -138,3 +138,20 @@ CREATE FUNCTION weir.delete_from_row() RETURNS weir.mutation
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.delete_from_row() IS
 	'deletes the row';
+
+CREATE FUNCTION weir.mutations(mutations weir.mutation[])
+	RETURNS TABLE (mutation text, family text, qualifier bytea, value bytea, ts timestamptz, ts_to timestamptz)
+	AS 'MODULE_PATHNAME', 'weir_mutations'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION weir.mutations(weir.mutation[]) IS
+	'a list of mutations as rows: of delete_from_column, ts and ts_to are the bounds; null where there is none';
+
+CREATE FUNCTION weir._mutation_to_json(weir.mutation) RETURNS json
+	AS 'MODULE_PATHNAME', 'weir__mutation_to_json'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION weir._mutation_to_json(weir.mutation) IS
+	'implementation of cast to json';
+
+CREATE CAST (weir.mutation AS json)
+	WITH FUNCTION weir._mutation_to_json(weir.mutation) AS ASSIGNMENT;
+COMMENT ON CAST (weir.mutation AS json) IS 'the text form of a mutation is JSON';

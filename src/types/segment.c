@@ -41,8 +41,8 @@
 #define SEGMENT_VERSION		1
 #define SEGMENT_HEAD_LEN	8
 
-static void
-segment_corrupted(const WeirSegmentReader *reader)
+void
+weir_segment_corrupted(const WeirSegmentReader *reader)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -57,26 +57,11 @@ weir_segment_reader_init(WeirSegmentReader *reader, const char *bytes, Size len)
 	reader->end = bytes + len;
 	if (len < SEGMENT_HEAD_LEN || bytes[0] != SEGMENT_VERSION ||
 		bytes[1] != 0 || bytes[2] != 0 || bytes[3] != 0)
-		segment_corrupted(reader);
+		weir_segment_corrupted(reader);
 	reader->ncells = weir_read_u32(bytes + 4);
 	reader->next += SEGMENT_HEAD_LEN;
 	if (reader->ncells > (reader->end - reader->next) / WEIR_STORED_HEAD_LEN)
-		segment_corrupted(reader);
-}
-
-bool
-weir_segment_next_cell(WeirSegmentReader *reader, WeirStoredCell *cell)
-{
-	const char *next;
-
-	if (reader->ncells == 0)
-		return false;
-	next = weir_stored_cell_read(reader->next, reader->end, cell);
-	if (next == NULL)
-		segment_corrupted(reader);
-	reader->next = next;
-	reader->ncells--;
-	return true;
+		weir_segment_corrupted(reader);
 }
 
 struct varlena *

@@ -11,6 +11,7 @@
 #define WEIR_SEGMENT_H
 
 #include "types/stored.h"
+#include "weir.h"
 
 /* A segment is cut when it would become larger than this. */
 #define WEIR_SEGMENT_TARGET_LEN	4000
@@ -26,11 +27,27 @@ typedef struct WeirSegmentReader
 	uint32		ncells;			/* those not read yet */
 } WeirSegmentReader;
 
+/* Raises DATA_CORRUPTED, about where the reader stands. */
+WEIR_NORETURN extern void weir_segment_corrupted(const WeirSegmentReader *reader);
+
 /* Raise DATA_CORRUPTED; read no byte outside; cells point into the bytes. */
 extern void weir_segment_reader_init(WeirSegmentReader *reader,
 									 const char *bytes, Size len);
-extern bool weir_segment_next_cell(WeirSegmentReader *reader,
-								   WeirStoredCell *cell);
+
+static inline bool
+weir_segment_next_cell(WeirSegmentReader *reader, WeirStoredCell *cell)
+{
+	const char *next;
+
+	if (reader->ncells == 0)
+		return false;
+	next = weir_stored_cell_read(reader->next, reader->end, cell);
+	if (next == NULL)
+		weir_segment_corrupted(reader);
+	reader->next = next;
+	reader->ncells--;
+	return true;
+}
 
 extern struct varlena *weir_segment_build(const WeirStoredCell *cells,
 										  uint32 ncells);

@@ -14,16 +14,6 @@
 
 #include "types/stored.h"
 
-bool
-weir_stored_cell_is_valid(const WeirStoredCell *cell)
-{
-	return cell->family != 0 &&
-		cell->qualifier_len <= WEIR_MAX_QUALIFIER_LEN &&
-		cell->value_len <= WEIR_MAX_VALUE_LEN &&
-		cell->op <= WEIR_OP_LAST &&
-		cell->ts >= 0;
-}
-
 char *
 weir_stored_cell_write(char *p, const WeirStoredCell *cell)
 {
@@ -35,25 +25,6 @@ weir_stored_cell_write(char *p, const WeirStoredCell *cell)
 	p += cell->qualifier_len;
 	memcpy(p, cell->value, cell->value_len);
 	return p + cell->value_len;
-}
-
-int
-weir_stored_column_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
-{
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
-						  b->qualifier, b->qualifier_len);
-}
-
-int
-weir_stored_cell_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
-{
-	int			c = weir_stored_column_cmp(a, b);
-
-	if (c == 0 && a->ts != b->ts)
-		c = a->ts > b->ts ? -1 : 1;
-	return c;
 }
 
 /* The text form of the internal types: \x and hexadecimal digits. */

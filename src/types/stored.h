@@ -151,17 +151,39 @@ weir_stored_cell_read(const char *p, const char *end, WeirStoredCell *cell)
 	return cell->value + cell->value_len;
 }
 
-/* a value that may stand in the fields of a stored cell */
-extern bool weir_stored_cell_is_valid(const WeirStoredCell *cell);
+/* Are the values of its fields such as may be in a stored cell? */
+static inline bool
+weir_stored_cell_is_valid(const WeirStoredCell *cell)
+{
+	return cell->family != 0 &&
+		cell->qualifier_len <= WEIR_MAX_QUALIFIER_LEN &&
+		cell->value_len <= WEIR_MAX_VALUE_LEN &&
+		cell->op <= WEIR_OP_LAST &&
+		cell->ts >= 0;
+}
 
 /* writes the cell at p and returns the position after it */
 extern char *weir_stored_cell_write(char *p, const WeirStoredCell *cell);
 
 /* the order of stored cells; column_cmp leaves out the timestamp */
-extern int	weir_stored_column_cmp(const WeirStoredCell *a,
-								   const WeirStoredCell *b);
-extern int	weir_stored_cell_cmp(const WeirStoredCell *a,
-								 const WeirStoredCell *b);
+static inline int
+weir_stored_column_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
+						  b->qualifier, b->qualifier_len);
+}
+
+static inline int
+weir_stored_cell_cmp(const WeirStoredCell *a, const WeirStoredCell *b)
+{
+	int			c = weir_stored_column_cmp(a, b);
+
+	if (c == 0 && a->ts != b->ts)
+		c = a->ts > b->ts ? -1 : 1;
+	return c;
+}
 
 /* for error messages and for input and output of the internal types */
 extern void weir_hex_out(const char *bytes, Size len, char **result);

@@ -11,18 +11,7 @@
  */
 #include "postgres.h"
 
-#include "types/widerow.h"
-#include "types/widerow_layout.h"
-
-/* Sizes of the sections. */
-typedef struct Shape
-{
-	uint32		families;
-	uint32		columns;
-	Size		family_names_len;
-	Size		qualifiers_len;
-	Size		values_len;
-} Shape;
+#include "types/widerow_writer.h"
 
 static bool
 same_family(const WeirCell *a, const WeirCell *b)
@@ -32,38 +21,42 @@ same_family(const WeirCell *a, const WeirCell *b)
 		 memcmp(a->family, b->family, a->family_len) == 0);
 }
 
+/* Do two cells that follow each other in one family share their column? */
 static bool
-same_column(const WeirCell *a, const WeirCell *b)
+same_qualifier(const WeirCell *a, const WeirCell *b)
 {
 	return a->qualifier_len == b->qualifier_len &&
-		memcmp(a->qualifier, b->qualifier, a->qualifier_len) == 0 &&
-		same_family(a, b);
+		memcmp(a->qualifier, b->qualifier, a->qualifier_len) == 0;
 }
 
 /* Counts, and checks limits and order. */
 static void
-measure(const WeirCell *cells, uint32 ncells, Shape *shape)
+measure(const WeirCell *cells, uint32 ncells, WeirRowShape *shape)
 {
 	memset(shape, 0, sizeof(*shape));
+	shape->cells = ncells;
 	for (uint32 i = 0; i < ncells; i++)
 	{
 		const WeirCell *cell = &cells[i];
-		const WeirCell *last = i > 0 ? cell - 1 : NULL;
+		bool		new_family = i == 0 || !same_family(cell - 1, cell);
+		int			c = -1;
 
-		if (last != NULL &&
-			(same_family(last, cell) ?
-			 weir_bytes_cmp(last->qualifier, last->qualifier_len,
-							cell->qualifier, cell->qualifier_len) > 0 ||
-			 (same_column(last, cell) && last->ts <= cell->ts) :
-			 weir_cell_cmp(last, cell) >= 0))
-			elog(ERROR, "cells of a wide row are out of order");
-		if (last == NULL || !same_family(last, cell))
+		if (!new_family)
 		{
+			c = weir_bytes_cmp(cell[-1].qualifier, cell[-1].qualifier_len,
+							   cell->qualifier, cell->qualifier_len);
+			if (c > 0 || (c == 0 && cell[-1].ts <= cell->ts))
+				elog(ERROR, "cells of a wide row are out of order");
+		}
+		else
+		{
+			if (i > 0 && weir_cell_cmp(cell - 1, cell) >= 0)
+				elog(ERROR, "cells of a wide row are out of order");
 			weir_check_family(cell->family, cell->family_len);
 			shape->families++;
 			shape->family_names_len += cell->family_len;
 		}
-		if (last == NULL || !same_column(last, cell))
+		if (c < 0)
 		{
 			weir_check_qualifier_len(cell->qualifier_len);
 			shape->columns++;
@@ -75,88 +68,30 @@ measure(const WeirCell *cells, uint32 ncells, Shape *shape)
 	}
 }
 
-static Size
-shape_len(const Shape *shape, uint32 ncells)
-{
-	return WEIR_ROW_HEAD_LEN +
-		(Size) shape->families * WEIR_ROW_FAMILY_LEN +
-		(Size) shape->columns * WEIR_ROW_COLUMN_LEN +
-		(Size) ncells * WEIR_ROW_CELL_LEN +
-		shape->family_names_len + shape->qualifiers_len + shape->values_len;
-}
-
 static char *
-put_head(char *p, const Shape *shape, uint32 ncells)
+write_head(char *p, const WeirRowShape *shape)
 {
 	uint32		head[WEIR_ROW_HEAD_LEN / sizeof(uint32)] = {0};
 
 	*(char *) head = WEIR_ROW_VERSION;
 	head[1] = shape->families;
 	head[2] = shape->columns;
-	head[3] = ncells;
+	head[3] = shape->cells;
 	head[4] = shape->family_names_len + shape->qualifiers_len;
 	memcpy(p, head, WEIR_ROW_HEAD_LEN);
 	return p + WEIR_ROW_HEAD_LEN;
 }
 
-static char *
-put_uint32(char *p, uint32 v)
+void
+weir_row_writer_init(WeirRowWriter *writer, const WeirRowShape *shape)
 {
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
-/*
- * Fills in the sections.  An entry of a family or column is written when its
- * last cell has been seen, as it says how far it reaches.
- */
-static void
-put_cells(char *p, const WeirCell *cells, uint32 ncells, const Shape *shape)
-{
-	char	   *families = p;
-	char	   *columns = families + (Size) shape->families * WEIR_ROW_FAMILY_LEN;
-	char	   *places = columns + (Size) shape->columns * WEIR_ROW_COLUMN_LEN;
-	char	   *family_names = places + (Size) ncells * WEIR_ROW_CELL_LEN;
-	char	   *names = family_names;
-	char	   *qualifiers = family_names + shape->family_names_len;
-	char	   *values = qualifiers + shape->qualifiers_len;
-	char	   *first_value = values;
-	uint32		ncolumns = 0;
-
-	for (uint32 i = 0; i < ncells; i++)
-	{
-		const WeirCell *cell = &cells[i];
-		const WeirCell *next = i + 1 < ncells ? cell + 1 : NULL;
-
-		memcpy(values, cell->value, cell->value_len);
-		values += cell->value_len;
-		memcpy(places, &cell->ts, sizeof(cell->ts));
-		places = put_uint32(places + sizeof(cell->ts), values - first_value);
-		if (next != NULL && same_column(cell, next))
-			continue;
-		memcpy(qualifiers, cell->qualifier, cell->qualifier_len);
-		qualifiers += cell->qualifier_len;
-		columns = put_uint32(columns, qualifiers - names);
-		columns = put_uint32(columns, i + 1);
-		ncolumns++;
-		if (next != NULL && same_family(cell, next))
-			continue;
-		memcpy(family_names, cell->family, cell->family_len);
-		family_names += cell->family_len;
-		families = put_uint32(families, family_names - names);
-		families = put_uint32(families, ncolumns);
-	}
-}
-
-WeirRow *
-weir_row_from_cells(const WeirCell *cells, uint32 ncells)
-{
-	Shape		shape;
-	Size		len;
+	Size		len = WEIR_ROW_HEAD_LEN +
+		(Size) shape->families * WEIR_ROW_FAMILY_LEN +
+		(Size) shape->columns * WEIR_ROW_COLUMN_LEN +
+		(Size) shape->cells * WEIR_ROW_CELL_LEN +
+		shape->family_names_len + shape->qualifiers_len + shape->values_len;
 	char	   *row;
 
-	measure(cells, ncells, &shape);
-	len = shape_len(&shape, ncells);
 	if (len > WEIR_MAX_ROW_DATA_LEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -164,6 +99,40 @@ weir_row_from_cells(const WeirCell *cells, uint32 ncells)
 				 errdetail("The limit is %d bytes.", WEIR_MAX_ROW_LEN)));
 	row = palloc(VARHDRSZ + len);
 	SET_VARSIZE(row, VARHDRSZ + len);
-	put_cells(put_head(row + VARHDRSZ, &shape, ncells), cells, ncells, &shape);
-	return (WeirRow *) row;
+	writer->row = (WeirRow *) row;
+	writer->families = write_head(row + VARHDRSZ, shape);
+	writer->columns = writer->families +
+		(Size) shape->families * WEIR_ROW_FAMILY_LEN;
+	writer->cells = writer->columns +
+		(Size) shape->columns * WEIR_ROW_COLUMN_LEN;
+	writer->family_names = writer->cells +
+		(Size) shape->cells * WEIR_ROW_CELL_LEN;
+	writer->names = writer->family_names;
+	writer->qualifiers = writer->family_names + shape->family_names_len;
+	writer->values = writer->qualifiers + shape->qualifiers_len;
+	writer->first_value = writer->values;
+	writer->ncolumns = writer->ncells = 0;
+}
+
+WeirRow *
+weir_row_from_cells(const WeirCell *cells, uint32 ncells)
+{
+	WeirRowShape shape;
+	WeirRowWriter writer;
+
+	measure(cells, ncells, &shape);
+	weir_row_writer_init(&writer, &shape);
+	for (uint32 i = 0; i < ncells; i++)
+	{
+		const WeirCell *cell = &cells[i];
+		bool		new_family = i == 0 || !same_family(cell - 1, cell);
+
+		if (new_family)
+			weir_row_writer_family(&writer, cell->family, cell->family_len);
+		if (new_family || !same_qualifier(cell - 1, cell))
+			weir_row_writer_column(&writer, cell->qualifier,
+								   cell->qualifier_len);
+		weir_row_writer_cell(&writer, cell->ts, cell->value, cell->value_len);
+	}
+	return writer.row;
 }

@@ -153,6 +153,97 @@ put_bytes(char *p, const char *bytes, uint32 len)
 	return p + len;
 }
 
+/*
+ * A row being sent.  It does what a WeirRowReader does, but with a loop for
+ * each level, which takes half of the time.
+ */
+typedef struct Sender
+{
+	WeirRowLayout layout;
+	const char *family;			/* the next entries */
+	const char *column;
+	const char *cell;
+	const char *family_name;
+	const char *qualifier;
+	const char *value;
+	const char *names;			/* where offsets count from */
+	const char *values;
+	uint32		ncolumns;		/* sent so far */
+	uint32		ncells;
+} Sender;
+
+static void
+sender_init(Sender *sender, const WeirRow *row)
+{
+	const char *data = VARDATA((struct varlena *) row);
+	Size		len = VARSIZE(row) - VARHDRSZ;
+	WeirRowLayout *layout = &sender->layout;
+
+	weir_row_read_layout(layout, data, len, len);
+	sender->family = data + layout->families;
+	sender->column = data + layout->columns;
+	sender->cell = data + layout->cells;
+	sender->names = sender->family_name = data + layout->names;
+	sender->values = sender->value = data + layout->values;
+	/* qualifiers begin where the last family name ends */
+	sender->qualifier = sender->names;
+	if (layout->family_count > 0)
+		sender->qualifier += weir_get_uint32(sender->column -
+											 WEIR_ROW_FAMILY_LEN);
+	sender->ncolumns = sender->ncells = 0;
+}
+
+static inline char *
+send_cells(Sender *sender, char *p, uint32 count)
+{
+	const char *cell = sender->cell;
+	const char *value = sender->value;
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		const char *end = sender->values + weir_get_uint32(cell + 8);
+		int64		ts = pg_hton64(weir_get_int64(cell));
+
+		memcpy(p, &ts, sizeof(ts));
+		p = put_bytes(p + sizeof(ts), value, end - value);
+		value = end;
+		cell += WEIR_ROW_CELL_LEN;
+	}
+	sender->value = value;
+	sender->cell = cell;
+	return p;
+}
+
+static inline char *
+send_column(Sender *sender, char *p)
+{
+	const char *end = sender->names + weir_get_uint32(sender->column);
+	uint32		cell_end = weir_get_uint32(sender->column + 4);
+	uint32		count = cell_end - sender->ncells;
+
+	p = put_bytes(p, sender->qualifier, end - sender->qualifier);
+	p = put_uint32(p, count);
+	sender->qualifier = end;
+	sender->column += WEIR_ROW_COLUMN_LEN;
+	sender->ncells = cell_end;
+	return send_cells(sender, p, count);
+}
+
+static char *
+send_family(Sender *sender, char *p)
+{
+	const char *end = sender->names + weir_get_uint32(sender->family);
+	uint32		column_end = weir_get_uint32(sender->family + 4);
+
+	p = put_bytes(p, sender->family_name, end - sender->family_name);
+	p = put_uint32(p, column_end - sender->ncolumns);
+	sender->family_name = end;
+	sender->family += WEIR_ROW_FAMILY_LEN;
+	for (; sender->ncolumns < column_end; sender->ncolumns++)
+		p = send_column(sender, p);
+	return p;
+}
+
 Datum
 weir_widerow_send(PG_FUNCTION_ARGS)
 {
@@ -161,30 +252,14 @@ weir_widerow_send(PG_FUNCTION_ARGS)
 	Size		len = VARSIZE(row) - VARHDRSZ - WEIR_ROW_HEAD_LEN + 1 + 4;
 	bytea	   *result = palloc(VARHDRSZ + len);
 	char	   *p = VARDATA(result);
-	WeirRowReader reader;
-	WeirCell	cell;
+	Sender		sender;
 
 	SET_VARSIZE(result, VARHDRSZ + len);
 	*p++ = BINARY_VERSION;
-	weir_row_reader_init(&reader, row);
-	p = put_uint32(p, reader.family_count);
-	while (weir_row_reader_next(&reader, &cell))
-	{
-		int64		ts = pg_hton64(cell.ts);
-
-		if (reader.starts_family)
-		{
-			p = put_bytes(p, cell.family, cell.family_len);
-			p = put_uint32(p, reader.family_columns);
-		}
-		if (reader.starts_column)
-		{
-			p = put_bytes(p, cell.qualifier, cell.qualifier_len);
-			p = put_uint32(p, reader.column_cells);
-		}
-		memcpy(p, &ts, sizeof(ts));
-		p = put_bytes(p + sizeof(ts), cell.value, cell.value_len);
-	}
+	sender_init(&sender, row);
+	p = put_uint32(p, sender.layout.family_count);
+	for (uint32 i = 0; i < sender.layout.family_count; i++)
+		p = send_family(&sender, p);
 	Assert(p == VARDATA(result) + len);
 	PG_RETURN_BYTEA_P(result);
 }

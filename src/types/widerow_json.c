@@ -126,11 +126,19 @@ weir_row_append_json(StringInfo buf, const WeirRow *row)
 	WeirRowReader reader;
 	WeirCell	cell;
 	bool		is_first = true;
+	int64		last_ts = -1;
+	char		ts[MAXINT8LEN + 1];
+	int			ts_len = 0;
 
 	weir_row_reader_init(&reader, row);
 	while (weir_row_reader_next(&reader, &cell))
 	{
 		char	   *p;
+
+		/* cells that were written together have one timestamp */
+		if (cell.ts != last_ts)
+			ts_len = pg_lltoa(cell.ts, ts);
+		last_ts = cell.ts;
 
 		/* no overflow: the sum of the lengths is within that of a row */
 		enlargeStringInfo(buf, CELL_JSON_LEN + cell.family_len +
@@ -138,7 +146,7 @@ weir_row_append_json(StringInfo buf, const WeirRow *row)
 						  WEIR_BYTES_JSON_LEN(cell.value_len));
 		p = put_place(buf->data + buf->len, &reader, &cell, is_first);
 		p = put_literal(p, "[");
-		p += pg_lltoa(cell.ts, p);
+		p = put_bytes(p, ts, ts_len);
 		p = put_literal(p, ", ");
 		p = weir_bytes_put_json(p, cell.value, cell.value_len);
 		p = put_literal(p, "]");

@@ -43,7 +43,8 @@ LEFT JOIN LATERAL (
 	LEFT JOIN pg_catalog.pg_stat_activity t ON t.pid = l.pid
 	WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
 		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-		AND l.relation = s.relation
+		AND (l.relation = s.relation
+			OR l.relation IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(s.relation) t))
 	ORDER BY t.xact_start LIMIT 1) b ON true
 WHERE pg_catalog.has_table_privilege(s.relation, 'SELECT, INSERT')
 	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');

@@ -40,6 +40,12 @@
 /* A process asks for a worker this often at most. */
 #define START_INTERVAL_MS	1000
 
+/*
+ * While there is no process for one, one line says so, whatever the number of
+ * sessions that ask: again if it has not changed after so long.
+ */
+#define REPORT_INTERVAL_SEC	(10 * 60)
+
 /* setting: may a commit start a worker? */
 static bool start_workers;
 
@@ -47,7 +53,7 @@ static bool start_workers;
 static int	worker_pid = 0;
 
 static TimestampTz last_start = 0;
-static bool is_short_of_slots = false;
+static bool may_report = false; /* it is ours to say that none can be started */
 
 /*
  * When the server was started, in the upper half of what the sequence holds:
@@ -65,10 +71,49 @@ pid_sequence(void)
 	return get_relname_relid("_worker_pid", weir_schema_oid());
 }
 
+static Oid
+report_sequence(void)
+{
+	return get_relname_relid("_shortage_reported_at", weir_schema_oid());
+}
+
 void
 weir_wakeup_enroll(void)
 {
 	weir_sequence_set(pid_sequence(), boot_number() | MyProcPid);
+	weir_sequence_set(report_sequence(), 0);
+}
+
+static bool
+is_start_due(TimestampTz now)
+{
+	/* the clock may have been set back */
+	return start_workers &&
+		(last_start == 0 || last_start > now ||
+		 TimestampDifferenceExceeds(last_start, now, START_INTERVAL_MS));
+}
+
+/*
+ * Before a worker is asked for, where catalogs can be written: who writes the
+ * time is the one to report if there is none to be had.  A worker that starts
+ * clears it.
+ */
+static void
+claim_report(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		seconds = now / USECS_PER_SEC;
+	int64		claimed_at;
+
+	may_report = false;
+	if (!is_start_due(now))
+		return;
+	claimed_at = weir_sequence_read(report_sequence());
+	if (claimed_at != 0 && claimed_at <= seconds &&
+		seconds - claimed_at < REPORT_INTERVAL_SEC)
+		return;
+	weir_sequence_set(report_sequence(), seconds);
+	may_report = true;
 }
 
 static void
@@ -77,23 +122,17 @@ start_worker(void)
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!start_workers)
-		return;
-	if (last_start != 0 &&
-		!TimestampDifferenceExceeds(last_start, now, START_INTERVAL_MS))
+	if (!is_start_due(now))
 		return;
 	last_start = now;
 	weir_worker_describe(&worker, MyDatabaseId);
-	if (RegisterDynamicBackgroundWorker(&worker, NULL))
-		is_short_of_slots = false;
-	else if (!is_short_of_slots)
-	{
-		is_short_of_slots = true;
+	if (!RegisterDynamicBackgroundWorker(&worker, NULL) && may_report)
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not start a weir worker"),
+				 errdetail("Rows are consumed when one can be started, or by weir.drain."),
 				 errhint("You might need to increase max_worker_processes.")));
-	}
+	may_report = false;
 }
 
 /* The worker whose process id is known, or NULL if there is none (now). */
@@ -130,8 +169,11 @@ note_worker(void)
 static void
 note_worker_unless_known(void)
 {
+	if (find_worker() != NULL)
+		return;
+	note_worker();
 	if (find_worker() == NULL)
-		note_worker();
+		claim_report();
 }
 
 static const WeirCaptureHooks capture_hooks = {
@@ -146,6 +188,8 @@ nudge(void)
 	if (RecoveryInProgress())
 		return;
 	note_worker();
+	if (find_worker() == NULL && !XactReadOnly)
+		claim_report();
 	wake_or_start();
 }
 

@@ -15,10 +15,9 @@
  * in its database.  It ends
  * - when the extension is not there (any more),
  * - when somebody wants the database for himself (DROP DATABASE, ALTER
- *	 DATABASE, CREATE DATABASE with this one as its template): it tries the
- *	 database's lock twice a second, within a tick too, where rows are read,
- * - when somebody waits for the extension (DROP EXTENSION): every task locks
- *	 it first, so that nobody waits for anything else of a task's,
+ *	 DATABASE, CREATE DATABASE with this one as its template), and when
+ *	 somebody waits for the extension (DROP EXTENSION): every task locks both
+ *	 first, so that nobody waits for anything else of a task's (giveway.c),
  * - on SIGTERM.
  * In all these cases but the first the postmaster starts it again, and it ends
  * for good if the database is gone then.
@@ -31,8 +30,6 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "catalog/pg_database.h"
-#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -41,6 +38,7 @@
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -54,6 +52,7 @@
 #include "stream/stream.h"
 #include "stream/tick.h"
 #include "weir.h"
+#include "worker/giveway.h"
 #include "worker/housekeeping.h"
 #include "worker/worker.h"
 
@@ -62,7 +61,7 @@
 /* seconds until the postmaster restarts a worker that has died */
 #define RESTART_SECONDS		1
 
-/* how often the database's lock is tried */
+/* how often a worker that sleeps looks whether somebody waits for it to end */
 #define GIVE_WAY_MS			500
 
 /* between rounds that found only a little, to let rows gather */
@@ -71,6 +70,12 @@
 /* housekeeping of a stream */
 #define ROTATE_INTERVAL_MS	500
 #define RETAIN_INTERVAL_MS	5000
+
+/*
+ * Without an index on the event time retention reads the whole table to find
+ * what is too old: it rests so many times longer than it worked.
+ */
+#define RETAIN_REST			20
 
 /* after errors */
 #define MIN_BACKOFF_MS		500
@@ -85,15 +90,14 @@ typedef struct StreamState
 	WeirBackoff backoff;
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
+	int			retain_rest_ms;
 } StreamState;
 
 static HTAB *stream_states = NULL;
 static MemoryContext task_context = NULL;
-static bool is_connected = false;
+static int	connect_error = 0;	/* SQLSTATE of what refused us */
+static emit_log_hook_type previous_log_hook = NULL;
 static bool has_backlog = false;	/* a tick left something behind */
-
-static LOCKTAG extension_lock;
-static bool has_extension_lock = false; /* this transaction holds it */
 
 void
 weir_worker_describe(BackgroundWorker *worker, Oid database)
@@ -114,24 +118,6 @@ weir_worker_describe(BackgroundWorker *worker, Oid database)
  * ----------------------------------------------------------------
  */
 
-/*
- * Lock the extension for this transaction; false if somebody is dropping it.
- * If it is gone already the task will see.
- */
-static bool
-lock_extension(void)
-{
-	Oid			extension = get_extension_oid("weir", true);
-
-	if (!OidIsValid(extension))
-		return true;
-	SET_LOCKTAG_OBJECT(extension_lock, MyDatabaseId, ExtensionRelationId,
-					   extension, 0);
-	has_extension_lock = LockAcquire(&extension_lock, AccessShareLock, false,
-									 true) != LOCKACQUIRE_NOT_AVAIL;
-	return has_extension_lock;
-}
-
 bool
 weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed)
 {
@@ -144,23 +130,27 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed
 	MemoryContextSwitchTo(task_context);
 	PG_TRY();
 	{
-		if (lock_extension())
+		if (weir_giveway_lock())
 			result = task(id);
 		else
 			*failed = true;
+		weir_giveway_unlock();
 		CommitTransactionCommand();
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(task_context);
-		EmitErrorReport();
+		weir_giveway_unlock();
+		if (!weir_giveway_is_wanted() || geterrcode() != ERRCODE_QUERY_CANCELED)
+			EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
 		*failed = true;
 		result = false;
 	}
 	PG_END_TRY();
-	has_extension_lock = false;
+	if (weir_giveway_is_wanted())
+		weir_giveway_try();
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(task_context);
 	pgstat_report_stat(false);
@@ -290,6 +280,26 @@ weir_worker_is_due(TimestampTz *last, int interval_ms)
 	return true;
 }
 
+/* Delete some of what is too old, if that is due; in the next round, more. */
+static void
+retain(StreamState *state, bool *failed)
+{
+	TimestampTz start;
+	bool		more;
+
+	if (!weir_worker_is_due(&state->retained_at,
+							Max(RETAIN_INTERVAL_MS, state->retain_rest_ms)))
+		return;
+	start = state->retained_at;
+	more = weir_worker_run_task(weir_tick_retain, state->stream_id,
+								"weir: deleting consumed rows", failed);
+	state->retain_rest_ms = more ? 0 :
+		(int) Min(TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()) * RETAIN_REST,
+				  INT_MAX);
+	if (more)
+		state->retained_at = 0;
+}
+
 /*
  * One tick of each cursor of a stream, and its housekeeping.  True if there
  * may be more to do at once.
@@ -317,9 +327,8 @@ serve_stream(int32 stream_id)
 	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
 		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
 		state->rotated_at = 0;
-	if (!failed && weir_worker_is_due(&state->retained_at, RETAIN_INTERVAL_MS) &&
-		weir_worker_run_task(weir_tick_retain, stream_id, "weir: deleting consumed rows", &failed))
-		state->retained_at = 0;
+	if (!failed)
+		retain(state, &failed);
 
 	weir_backoff_note(&state->backoff, failed);
 	return more;
@@ -330,46 +339,37 @@ serve_stream(int32 stream_id)
  * ----------------------------------------------------------------
  */
 
+/* Why there is no connection: the hook's business is to look, not to log. */
+static void
+note_connect_error(ErrorData *error)
+{
+	if (error->elevel >= FATAL)
+		connect_error = error->sqlerrcode;
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
 /*
- * If the database has been dropped there is nothing to connect to, and the
- * postmaster would try again for ever: end as one who has done his work does.
- * Runs last, when nothing is shared any more.
+ * If the database has been dropped, or lets nobody in, there is nothing to
+ * connect to, and the postmaster would try again for ever: end as one who has
+ * done his work does.  Runs last, when nothing is shared any more.
  */
 static void
-end_for_good_unless_connected(int code, Datum arg)
+end_for_good_if_refused(int code, Datum arg)
 {
-	if (!is_connected)
+	if (connect_error == ERRCODE_UNDEFINED_DATABASE ||
+		connect_error == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
 		_exit(0);
 }
 
-/*
- * Somebody wants the database for himself: let him.  The lock is the one that
- * a process takes when it connects.
- */
 static void
-give_way(void)
+connect_to(Oid database)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL ||
-		(has_extension_lock &&
-		 LockHasWaiters(&extension_lock, AccessShareLock, false)))
-	{
-		ereport(DEBUG1, (errmsg("weir worker gives way")));
-		proc_exit(1);
-	}
-	LockRelease(&tag, RowExclusiveLock, true);
-}
-
-/* The same, now and then in the middle of a tick. */
-static void
-breathe(void)
-{
-	static TimestampTz given_way_at = 0;
-
-	if (weir_worker_is_due(&given_way_at, GIVE_WAY_MS))
-		give_way();
+	on_proc_exit(end_for_good_if_refused, 0);
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = note_connect_error;
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	emit_log_hook = previous_log_hook;
 }
 
 /* Be the only worker of this database, or end. */
@@ -395,6 +395,30 @@ enroll(int32 unused)
 }
 
 static void
+set_milliseconds(const char *name, int ms)
+{
+	char		value[16];
+
+	snprintf(value, sizeof(value), "%d", ms);
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * A user's command that waits for us looks for deadlocks after deadlock_timeout.
+ * By then we must have given up what we wait for ourselves, if we began to wait
+ * before him; and if he did, found the deadlock: so it is our task that fails,
+ * which is repeated.
+ */
+static void
+set_patience(void)
+{
+	int			others = DeadlockTimeout;
+
+	set_milliseconds("lock_timeout", Max(others * 9 / 10, 1));
+	set_milliseconds("deadlock_timeout", Max(others / 10, 1));
+}
+
+static void
 set_options(void)
 {
 	static const char *const options[][2] = {
@@ -404,7 +428,6 @@ set_options(void)
 		{"default_transaction_deferrable", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "2000"},	/* others' streams must not wait */
 		{"jit", "off"},
 		WEIR_NO_TRANSACTION_TIMEOUT
 	};
@@ -439,7 +462,7 @@ nap(int ms)
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   slice, PG_WAIT_EXTENSION) & WL_LATCH_SET) != 0;
 		CHECK_FOR_INTERRUPTS();
-		give_way();
+		weir_giveway_try();
 		ms -= slice;
 	}
 }
@@ -464,7 +487,7 @@ serve_all(void)
 	foreach(lc, streams)
 	{
 		CHECK_FOR_INTERRUPTS();
-		give_way();
+		weir_giveway_try();
 		if (serve_stream(lfirst_int(lc)))
 			more = true;
 	}
@@ -477,18 +500,17 @@ weir_worker_main(Datum database)
 {
 	bool		failed;
 
-	on_proc_exit(end_for_good_unless_connected, 0);
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
-											  InvalidOid, 0);
-	is_connected = true;
+	connect_to(DatumGetObjectId(database));
+	weir_giveway_init();
 	task_context = AllocSetContextCreate(TopMemoryContext, "weir task",
 										 ALLOCSET_DEFAULT_SIZES);
 	set_options();
+	set_patience();
 	become_the_one();
-	weir_batch_set_breather(breathe);
+	weir_batch_set_breather(weir_giveway_watch);
 	if (!weir_worker_run_task(enroll, 0, "weir: starting", &failed))
 		proc_exit(failed ? 1 : 0);
 
@@ -500,7 +522,7 @@ weir_worker_main(Datum database)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		give_way();
+		weir_giveway_try();
 		ResetLatch(MyLatch);
 		has_backlog = false;
 		if (!serve_all())

@@ -169,7 +169,8 @@ foreach my $part (1 .. $kills)
 	$node->poll_query_until('postgres', "SELECT count(*) > $before + 2 FROM loaded");
 	wait_for_worker($node, 'postgres');
 	my ($worker) = worker_pids($node, 'postgres');
-	kill $events[ $part - 1 ], $worker or BAIL_OUT("could not signal the worker: $!");
+	$events[ $part - 1 ] eq 'KILL' ? kill_process($node, $worker) : kill('TERM', $worker)
+	  or BAIL_OUT("could not signal the worker: $!");
 	foreach my $pid (@pids)
 	{
 		waitpid($pid, 0);

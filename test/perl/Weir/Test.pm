@@ -18,6 +18,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use Time::HiRes qw(time usleep);
 
 use PostgreSQL::Test::Cluster;
@@ -26,7 +27,7 @@ use Test::More;
 
 our @EXPORT = qw(
   weir_node worker_pids wait_for_worker wait_for_no_worker wait_for_server
-  same_rows timed_ok crash_and_start run_children
+  same_rows timed_ok crash_and_start kill_process run_children
 );
 
 # What a worker shows as its type in pg_stat_activity.
@@ -79,12 +80,33 @@ sub wait_for_no_worker
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE $WORKER AND datname = '$db'");
 }
 
+# Does the server take a connection? Unlike psql of PostgreSQL::Test::Cluster this
+# may find the server in the middle of a crash: the statement is not written to a
+# program that has gone.
+sub server_answers
+{
+	my ($node) = @_;
+
+	return IPC::Run::run(
+		[
+			$node->installed_command('psql'), '-XqAt', '-d', $node->connstr('postgres'),
+			'-c', 'SELECT true'
+		],
+		'>', \my $stdout, '2>', \my $stderr);
+}
+
 # The server restarts itself after one of its processes was killed.
 sub wait_for_server
 {
 	my ($node) = @_;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
 
-	return $node->poll_query_until('postgres', 'SELECT true');
+	until (server_answers($node))
+	{
+		BAIL_OUT('the server does not come back') if time > $until;
+		usleep(20_000);
+	}
+	return 1;
 }
 
 # same_rows(NODE, DB, QUERY, QUERY, NAME [, MAY_BE_EMPTY]): both queries give
@@ -126,6 +148,25 @@ sub timed_ok
 	$code->();
 	my $elapsed = time - $start;
 	return ok($elapsed < $bound, sprintf('%s (%.2f s)', $name, $elapsed));
+}
+
+# kill_process(NODE, PID): kills one process of the server, which makes it restart
+# itself, and waits until it has; returns 0 if the process had just ended by itself.
+#
+# The postmaster deals with a death before it accepts a connection, so that what
+# it has to say of it is in its log once somebody has tried to connect.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+
+	kill('KILL', $pid) or return 0;
+	usleep(10_000) while kill(0, $pid);
+	server_answers($node);
+	return 0 unless slurp_file($node->logfile, $offset) =~ /terminated by signal 9/;
+	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+	wait_for_server($node);
+	return 1;
 }
 
 # Kills the postmaster and starts the server again, as an init system would: not
