@@ -100,14 +100,22 @@ OBJS_STREAM = \
 	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/word_set.o \
+	src/aggregate/distinct_set.o \
 	src/aggregate/distinct.o \
+	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
+	src/aggregate/state_scan.o \
 	src/aggregate/partial.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
 	src/aggregate/failure.o \
+	src/aggregate/runs_write.o \
+	src/aggregate/runs_read.o \
+	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
@@ -247,6 +255,7 @@ REGRESS_AGGREGATE = \
 	aggregate_errors \
 	aggregate_lists \
 	state \
+	distinct \
 	flink_rules
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions

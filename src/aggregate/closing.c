@@ -63,6 +63,25 @@ may_end_between(WeirDefinition *def, Timestamp after, Timestamp until)
 }
 
 /*
+ * Is there at most one end of a window in (after, until]?  Where state is kept
+ * by pane, windows end where a pane begins, and no two at the same time.
+ */
+static bool
+at_most_one_ends(WeirDefinition *def, Timestamp after, Timestamp until)
+{
+	Timestamp	last;
+	int64		pane;
+
+	if (!def->by_pane || TIMESTAMP_NOT_FINITE(after) ||
+		TIMESTAMP_NOT_FINITE(until))
+		return false;
+	pane = weir_window_pane(&def->window, until);
+	last = weir_window_pane_start(&def->window, pane);
+	pane = weir_window_pane(&def->window, last - 1);
+	return weir_window_pane_start(&def->window, pane) <= after;
+}
+
+/*
  * The state that has a part in windows that end by then.  A window that ends
  * by "until" holds no pane later than the one before it.
  */
@@ -90,10 +109,12 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 /*
  * The order in which rows go into the table: by window, as they lie on disk,
  * then by key.  They come in order of a hash, so that each would go to
- * another leaf of an index on the keys.
+ * another leaf of an index on the keys.  If all are of the same window there is
+ * no need to compare it, which takes a third of the sort.
  */
 static void
-append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
+append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc,
+			 bool is_one_window)
 {
 	List	   *columns = list_copy(weir_definition_key_columns(def));
 	AttrNumber	window = weir_definition_window_column(def, 1);
@@ -102,7 +123,7 @@ append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
 
 	if (window == 0)
 		window = weir_definition_window_column(def, 2);
-	if (window != 0)
+	if (window != 0 && !(is_one_window && columns != NIL))
 		columns = lcons_int(window, columns);
 	foreach(lc, columns)
 	{
@@ -118,7 +139,8 @@ append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
 
 /* INSERT INTO closed (columns) SELECT columns, by position */
 static char *
-insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
+insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc,
+			   bool is_one_window)
 {
 	StringInfoData to;
 	StringInfoData from;
@@ -141,7 +163,7 @@ insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 						 quote_identifier(NameStr(TupleDescAttr(desc, i - 1)->attname)));
 	}
 	appendStringInfoString(&from, " FROM closed");
-	append_order(&from, def, desc);
+	append_order(&from, def, desc, is_one_window);
 	return psprintf("INSERT INTO %s (%s) SELECT %s",
 					quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 											   get_rel_name(agg->closed)),
@@ -151,7 +173,7 @@ insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 /* Insert the closed rows into their table. */
 static void
 insert(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
-	   TupleDesc desc, int64 nrows)
+	   TupleDesc desc, int64 nrows, bool is_one_window)
 {
 	EphemeralNamedRelation enr;
 
@@ -164,7 +186,8 @@ insert(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
 	enr->reldata = rows;
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
-	if (SPI_execute(insert_command(agg, def, desc), false, 0) != SPI_OK_INSERT)
+	if (SPI_execute(insert_command(agg, def, desc, is_one_window),
+					false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
 	SPI_finish();
 }
@@ -252,7 +275,9 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	nrows = tuplestore_tuple_count(rows);
 	if (nrows > 0)
 	{
-		insert(agg, def, rows, desc, nrows);
+		insert(agg, def, rows, desc, nrows,
+			   at_most_one_ends(def, shares_panes(def) ? after : first - 1,
+								until));
 		weir_delivery_run(agg, rows, desc);
 	}
 	nwindows = weir_runs_delete_read(reader,

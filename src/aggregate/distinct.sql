@@ -27,6 +27,7 @@ COMMENT ON FUNCTION weir._distinct_deserial(bytea, internal) IS 'a set from byte
 CREATE AGGREGATE weir._distinct_set(anyelement) (
     SFUNC = weir._distinct_trans,
     STYPE = internal,
+    SSPACE = 128,
     COMBINEFUNC = weir._distinct_combine,
     SERIALFUNC = weir._distinct_serial,
     DESERIALFUNC = weir._distinct_deserial,

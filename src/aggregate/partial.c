@@ -42,7 +42,6 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -67,6 +66,7 @@
 #include "weir.h"
 #include "aggregate/distinct.h"
 #include "aggregate/partial.h"
+#include "aggregate/state_scan.h"
 
 PG_FUNCTION_INFO_V1(weir__window_is_open);
 PG_FUNCTION_INFO_V1(weir__pane_start);
@@ -669,127 +669,7 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 	return late;
 }
 
-/* ---------- scan of state rows ---------- */
-
-/* A custom scan that knows its source; never copied or written out. */
-typedef struct StateScan
-{
-	CustomScan	scan;
-	WeirStateSource *source;
-} StateScan;
-
-typedef struct StateScanState
-{
-	CustomScanState css;
-	WeirStateSource *source;
-} StateScanState;
-
-static TupleTableSlot *
-state_scan_next(ScanState *node)
-{
-	StateScanState *state = (StateScanState *) node;
-	TupleTableSlot *slot = node->ss_ScanTupleSlot;
-
-	CHECK_FOR_INTERRUPTS();
-	ExecClearTuple(slot);
-	(void) state->source->next(state->source, slot);
-	return slot;
-}
-
-static bool
-state_scan_recheck(ScanState *node, TupleTableSlot *slot)
-{
-	return true;
-}
-
-static void
-state_scan_begin(CustomScanState *node, EState *estate, int eflags)
-{
-}
-
-static TupleTableSlot *
-state_scan_exec(CustomScanState *node)
-{
-	return ExecScan(&node->ss, state_scan_next, state_scan_recheck);
-}
-
-static void
-state_scan_end(CustomScanState *node)
-{
-}
-
-static void
-state_scan_rescan(CustomScanState *node)
-{
-	elog(ERROR, "state rows can be read only once");
-}
-
-static const CustomExecMethods state_scan_exec_methods = {
-	.CustomName = "WeirState",
-	.BeginCustomScan = state_scan_begin,
-	.ExecCustomScan = state_scan_exec,
-	.EndCustomScan = state_scan_end,
-	.ReScanCustomScan = state_scan_rescan,
-};
-
-static Node *
-state_scan_create(CustomScan *scan)
-{
-	StateScanState *state = palloc0(sizeof(StateScanState));
-
-	NodeSetTag(state, T_CustomScanState);
-	state->css.methods = &state_scan_exec_methods;
-	state->source = ((StateScan *) scan)->source;
-	return (Node *) state;
-}
-
-static const CustomScanMethods state_scan_methods = {
-	.CustomName = "WeirState",
-	.CreateCustomScanState = state_scan_create,
-};
-
-/* columns of the scan are those of the source, not of a relation */
-static Node *
-index_vars(Node *node, void *context)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var))
-	{
-		Var		   *var = copyObject((Var *) node);
-
-		var->varno = INDEX_VAR;
-		return (Node *) var;
-	}
-	return expression_tree_mutator(node, index_vars, context);
-}
-
-static Plan *
-make_state_scan(WeirDefinition *def, Plan *old, WeirStateSource *source)
-{
-	StateScan  *scan = palloc0(sizeof(StateScan));
-	int			i;
-
-	NodeSetTag(scan, T_CustomScan);
-	scan->scan.scan.plan = *old;
-	scan->scan.scan.plan.type = T_CustomScan;
-	scan->scan.scan.plan.targetlist = (List *) index_vars((Node *) old->targetlist, NULL);
-	scan->scan.scan.plan.qual = (List *) index_vars((Node *) old->qual, NULL);
-	scan->scan.methods = &state_scan_methods;
-	scan->scan.custom_relids = bms_make_singleton(1);
-	scan->source = source;
-	for (i = 0; i < def->state_desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(def->state_desc, i);
-		Var		   *var = makeVar(1, i + 1, att->atttypid, att->atttypmod,
-								  att->attcollation, 0);
-
-		scan->scan.custom_scan_tlist =
-			lappend(scan->scan.custom_scan_tlist,
-					makeTargetEntry((Expr *) var, i + 1, NULL, false));
-	}
-	return (Plan *) scan;
-}
+/* ---------- queries over state rows ---------- */
 
 /*
  * Mark the Agg nodes of the plan and put the scan of the source in the place
@@ -802,15 +682,13 @@ fix_state_plan(WeirDefinition *def, Plan *plan, AggSplit split,
 	if (plan == NULL)
 		return NULL;
 	if (IsA(plan, NamedTuplestoreScan))
-		return make_state_scan(def, plan, source);
+		return weir_state_scan_make(def, plan, source);
 	if (IsA(plan, Agg))
 		mark_agg((Agg *) plan, split);
 	plan->lefttree = fix_state_plan(def, plan->lefttree, split, source);
 	plan->righttree = fix_state_plan(def, plan->righttree, split, source);
 	return plan;
 }
-
-/* ---------- queries over state rows ---------- */
 
 static Expr *
 state_var(const WeirDefinition *def, int column)
