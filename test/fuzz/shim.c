@@ -136,6 +136,32 @@ repalloc_huge(void *pointer, Size size)
 	return repalloc(pointer, size);
 }
 
+/* All memory is freed at the end, so contexts need not be told apart. */
+MemoryContext
+AllocSetContextCreateInternal(MemoryContext parent, const char *name,
+							  Size minContextSize, Size initBlockSize,
+							  Size maxBlockSize)
+{
+	return parent;
+}
+
+void
+MemoryContextReset(MemoryContext context)
+{
+}
+
+void *
+MemoryContextAllocHuge(MemoryContext context, Size size)
+{
+	return palloc(size);
+}
+
+Size
+mul_size(Size a, Size b)
+{
+	return a * b;
+}
+
 void *
 MemoryContextAlloc(MemoryContext context, Size size)
 {

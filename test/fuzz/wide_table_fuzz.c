@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * wide_table_fuzz.c
+ *	  Fuzzing of what lies in the heaps of a wide table: segments and deltas.
+ *
+ * Compiled once for each FUZZ_TARGET.  Bytes that are found stored are read
+ * without a step outside, or raise XX001; and a row at rest is the same
+ * whether it is made directly or by a fold.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "shim.h"
+#include "types/fold.h"
+#include "types/plain_row.h"
+#include "types/segment.h"
+#include "types/widerow.h"
+
+extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
+
+#define NOW INT64CONST(1000000)
+
+static const WeirGcRule max_versions = {.kind = WEIR_GC_MAX_VERSIONS,.limit = 2};
+static const WeirGcRule max_age = {.kind = WEIR_GC_MAX_AGE,.limit = 1000};
+static const WeirFoldRule rules_of_two[] = {{PG_INT64_MAX, PG_INT64_MAX, &max_versions}};
+static const WeirFoldRule rules_of_three[] = {{PG_INT64_MAX, PG_INT64_MAX, &max_age}};
+
+/* one that keeps everything, two with rules, one that does not exist */
+static const WeirFoldFamily families[] = {
+	{0},
+	{.name = "f",.name_len = 1,.exists = true},
+	{.name = "ff",.name_len = 2,.exists = true,.has_rules = true,.nrules = 1,.rules = rules_of_two},
+	{.name = "g",.name_len = 1,.exists = true,.has_rules = true,.nrules = 1,.rules = rules_of_three},
+	{.name = "h",.name_len = 1}
+};
+
+static void
+first_of_two(const char *a, uint32 alen, const char *b, uint32 blen,
+			 const char **result, uint32 *result_len)
+{
+	*result = a;
+	*result_len = alen;
+}
+
+static WeirRow *
+row_of_stored(const WeirStoredCell *stored, uint32 ncells)
+{
+	WeirCell   *cells = palloc(sizeof(WeirCell) * (ncells + 1));
+
+	for (uint32 i = 0; i < ncells; i++)
+	{
+		cells[i].family = families[stored[i].family].name;
+		cells[i].family_len = families[stored[i].family].name_len;
+		cells[i].qualifier = stored[i].qualifier;
+		cells[i].qualifier_len = stored[i].qualifier_len;
+		cells[i].value = stored[i].value;
+		cells[i].value_len = stored[i].value_len;
+		cells[i].ts = stored[i].ts;
+	}
+	return weir_row_from_cells(cells, ncells);
+}
+
+static WeirRow *
+row_by_fold(const char *data, size_t size)
+{
+	WeirFold   *fold = weir_fold_create(first_of_two);
+	WeirSegmentReader reader;
+	WeirStoredCell cell;
+	WeirStoredCell *cells;
+	uint32		ncells;
+
+	weir_fold_reset(fold, families, lengthof(families));
+	weir_segment_reader_init(&reader, data, size);
+	while (weir_segment_next_cell(&reader, &cell))
+		weir_fold_add_base_cell(fold, &cell);
+	cells = weir_fold_row(fold, NOW, &ncells);
+	return row_of_stored(cells, ncells);
+}
+
+static bool
+same_row(const WeirRow *a, const WeirRow *b)
+{
+	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
+static void pg_attribute_unused()
+fuzz_segment(const char *data, size_t size)
+{
+	WeirPlainRow plain;
+	WeirRow    *volatile folded = NULL;
+	volatile bool is_plain = false;
+
+	SHIM_TRY(is_plain = weir_plain_row_begin(&plain, families, lengthof(families), 0, NOW) &&
+			 weir_plain_row_measure(&plain, data, size));
+	if (*shim_sqlstate != '\0')
+	{
+		SHIM_CHECK(shim_raised("XX001"));
+		return;
+	}
+	if (!is_plain)
+	{
+		/* the rest has not been looked at, and may be anything */
+		SHIM_TRY(folded = row_by_fold(data, size));
+		return;
+	}
+	SHIM_TRY(folded = row_by_fold(data, size));
+	SHIM_CHECK(*shim_sqlstate == '\0');
+	weir_plain_row_start(&plain);
+	weir_plain_row_write(&plain, data, size);
+	SHIM_CHECK(same_row(weir_plain_row_finish(&plain), folded));
+	weir_row_check(folded);
+}
+
+/* What a delta does to an empty row, twice, and what it becomes composed */
+static void
+apply_delta(const char *data, size_t size)
+{
+	WeirFold   *fold = weir_fold_create(first_of_two);
+	uint32		ncells;
+
+	weir_fold_reset(fold, families, lengthof(families));
+	weir_fold_add_delta(fold, 1, data, size);
+	weir_fold_add_delta(fold, 2, data, size);
+	(void) weir_fold_row(fold, NOW, &ncells);
+	(void) weir_fold_delta(fold, 0);
+}
+
+static void pg_attribute_unused()
+fuzz_delta(const char *data, size_t size)
+{
+	SHIM_TRY(apply_delta(data, size));
+	SHIM_CHECK(*shim_sqlstate == '\0' || shim_raised("XX001 54000"));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
+{
+	shim_begin();
+	FUZZ_TARGET((const char *) data, size);
+	shim_end();
+	return 0;
+}
