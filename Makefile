@@ -107,7 +107,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
 	src/aggregate/runs.o \
+	src/aggregate/failure.o \
 	src/aggregate/sink.o \
+	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -238,10 +240,12 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	sink \
+	sink_isolation \
 	session \
 	cascade \
 	aggregate_random \
 	aggregate_errors \
+	aggregate_lists \
 	state \
 	flink_rules
 
@@ -259,6 +263,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \

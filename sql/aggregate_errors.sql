@@ -95,8 +95,6 @@ SELECT try('SELECT j::text, count(*) FROM ev GROUP BY j');
 -- aggregate functions
 SELECT try('SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY f) FROM ev');
 SELECT try('SELECT mode() WITHIN GROUP (ORDER BY k) FROM ev');
-SELECT try('SELECT string_agg(k, '','') FROM ev');
-SELECT try('SELECT array_agg(n) FROM ev');
 SELECT try('SELECT json_agg(n) FROM ev');
 SELECT try('SELECT max(n ORDER BY n) FROM ev');
 SELECT try('SELECT string_agg(DISTINCT k, '','') FROM ev');

@@ -246,6 +246,14 @@ ALTER TABLE ct_changes DROP CONSTRAINT ct_changes_pkey;
 SELECT weir.mutate_row('ct', 'x', weir.set_cell('f', 'q', 'one', '2020-01-01'));
 ALTER TABLE ct_changes ADD PRIMARY KEY (seq);
 SELECT weir.mutate_row('ct', 'x', weir.set_cell('f', 'q', 'one', '2020-01-01'));
+-- indexes of the owner's are maintained
+CREATE INDEX ct_changes_kind ON ct_changes (upper(kind), at) WHERE row_key = 'x';
+SELECT weir.mutate_row('ct', 'x', weir.set_cell('f', 'q', 'indexed', '2020-01-01'));
+SET enable_seqscan = off;
+SELECT count(*) FROM ct_changes WHERE upper(kind) = 'USER' AND row_key = 'x';
+RESET enable_seqscan;
+DROP INDEX ct_changes_kind;
+SELECT weir.mutate_row('ct', 'x', weir.set_cell('f', 'q', 'one', '2020-01-01'));
 
 -- rights: writers need none on it, readers need SELECT on it
 CREATE ROLE weir_change_writer;

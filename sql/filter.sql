@@ -181,7 +181,9 @@ BEGIN
 	RETURN f;
 END $$;
 SELECT pg_temp.f(pg_temp.nested(20)) = pg_temp.f(weir.pass_all());
+\set SHOW_CONTEXT never
 SELECT pg_temp.nested(21);
+\set SHOW_CONTEXT errors
 SELECT pg_temp.nested(20)::text::weir.filter IS NOT NULL;
 SELECT (repeat('["chain",["pass_all"],', 20) || '["pass_all"]' || repeat(']', 20))::weir.filter;
 SELECT (repeat('[', 1000000) || repeat(']', 1000000))::weir.filter;

@@ -49,7 +49,7 @@ SELECT weir.create_sink('x', 'total', 'SELECT 1');
 SELECT weir.drop_sink('x');
 SELECT weir.drop_sink('functions');
 
--- a sink that fails stops its aggregate, and nothing is lost
+-- a sink that fails: windows close, and nothing is lost (see sink_isolation)
 SELECT weir.create_continuous_aggregate('other', $$
     SELECT w.window_end, sum(n) FROM ev, weir.tumble(at, '1 minute') w GROUP BY w.window_end $$);
 CALL weir.drain('ev');

@@ -41,7 +41,19 @@ DEALLOCATE ALL;
 EXPLAIN (COSTS OFF)
 SELECT k, (SELECT cells['f'][x.k] FROM w WHERE row_key = 'k1') FROM (VALUES ('a'), ('b'), ('c'), (NULL)) x (k);
 SELECT k, (SELECT cells['f'][x.k] FROM w WHERE row_key = 'k1') FROM (VALUES ('a'), ('b'), ('c'), (NULL)) x (k);
-EXPLAIN (COSTS OFF) SELECT cells['f'][(SELECT 'b')] FROM w;
+-- of an InitPlan, which EXPLAIN names otherwise since 17
+CREATE FUNCTION explain_columns(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		IF line ~ 'Columns: ' THEN
+			RETURN NEXT replace(line, '(InitPlan 1).col1', '$0');
+		END IF;
+	END LOOP;
+END $$;
+SELECT explain_columns($q$SELECT cells['f'][(SELECT 'b')] FROM w$q$);
+DROP FUNCTION explain_columns(text);
 SELECT cells['f'][(SELECT 'b')] FROM w;
 SELECT o.row_key, l.cell
 FROM w o LEFT JOIN LATERAL (SELECT i.cells['f'][CASE o.row_key WHEN 'k2' THEN 'b' ELSE 'a' END] AS cell FROM w i WHERE i.row_key = o.row_key OFFSET 0) l ON true;

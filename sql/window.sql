@@ -247,7 +247,7 @@ SELECT * FROM weir.tumble(now(), '1 day -25 hours');
 SELECT * FROM weir.tumble(now(), '1 month 1 day');
 SELECT * FROM weir.tumble(now(), '1 year 1 hour');
 SELECT * FROM weir.tumble(now(), NULL);
-SELECT * FROM weir.tumble(now(), interval '178956970 years 7 mons 2147483647 days 2562047788:00:54.775807');
+SELECT * FROM weir.tumble(now(), interval '178956970 years 7 mons 2147483647 days 2562047788:00:54.775806');
 SELECT * FROM weir.tumble(now(), interval '2147483647 days');
 SELECT * FROM weir.tumble(now(), '1 hour', 'infinity');
 SELECT * FROM weir.tumble(now(), '1 hour', timezone => 'Mars/Olympus');

@@ -14,6 +14,7 @@
 #include "utils/guc.h"
 
 #include "aggregate/consume.h"
+#include "aggregate/failure.h"
 #include "storage/catalog.h"
 #include "storage/debug_point.h"
 #include "storage/hll.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 	weir_batch_init();
 	weir_capture_init();
 	weir_newrows_init();
+	weir_failure_init();
 	weir_consume_init();
 	weir_worker_init();
 	weir_housekeeping_init();

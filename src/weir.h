@@ -91,6 +91,19 @@
 #endif
 
 /*
+ * Lists of values can be combined since 16.  Their states are written with
+ * the functions for binary input and output of the values, which not every
+ * type has.  Needs parser/parse_agg.h and utils/fmgroids.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define WeirStateCanBeSent(aggref, serialfn) \
+	((serialfn) != F_ARRAY_AGG_SERIALIZE || \
+	 agg_args_support_sendreceive(aggref))
+#else
+#define WeirStateCanBeSent(aggref, serialfn) (true)
+#endif
+
+/*
  * Map of attributes by name, NULL where none is needed.
  */
 #if PG_VERSION_NUM >= 160000

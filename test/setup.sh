@@ -15,16 +15,24 @@
 #    that works below the temporary directory.
 #
 # The caller sets WEIR_ROOT (this source tree) and may set
-#	PG_MAJOR	server version to use, default 15
-#	PG_LIB, PG_SHARE, PG_INCLUDE
-#				where that version is installed, default as Debian has it
+#	PG_CONFIG	pg_config of the server to use; or
+#	PG_MAJOR	its version, installed as Debian does, default 15
 #	KEEP		not empty: leave the temporary directory (and servers) behind
 # It gets WEIR_TMP, WEIR_SRC (the copy of the tree), WEIR_BIN (server programs).
 
-PG_MAJOR=${PG_MAJOR:-15}
-PG_LIB=${PG_LIB:-/usr/lib/postgresql/$PG_MAJOR}
-PG_SHARE=${PG_SHARE:-/usr/share/postgresql/$PG_MAJOR}
-PG_INCLUDE=${PG_INCLUDE:-/usr/include/postgresql}
+if [ -n "${PG_CONFIG:-}" ]
+then
+	PG_MAJOR=$("$PG_CONFIG" --version) || exit
+	PG_MAJOR=$(printf '%s\n' "$PG_MAJOR" | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+	PG_LIB=$(realpath "$("$PG_CONFIG" --bindir)/..")
+	PG_SHARE=$(realpath "$("$PG_CONFIG" --sharedir)")
+	PG_INCLUDE=$(realpath "$("$PG_CONFIG" --includedir-server)")
+else
+	PG_MAJOR=${PG_MAJOR:-15}
+	PG_LIB=/usr/lib/postgresql/$PG_MAJOR
+	PG_SHARE=/usr/share/postgresql/$PG_MAJOR
+	PG_INCLUDE=/usr/include/postgresql/$PG_MAJOR/server
+fi
 
 weir_job=
 WEIR_TMP=
@@ -47,8 +55,7 @@ weir_requirements()
 	cat <<-REQ
 		$PG_LIB/bin/postgres postgresql-$PG_MAJOR
 		$PG_LIB/bin/psql postgresql-client-$PG_MAJOR
-		$PG_LIB/lib/pgxs/src/makefiles/pgxs.mk postgresql-server-dev-$PG_MAJOR
-		$PG_INCLUDE/$PG_MAJOR/server/postgres.h postgresql-server-dev-$PG_MAJOR
+		$PG_INCLUDE/postgres.h postgresql-server-dev-$PG_MAJOR
 		command:gcc gcc
 		/usr/include/stdio.h libc6-dev
 		command:nm binutils
@@ -230,6 +237,37 @@ weir_cleanup()
 	exit "$status"
 }
 
+# Copies the installation to the same place below WEIR_TMP.  Debian has its parts
+# in several directories, next to those of other versions; elsewhere they share
+# one.
+weir_copy_server()
+{
+	local dir dirs=$PG_LIB
+
+	case $PG_SHARE in
+		"$PG_LIB"/*) ;;
+		*) dirs="$dirs $PG_SHARE" ;;
+	esac
+	for dir in $dirs
+	do
+		mkdir -p "$WEIR_TMP${dir%/*}" &&
+		cp -R --preserve=mode,links,timestamps "$dir" "$WEIR_TMP$dir" || return
+	done
+	if [ ! -e "$WEIR_TMP$PG_INCLUDE" ]
+	then
+		mkdir -p "$WEIR_TMP${PG_INCLUDE%/*}" &&
+		ln -s "$PG_INCLUDE" "$WEIR_TMP$PG_INCLUDE" || return
+	fi
+	# Debian's pgxs looks here
+	if [ -d /usr/share/postgresql-common ]
+	then
+		mkdir -p "$WEIR_TMP/usr/share" &&
+		ln -s /usr/share/postgresql-common "$WEIR_TMP/usr/share/postgresql-common" || return
+	fi
+	# An older weir of the system's must not be mistaken for this one.
+	find "$WEIR_TMP$PG_LIB" "$WEIR_TMP$PG_SHARE" \( -name weir.so -o -path '*/extension/weir[.-]*' \) -delete
+}
+
 # weir_setup NAME [tests]: packages, temporary directory, installation, tree.
 weir_setup()
 {
@@ -246,20 +284,11 @@ weir_setup()
 	# The path of a Unix-domain socket is limited to 107 bytes.
 	[ ${#base} -le 40 ] || base=/tmp
 	WEIR_TMP=$(mktemp -d "$base/weir-$name.XXXXXX") || exit
-	WEIR_BIN=$WEIR_TMP/usr/lib/postgresql/$PG_MAJOR/bin
+	WEIR_BIN=$WEIR_TMP$PG_LIB/bin
 	WEIR_SRC=$WEIR_TMP/src
 	chmod 711 "$WEIR_TMP"
 	mkdir "$WEIR_TMP/src" "$WEIR_TMP/home" "$WEIR_TMP/t" "$WEIR_TMP/log"
-	mkdir -p "$WEIR_TMP/usr/lib/postgresql" "$WEIR_TMP/usr/share/postgresql" \
-		"$WEIR_TMP/usr/include"
-	cp -R --preserve=mode,links,timestamps "$PG_LIB" "$WEIR_TMP/usr/lib/postgresql/$PG_MAJOR" &&
-	cp -R --preserve=mode,links,timestamps "$PG_SHARE" "$WEIR_TMP/usr/share/postgresql/$PG_MAJOR" ||
-		weir_die "could not copy the PostgreSQL installation"
-	# An older weir of the system's must not be mistaken for this one.
-	rm -f "$WEIR_TMP/usr/lib/postgresql/$PG_MAJOR/lib/weir.so" \
-		"$WEIR_TMP/usr/share/postgresql/$PG_MAJOR/extension/weir"[.-]*
-	ln -s "$PG_INCLUDE" "$WEIR_TMP/usr/include/postgresql"
-	ln -s /usr/share/postgresql-common "$WEIR_TMP/usr/share/postgresql-common"
+	weir_copy_server || weir_die "could not copy the PostgreSQL installation"
 	tar -C "$WEIR_ROOT" -cf - --exclude=./.git --exclude='./tmp_check*' \
 		--exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='./weir--*.sql' \
 		--exclude=./results --exclude=./output_iso --exclude=./log . |

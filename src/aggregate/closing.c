@@ -34,9 +34,9 @@
 #include "utils/tuplestore.h"
 
 #include "aggregate/closing.h"
+#include "aggregate/delivery.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
-#include "aggregate/sink.h"
 #include "aggregate/session.h"
 #include "aggregate/source.h"
 
@@ -148,30 +148,24 @@ insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 					to.data, from.data);
 }
 
-/* Make the rows known to SQL as the relation "closed". */
+/* Insert the closed rows into their table. */
 static void
-register_closed(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
+insert(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
+	   TupleDesc desc, int64 nrows)
 {
-	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
+	EphemeralNamedRelation enr;
 
-	enr->md.name = pstrdup("closed");
+	SPI_connect();
+	enr = palloc0(sizeof(*enr));
+	enr->md.name = "closed";
 	enr->md.tupdesc = desc;
 	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
 	enr->md.enrtuples = (double) nrows;
 	enr->reldata = rows;
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
-}
-
-static void
-deliver(const WeirAggregate *agg, WeirDefinition *def, Tuplestorestate *rows,
-		TupleDesc desc, int64 nrows)
-{
-	SPI_connect();
-	register_closed(rows, desc, nrows);
 	if (SPI_execute(insert_command(agg, def, desc), false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
-	weir_sink_run_all(agg);
 	SPI_finish();
 }
 
@@ -257,7 +251,10 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 
 	nrows = tuplestore_tuple_count(rows);
 	if (nrows > 0)
-		deliver(agg, def, rows, desc, nrows);
+	{
+		insert(agg, def, rows, desc, nrows);
+		weir_delivery_run(agg, rows, desc);
+	}
 	nwindows = weir_runs_delete_read(reader,
 									 def->is_session ? DT_NOEND : until);
 	if (nwindows > 0 || nrows > 0)

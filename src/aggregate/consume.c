@@ -6,7 +6,7 @@
  *	  allows, and keeps the rows that came too late.
  *
  * Each aggregate does so in a subtransaction.  If it fails, for reasons of its
- * own (a division by zero, a sink that raises an error), the others go on: it
+ * own (a division by zero), the others go on: it
  * is given a cursor of its own, which stays where the tick began, and is tried
  * again later:
  *
@@ -45,7 +45,9 @@
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
 #include "aggregate/definition.h"
+#include "aggregate/delivery.h"
 #include "aggregate/drop.h"
+#include "aggregate/failure.h"
 #include "aggregate/maintain.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
@@ -54,12 +56,6 @@
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
-
-/* Waits between tries double from the first to the last of these. */
-#define RETRY_FIRST_MSEC	1000
-#define RETRY_LAST_MSEC		WEIR_MAX_DEFER_MS
-
-static int	max_failures;
 
 /* cursor whose tick is under way; 0 if none is */
 static int32 ticking_cursor = 0;
@@ -273,48 +269,6 @@ take_tick(WeirTick *tick, int32 id)
 
 /* ---------- failures ---------- */
 
-/* Is the error one that says nothing about the aggregate? */
-static bool
-is_nobodys_fault(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_SYSTEM_ERROR:
-			return true;
-		default:
-			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
-}
-
-static TimestampTz
-next_retry(int failures)
-{
-	int64		msec = RETRY_FIRST_MSEC;
-
-	while (--failures > 0 && msec < RETRY_LAST_MSEC)
-		msec *= 2;
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									   Min(msec, RETRY_LAST_MSEC));
-}
-
-static char *
-error_text(const ErrorData *error)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfo(&text, "%s: %s", unpack_sql_state(error->sqlerrcode),
-					 error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&text, " (%s)", error->detail);
-	if (error->context != NULL)
-		appendStringInfo(&text, "\n%s", error->context);
-	return text.data;
-}
-
 /* Give the aggregate its own cursor where the tick began, and note why. */
 static void
 isolate(WeirTick *tick, int32 id, const ErrorData *error)
@@ -325,7 +279,7 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 		return;
 	agg.cursor_id = weir_tick_fork_cursor(tick);
 	agg.failures++;
-	if (agg.failures >= max_failures)
+	if (agg.failures >= weir_max_failures)
 	{
 		agg.status = WEIR_AGGREGATE_FAILED;
 		weir_cursor_set_paused(agg.cursor_id, true);
@@ -333,10 +287,10 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 	else
 	{
 		agg.status = WEIR_AGGREGATE_RETRYING;
-		agg.next_retry = next_retry(agg.failures);
+		agg.next_retry = weir_failure_next_retry(agg.failures);
 		weir_cursor_defer(agg.cursor_id, agg.next_retry);
 	}
-	weir_aggregate_set_progress(&agg, error_text(error));
+	weir_aggregate_set_progress(&agg, weir_failure_text(error));
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("continuous aggregate \"%s\" failed: %s",
@@ -346,35 +300,29 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 			 errdetail("It will be tried again.")));
 }
 
+typedef struct TickOfOne
+{
+	WeirTick   *tick;
+	int32		id;
+} TickOfOne;
+
+static void
+take_tick_of_one(void *arg)
+{
+	TickOfOne  *one = arg;
+
+	take_tick(one->tick, one->id);
+}
+
 static void
 take_tick_or_isolate(WeirTick *tick, int32 id)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		take_tick(tick, id);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_END_TRY();
+	TickOfOne	one = {tick, id};
+	ErrorData  *error = weir_failure_catch(take_tick_of_one, &one, false);
 
 	if (error == NULL)
 		return;
-	if (is_nobodys_fault(error))
+	if (weir_failure_is_nobodys(error))
 		ReThrowError(error);
 	isolate(tick, id, error);
 }
@@ -421,6 +369,25 @@ consume(WeirTick *tick)
 	PG_END_TRY();
 }
 
+static bool
+catch_up(int32 stream_id)
+{
+	ListCell   *lc;
+	bool		more = false;
+
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			weir_aggregate_lock(agg.open, false) &&
+			weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			weir_delivery_catch_up(&agg, true))
+			more = true;
+	}
+	return more;
+}
+
 static void
 join_cursor(int32 from, int32 to)
 {
@@ -463,6 +430,7 @@ stream_altered(int32 stream_id)
 
 static const WeirConsumer consumer = {
 	.consume = consume,
+	.catch_up = catch_up,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
 	.stream_altered = stream_altered,
@@ -472,11 +440,5 @@ static const WeirConsumer consumer = {
 void
 weir_consume_init(void)
 {
-	DefineCustomIntVariable("weir.max_failures",
-							"Failures in a row after which a continuous aggregate is paused.",
-							NULL,
-							&max_failures,
-							5, 1, INT_MAX,
-							PGC_SUSET, 0, NULL, NULL, NULL);
 	weir_tick_set_consumer(&consumer);
 }

@@ -539,6 +539,10 @@ agg_state_type(Aggref *aggref)
 			refuse(psprintf("Partial results of the aggregate function %s cannot be stored.",
 							agg_name(aggref)),
 				   "Use an aggregate function that has serialization functions (SERIALFUNC, DESERIALFUNC).");
+		if (!WeirStateCanBeSent(aggref, form->aggserialfn))
+			refuse(psprintf("Partial results of the aggregate function %s cannot be stored for this type of argument.",
+							agg_name(aggref)),
+				   "The type needs functions for binary input and output (SEND, RECEIVE).");
 		type = BYTEAOID;
 	}
 	ReleaseSysCache(tuple);

@@ -61,6 +61,7 @@ weir_drop_aggregate(const WeirAggregate *agg, DropBehavior behavior)
 
 	if (weir_stream_lookup_id(agg->stream_id, &stream))
 		(void) weir_cursor_lock_stream(agg->stream_id, true);
+	(void) weir_aggregate_lock(agg->open, true);
 	weir_sink_drop_all(agg->id);
 	weir_aggregate_delete(agg->id);
 	if (agg->is_ready &&

@@ -2,7 +2,8 @@
  *
  * maintain.c
  *	  What has to be done for an aggregate now and then: merging runs of
- *	  state, retention of closed rows, starting after a restore.
+ *	  state, retention of closed rows, sinks that are behind, starting after a
+ *	  restore.
  *
  * Merging is size-tiered.  When a window has WEIR_RUN_FANOUT runs of a level,
  * these and all below are made one run of the next level: a state row is
@@ -34,6 +35,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
+#include "aggregate/delivery.h"
 #include "aggregate/maintain.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -285,7 +287,9 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return true;
 	}
 	drop_unused_cursors(agg.stream_id);
-	more = maintain_runs(&agg);
+	more = weir_delivery_catch_up(&agg, false);
+	if (maintain_runs(&agg))
+		more = true;
 	return maintain_retention(&agg) || more;
 }
 

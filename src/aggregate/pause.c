@@ -22,6 +22,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/sink.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
 
@@ -66,6 +67,8 @@ set_aggregate_paused(WeirAggregate *agg, bool paused)
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
 	weir_aggregate_set_progress(agg, NULL);
+	if (!paused)
+		weir_sink_resume_all(agg->id);
 }
 
 /* Does anybody on the cursor want ticks? */

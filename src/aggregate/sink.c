@@ -1,15 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * sink.c
- *	  Statements that run over the rows of windows just closed.
+ *	  The catalog of sinks, and the commands on them.
  *
- * A sink is one SQL statement of the owner of an aggregate.  It runs in the
- * transaction of the tick that closes the windows, so its effects are there
- * exactly once, and sees the rows as the relation "closed", as a trigger sees
- * a transition table.
+ * A sink is one SQL statement of the owner of an aggregate, which runs over
+ * the rows of windows just closed; when and how is delivery.c's.
  *
- * If it fails, the aggregate fails with it: windows close together with what
- * follows from it, or not yet.
+ * Locks: whoever changes a sink holds the exclusive lock on its aggregate, but
+ * for a delivery, which holds the shared one and the one on the state.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,44 +20,52 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
+#include "utils/timestamp.h"
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
-#include "aggregate/definition.h"
-#include "aggregate/partial.h"
+#include "aggregate/delivery.h"
 #include "aggregate/sink.h"
-#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_create_sink);
 PG_FUNCTION_INFO_V1(weir_drop_sink);
+PG_FUNCTION_INFO_V1(weir_resume_sink);
+PG_FUNCTION_INFO_V1(weir_skip_sink);
 
 enum
 {
 	Anum_name = 1,
 	Anum_aggregate_id,
 	Anum_statement,
-	Natts_sink = Anum_statement
+	Anum_status,
+	Anum_failures,
+	Anum_next_retry,
+	Anum_last_error,
+	Anum_last_error_at,
+	Anum_done,
+	Anum_closings_behind,
+	Anum_rows_behind,
+	Anum_behind_since,
+	Natts_sink = Anum_behind_since
 };
+
+/* ---------- the catalog ---------- */
 
 static Relation
 open_sinks(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_sink",
-										weir_schema_oid()),
-					  lockmode);
+	return table_open(get_relname_relid("_sink", weir_schema_oid()), lockmode);
 }
 
+/* All, or those with the name; there are few: the table is read through. */
 static SysScanDesc
 scan_sinks(Relation rel, const char *name)
 {
@@ -75,149 +81,183 @@ scan_sinks(Relation rel, const char *name)
 	return systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 }
 
-/* ---------- running ---------- */
-
-static void
-sink_error_callback(void *arg)
+static WeirSink *
+deform_sink(HeapTuple tuple, TupleDesc desc)
 {
-	errcontext("sink \"%s\"", (const char *) arg);
+	WeirSink   *sink = palloc0(sizeof(WeirSink));
+	Datum		values[Natts_sink];
+	bool		isnull[Natts_sink];
+
+	heap_deform_tuple(tuple, desc, values, isnull);
+	sink->name = *DatumGetName(values[Anum_name - 1]);
+	sink->aggregate_id = DatumGetInt32(values[Anum_aggregate_id - 1]);
+	sink->statement = TextDatumGetCString(values[Anum_statement - 1]);
+	sink->status = (WeirSinkStatus) DatumGetInt32(values[Anum_status - 1]);
+	sink->failures = DatumGetInt32(values[Anum_failures - 1]);
+	if (!isnull[Anum_next_retry - 1])
+		sink->next_retry = DatumGetTimestampTz(values[Anum_next_retry - 1]);
+	sink->done = DatumGetInt64(values[Anum_done - 1]);
+	sink->closings_behind = DatumGetInt64(values[Anum_closings_behind - 1]);
+	sink->rows_behind = DatumGetInt64(values[Anum_rows_behind - 1]);
+	if (!isnull[Anum_behind_since - 1])
+		sink->behind_since = DatumGetTimestampTz(values[Anum_behind_since - 1]);
+	return sink;
 }
-
-static void
-run_sink(const char *name, const char *statement)
-{
-	ErrorContextCallback callback;
-	int			result;
-
-	callback.callback = sink_error_callback;
-	callback.arg = unconstify(char *, name);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	weir_stream_enter_sink();
-	PG_TRY();
-	{
-		result = SPI_execute(statement, false, 0);
-		if (result < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("statement cannot be run in a sink: %s",
-							SPI_result_code_string(result))));
-	}
-	PG_FINALLY();
-	{
-		weir_stream_leave_sink();
-	}
-	PG_END_TRY();
-	SPI_freetuptable(SPI_tuptable);
-
-	error_context_stack = callback.previous;
-}
-
-typedef struct Sink
-{
-	char	   *name;
-	char	   *statement;
-} Sink;
 
 static int
 compare_sinks(const ListCell *a, const ListCell *b)
 {
-	return strcmp(((Sink *) lfirst(a))->name, ((Sink *) lfirst(b))->name);
+	return strcmp(NameStr(((WeirSink *) lfirst(a))->name),
+				  NameStr(((WeirSink *) lfirst(b))->name));
 }
 
-void
-weir_sink_run_all(const WeirAggregate *agg)
+List *
+weir_sink_list(int32 aggregate_id)
 {
 	Relation	rel = open_sinks(AccessShareLock);
 	SysScanDesc scan = scan_sinks(rel, NULL);
 	HeapTuple	tuple;
 	List	   *sinks = NIL;
-	ListCell   *lc;
+	bool		isnull;
 
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
-		Datum		values[Natts_sink];
-		bool		isnull[Natts_sink];
-		Sink	   *sink;
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
-		if (DatumGetInt32(values[Anum_aggregate_id - 1]) != agg->id)
-			continue;
-		sink = palloc(sizeof(Sink));
-		sink->name = pstrdup(NameStr(*DatumGetName(values[Anum_name - 1])));
-		sink->statement = TextDatumGetCString(values[Anum_statement - 1]);
-		sinks = lappend(sinks, sink);
+		if (DatumGetInt32(heap_getattr(tuple, Anum_aggregate_id,
+									   RelationGetDescr(rel),
+									   &isnull)) == aggregate_id)
+			sinks = lappend(sinks, deform_sink(tuple, RelationGetDescr(rel)));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-
 	list_sort(sinks, compare_sinks);
-	foreach(lc, sinks)
-	{
-		Sink	   *sink = lfirst(lc);
-
-		run_sink(sink->name, sink->statement);
-	}
+	return sinks;
 }
 
-/* ---------- creating and dropping ---------- */
-
-/* Run the statement over no rows, as it will be run. */
-static void
-run_over_nothing(const WeirAggregate *agg, const char *name,
-				 const char *statement)
+/* NULL if there is none. */
+static WeirSink *
+read_sink(const char *name)
 {
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
-	EphemeralNamedRelation enr = palloc0(sizeof(*enr));
-	WeirIdentity saved;
+	Relation	rel = open_sinks(AccessShareLock);
+	SysScanDesc scan = scan_sinks(rel, name);
+	HeapTuple	tuple = systable_getnext(scan);
+	WeirSink   *sink = NULL;
 
-	weir_aggregate_become_owner(agg, &saved);
-	SPI_connect();
-	enr->md.name = "closed";
-	enr->md.tupdesc = weir_partial_result_desc(def);
-	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
-	enr->reldata = tuplestore_begin_heap(false, false, work_mem);
-	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the closed rows");
-	run_sink(name, statement);
-	SPI_finish();
-	weir_restore_identity(&saved);
+	if (tuple != NULL)
+		sink = deform_sink(tuple, RelationGetDescr(rel));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return sink;
 }
 
-/*
- * Run the statement and undo it: names, types and rights are checked, and
- * whether the command is allowed in a sink.
- */
 static void
-try_statement(const WeirAggregate *agg, const char *name,
-			  const char *statement)
+insert_sink(const WeirSink *sink)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Relation	rel = open_sinks(RowExclusiveLock);
+	Datum		values[Natts_sink] = {0};
+	bool		isnull[Natts_sink] = {false};
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		run_over_nothing(agg, name, statement);
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
-	}
-	PG_END_TRY();
+	values[Anum_name - 1] = NameGetDatum(&sink->name);
+	values[Anum_aggregate_id - 1] = Int32GetDatum(sink->aggregate_id);
+	values[Anum_statement - 1] = CStringGetTextDatum(sink->statement);
+	isnull[Anum_next_retry - 1] = true;
+	isnull[Anum_last_error - 1] = true;
+	isnull[Anum_last_error_at - 1] = true;
+	isnull[Anum_behind_since - 1] = true;
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
+											isnull));
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
 }
+
+void
+weir_sink_write(const WeirSink *sink, const char *error)
+{
+	Relation	rel = open_sinks(RowExclusiveLock);
+	SysScanDesc scan = scan_sinks(rel, NameStr(sink->name));
+	HeapTuple	tuple = systable_getnext(scan);
+	Datum		values[Natts_sink] = {0};
+	bool		isnull[Natts_sink] = {false};
+	bool		replace[Natts_sink] = {false};
+	int			i;
+
+	for (i = Anum_status; i <= Natts_sink; i++)
+		replace[i - 1] = true;
+	values[Anum_status - 1] = Int32GetDatum((int32) sink->status);
+	values[Anum_failures - 1] = Int32GetDatum(sink->failures);
+	values[Anum_next_retry - 1] = TimestampTzGetDatum(sink->next_retry);
+	isnull[Anum_next_retry - 1] = sink->status != WEIR_SINK_RETRYING;
+	values[Anum_done - 1] = Int64GetDatum(sink->done);
+	values[Anum_closings_behind - 1] = Int64GetDatum(sink->closings_behind);
+	values[Anum_rows_behind - 1] = Int64GetDatum(sink->rows_behind);
+	values[Anum_behind_since - 1] = TimestampTzGetDatum(sink->behind_since);
+	isnull[Anum_behind_since - 1] = sink->closings_behind == 0;
+	if (error != NULL)
+	{
+		values[Anum_last_error - 1] = CStringGetTextDatum(error);
+		values[Anum_last_error_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	}
+	else
+	{
+		isnull[Anum_last_error - 1] = isnull[Anum_last_error_at - 1] = true;
+		replace[Anum_last_error - 1] = replace[Anum_last_error_at - 1] =
+			sink->status == WEIR_SINK_ACTIVE;
+	}
+	if (tuple != NULL)
+		CatalogTupleUpdate(rel, &tuple->t_self,
+						   heap_modify_tuple(tuple, RelationGetDescr(rel),
+											 values, isnull, replace));
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+static void
+delete_sink(const char *name)
+{
+	Relation	rel = open_sinks(RowExclusiveLock);
+	SysScanDesc scan = scan_sinks(rel, name);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (tuple != NULL)
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	weir_delivery_forget_all(name);
+}
+
+static void
+resume(WeirSink *sink)
+{
+	sink->status = WEIR_SINK_ACTIVE;
+	sink->failures = 0;
+	weir_sink_write(sink, NULL);
+}
+
+void
+weir_sink_resume_all(int32 aggregate_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_sink_list(aggregate_id))
+	{
+		WeirSink   *sink = lfirst(lc);
+
+		if (sink->status != WEIR_SINK_ACTIVE)
+			resume(sink);
+	}
+}
+
+void
+weir_sink_drop_all(int32 aggregate_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_sink_list(aggregate_id))
+		delete_sink(NameStr(((WeirSink *) lfirst(lc))->name));
+	CommandCounterIncrement();
+}
+
+/* ---------- commands ---------- */
 
 static void
 check_statement(const char *statement)
@@ -229,18 +269,45 @@ check_statement(const char *statement)
 				 errhint("Create several sinks, or call a function.")));
 }
 
+static void
+lock_aggregate(const WeirAggregate *agg)
+{
+	if (!weir_aggregate_lock(agg->open, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the continuous aggregate was dropped concurrently")));
+}
+
+/*
+ * The sink with the name, its aggregate locked; raises 42704 if there is none,
+ * 42501 if the user does not own the aggregate.
+ */
+static WeirSink *
+lock_owned_sink(const char *name)
+{
+	WeirSink   *sink = strlen(name) < NAMEDATALEN ? read_sink(name) : NULL;
+	WeirAggregate agg;
+
+	if (sink != NULL && weir_aggregate_read(sink->aggregate_id, NULL, &agg))
+	{
+		if (!has_privs_of_role(GetUserId(), agg.owner))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(agg.view));
+		lock_aggregate(&agg);
+		sink = read_sink(name);
+	}
+	if (sink == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("sink \"%s\" does not exist", name)));
+	return sink;
+}
+
 Datum
 weir_create_sink(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	WeirSink	sink = {0};
 	WeirAggregate agg;
-	Relation	rel;
-	SysScanDesc scan;
-	NameData	namedata;
-	Datum		values[Natts_sink];
-	bool		isnull[Natts_sink] = {false};
-	bool		exists;
 
 	if (strlen(name) >= NAMEDATALEN || name[0] == '\0')
 		ereport(ERROR,
@@ -253,75 +320,49 @@ weir_create_sink(PG_FUNCTION_ARGS)
 				 errmsg("aggregate \"%s\" has no windows that could close",
 						get_rel_name(agg.view)),
 				 errhint("Sinks run when windows close; group by a window function.")));
-	check_statement(statement);
-	if (!weir_aggregate_lock(agg.open, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the continuous aggregate was dropped concurrently")));
-
-	rel = open_sinks(ShareRowExclusiveLock);
-	scan = scan_sinks(rel, name);
-	exists = systable_getnext(scan) != NULL;
-	systable_endscan(scan);
-	if (exists)
+	namestrcpy(&sink.name, name);
+	sink.aggregate_id = agg.id;
+	sink.statement = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	check_statement(sink.statement);
+	lock_aggregate(&agg);
+	if (read_sink(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("sink \"%s\" already exists", name)));
-	try_statement(&agg, name, statement);
-
-	namestrcpy(&namedata, name);
-	values[Anum_name - 1] = NameGetDatum(&namedata);
-	values[Anum_aggregate_id - 1] = Int32GetDatum(agg.id);
-	values[Anum_statement - 1] = CStringGetTextDatum(statement);
-	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
-											isnull));
-	table_close(rel, NoLock);
+	weir_delivery_try(&agg, name, sink.statement);
+	insert_sink(&sink);
 	PG_RETURN_VOID();
 }
 
 Datum
 weir_drop_sink(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation	rel = open_sinks(RowExclusiveLock);
-	SysScanDesc scan;
-	HeapTuple	tuple = NULL;
-	bool		isnull;
-	WeirAggregate agg;
+	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	scan = scan_sinks(rel, strlen(name) < NAMEDATALEN ? name : "");
-	tuple = systable_getnext(scan);
-	if (tuple == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("sink \"%s\" does not exist", name)));
-	if (weir_aggregate_read(DatumGetInt32(heap_getattr(tuple, Anum_aggregate_id,
-													   RelationGetDescr(rel),
-													   &isnull)), NULL, &agg) &&
-		!has_privs_of_role(GetUserId(), agg.owner))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(agg.view));
-	CatalogTupleDelete(rel, &tuple->t_self);
-	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	delete_sink(NameStr(sink->name));
 	PG_RETURN_VOID();
 }
 
-void
-weir_sink_drop_all(int32 aggregate_id)
+Datum
+weir_resume_sink(PG_FUNCTION_ARGS)
 {
-	Relation	rel = open_sinks(RowExclusiveLock);
-	SysScanDesc scan = scan_sinks(rel, NULL);
-	HeapTuple	tuple;
-	bool		isnull;
+	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	while ((tuple = systable_getnext(scan)) != NULL)
+	if (sink->status != WEIR_SINK_ACTIVE)
+		resume(sink);
+	PG_RETURN_VOID();
+}
+
+Datum
+weir_skip_sink(PG_FUNCTION_ARGS)
+{
+	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	int64		skipped = 0;
+
+	if (sink->closings_behind > 0)
 	{
-		if (DatumGetInt32(heap_getattr(tuple, Anum_aggregate_id,
-									   RelationGetDescr(rel),
-									   &isnull)) == aggregate_id)
-			CatalogTupleDelete(rel, &tuple->t_self);
+		skipped = weir_delivery_forget_first(sink);
+		weir_sink_write(sink, NULL);
 	}
-	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
+	PG_RETURN_INT64(skipped);
 }

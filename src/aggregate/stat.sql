@@ -25,13 +25,21 @@ SELECT a.view AS aggregate,
     a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
     p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
     coalesce(c.history_leaf IS NOT NULL, false) AS in_history, p.failures,
-    CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE') THEN p.last_error END AS last_error,
-    p.last_error_at, p.next_retry
+    CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE')
+        THEN coalesce(p.last_error, k.last_error) END AS last_error,
+    CASE WHEN p.last_error IS NULL THEN k.last_error_at ELSE p.last_error_at END AS last_error_at,
+    p.next_retry, k.sinks_behind
 FROM weir._aggregate a
 LEFT JOIN weir._aggregate_progress p USING (aggregate_id)
 JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) a.view
 LEFT JOIN weir._cursor c ON c.id OPERATOR(pg_catalog.=) p.cursor_id
-CROSS JOIN LATERAL weir._aggregate_stats(a.aggregate_id) st;
+CROSS JOIN LATERAL weir._aggregate_stats(a.aggregate_id) st
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) FILTER (WHERE s.closings_behind OPERATOR(pg_catalog.>) 0) AS sinks_behind,
+        pg_catalog.max(s.last_error_at) AS last_error_at,
+        (pg_catalog.array_agg(s.last_error ORDER BY s.last_error_at DESC NULLS LAST))[1] AS last_error
+    FROM weir._sink s
+    WHERE s.aggregate_id OPERATOR(pg_catalog.=) a.aggregate_id) k;
 COMMENT ON VIEW weir.stat_aggregates IS 'how each continuous aggregate fares';
 GRANT SELECT ON weir.stat_aggregates TO PUBLIC;
 

@@ -58,6 +58,8 @@ typedef struct WeirWideTable
 	WeirFoldFamily *by_number;
 	const WeirFamily **family_by_number;	/* NULL where there is none */
 	IndexInfo  *delta_index_info;	/* rowstore.c's, or NULL */
+	List	   *changes_indexes;	/* changes.c's: oids of the indexes */
+	List	   *changes_index_infos;	/* and an IndexInfo for each, or NIL */
 } WeirWideTable;
 
 /*

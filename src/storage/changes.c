@@ -48,6 +48,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -76,10 +77,11 @@
 
 struct WeirChangeWriter
 {
-	const WeirWideTable *table;
+	WeirWideTable *table;
 	Relation	heap;
 	Oid			mutation_type;
-	EState	   *estate;
+	List	   *indexes;		/* if all are on columns alone */
+	EState	   *estate;			/* if not */
 	ResultRelInfo *result_rel;
 	TupleTableSlot *slot;
 	MemoryContext context;		/* reset after each record */
@@ -207,8 +209,90 @@ list_mutations(MutationList *list, const WeirWideTable *table,
 
 /* ---- writing ---- */
 
+/*
+ * What there is to know of the indexes is kept with the descriptor of the wide
+ * table.
+ */
+static List *
+index_infos(WeirWideTable *table, List *oids)
+{
+	MemoryContext old_context;
+	ListCell   *lc;
+
+	if (table->changes_index_infos != NIL && equal(oids, table->changes_indexes))
+		return table->changes_index_infos;
+	old_context = MemoryContextSwitchTo(table->context);
+	table->changes_index_infos = NIL;
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), RowExclusiveLock);
+
+		table->changes_index_infos = lappend(table->changes_index_infos,
+											 BuildIndexInfo(index));
+		index_close(index, NoLock);
+	}
+	table->changes_indexes = list_copy(oids);
+	MemoryContextSwitchTo(old_context);
+	return table->changes_index_infos;
+}
+
+/*
+ * Are these just the index on seq and that of the layer above, so that they
+ * need nothing of the executor?
+ */
+static bool
+are_plain(List *indexes, List *infos)
+{
+	ListCell   *lc;
+	ListCell   *lc_info;
+
+	if (list_length(indexes) != 2)
+		return false;
+	forboth(lc, indexes, lc_info, infos)
+	{
+		const IndexInfo *info = lfirst(lc_info);
+
+		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL ||
+			info->ii_ExclusionOps != NULL || !info->ii_ReadyForInserts ||
+			!((Relation) lfirst(lc))->rd_index->indimmediate)
+			return false;
+	}
+	return true;
+}
+
+static void
+close_indexes(WeirChangeWriter *writer)
+{
+	ListCell   *lc;
+
+	foreach(lc, writer->indexes)
+		index_close((Relation) lfirst(lc), NoLock);
+	list_free(writer->indexes);
+	writer->indexes = NIL;
+}
+
+static void
+open_indexes(WeirChangeWriter *writer)
+{
+	List	   *oids = RelationGetIndexList(writer->heap);
+	ListCell   *lc;
+
+	foreach(lc, oids)
+		writer->indexes = lappend(writer->indexes,
+								  index_open(lfirst_oid(lc), RowExclusiveLock));
+	if (!are_plain(writer->indexes, index_infos(writer->table, oids)))
+	{
+		close_indexes(writer);
+		writer->estate = CreateExecutorState();
+		writer->result_rel = makeNode(ResultRelInfo);
+		InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
+		ExecOpenIndices(writer->result_rel, false);
+	}
+	list_free(oids);
+}
+
 WeirChangeWriter *
-weir_change_writer_open(const WeirWideTable *table)
+weir_change_writer_open(WeirWideTable *table)
 {
 	WeirChangeWriter *writer = palloc0(sizeof(WeirChangeWriter));
 	TupleDesc	desc;
@@ -219,10 +303,7 @@ weir_change_writer_open(const WeirWideTable *table)
 	desc = RelationGetDescr(writer->heap);
 	writer->mutation_type =
 		get_element_type(TupleDescAttr(desc, Anum_changes_changes - 1)->atttypid);
-	writer->estate = CreateExecutorState();
-	writer->result_rel = makeNode(ResultRelInfo);
-	InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
-	ExecOpenIndices(writer->result_rel, false);
+	open_indexes(writer);
 	writer->slot = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
 	writer->context = AllocSetContextCreate(CurrentMemoryContext,
 											"weir change record",
@@ -236,10 +317,42 @@ weir_change_writer_close(WeirChangeWriter *writer)
 {
 	MemoryContextDelete(writer->context);
 	ExecDropSingleTupleTableSlot(writer->slot);
-	ExecCloseIndices(writer->result_rel);
-	FreeExecutorState(writer->estate);
+	close_indexes(writer);
+	if (writer->estate != NULL)
+	{
+		ExecCloseIndices(writer->result_rel);
+		FreeExecutorState(writer->estate);
+	}
 	table_close(writer->heap, NoLock);
 	pfree(writer);
+}
+
+/* The record in the slot gets its entries in the indexes. */
+static void
+insert_index_entries(WeirChangeWriter *writer)
+{
+	ListCell   *lc;
+	ListCell   *lc_info;
+
+	if (writer->estate != NULL)
+	{
+		WeirExecInsertIndexTuples(writer->result_rel, writer->slot,
+								  writer->estate, false);
+		ResetPerTupleExprContext(writer->estate);
+		return;
+	}
+	forboth(lc, writer->indexes, lc_info, writer->table->changes_index_infos)
+	{
+		IndexInfo  *info = lfirst(lc_info);
+		Datum		values[INDEX_MAX_KEYS];
+		bool		nulls[INDEX_MAX_KEYS];
+
+		FormIndexDatum(info, writer->slot, NULL, values, nulls);
+		index_insert((Relation) lfirst(lc), values, nulls,
+					 &writer->slot->tts_tid, writer->heap,
+					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+					 false, info);
+	}
 }
 
 /* In the context of the record. */
@@ -274,10 +387,8 @@ put_record(WeirChangeWriter *writer, const WeirRowKey *key, int64 seq,
 	heap_insert(writer->heap, tuple, GetCurrentCommandId(true), 0, NULL);
 	ExecStoreHeapTuple(tuple, writer->slot, false);
 	writer->slot->tts_tableOid = RelationGetRelid(writer->heap);
-	WeirExecInsertIndexTuples(writer->result_rel, writer->slot, writer->estate,
-							  false);
+	insert_index_entries(writer);
 	ExecClearTuple(writer->slot);
-	ResetPerTupleExprContext(writer->estate);
 }
 
 void
@@ -309,7 +420,7 @@ weir_change_writer_put_delta(WeirChangeWriter *writer, WeirRowKey key,
 }
 
 void
-weir_changes_put_event(const WeirWideTable *table, const char *kind,
+weir_changes_put_event(WeirWideTable *table, const char *kind,
 					   const WeirFamily *family)
 {
 	WeirChangeWriter *writer;

@@ -38,7 +38,7 @@ typedef struct WeirChangeWriter WeirChangeWriter;
  * The table has a change stream.  Assigns the transaction its id, so that
  * numbers are taken after that: see changes_read.c.
  */
-extern WeirChangeWriter *weir_change_writer_open(const WeirWideTable *table);
+extern WeirChangeWriter *weir_change_writer_open(WeirWideTable *table);
 extern void weir_change_writer_close(WeirChangeWriter *writer);
 
 /* Records what a delta does, with its number. */
@@ -60,7 +60,7 @@ extern void weir_change_writer_put(WeirChangeWriter *writer,
  * Records something that is done to the whole table, if it has a change
  * stream; the caller keeps others from writing.  The family may be NULL.
  */
-extern void weir_changes_put_event(const WeirWideTable *table,
+extern void weir_changes_put_event(WeirWideTable *table,
 								   const char *kind,
 								   const WeirFamily *family);
 

@@ -20,6 +20,7 @@
  *	tick_locked, tick_batch, tick_aggregate,
  *	tick_consumed, tick_stored					a tick, from claim to commit
  *	join_cursor									its last step for a cursor
+ *	sink_run									a sink has run, in tick or later
  *	read_pending								a reader of rows that wait
  *	rotate_prepared, rotate_switched,
  *	rotate_closed, rotate_drained,

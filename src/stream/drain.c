@@ -142,6 +142,22 @@ drain_round(DrainState *state)
 	return again;
 }
 
+/* Then what could not be done in ticks, if it is due. */
+static bool
+catch_up(DrainState *state)
+{
+	const WeirConsumer *consumer = weir_tick_consumer();
+	bool		more;
+
+	MemoryContextReset(state->context);
+	MemoryContextSwitchTo(state->context);
+	weir_tick_force_read_committed();
+	more = consumer != NULL && consumer->catch_up(state->stream_id);
+	MemoryContextSwitchTo(TopTransactionContext);
+	SPI_commit();
+	return more;
+}
+
 Datum
 weir_drain(PG_FUNCTION_ARGS)
 {
@@ -178,6 +194,8 @@ weir_drain(PG_FUNCTION_ARGS)
 
 	while (drain_round(&state))
 		;
+	while (catch_up(&state))
+		CHECK_FOR_INTERRUPTS();
 	weir_tick_force_read_committed();
 	(void) weir_tick_rotate(state.stream_id);
 	SPI_commit();

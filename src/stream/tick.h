@@ -50,6 +50,12 @@ typedef struct WeirConsumer
 	void		(*consume) (WeirTick *tick);
 
 	/*
+	 * Do some of what is due besides, because it could not be done in ticks;
+	 * true if there may be more to do at once.
+	 */
+	bool		(*catch_up) (int32 stream_id);
+
+	/*
 	 * A cursor other than the main one has reached it: both stand at the same
 	 * place now.  Whoever uses "from" uses "to" from now on.
 	 */

@@ -171,6 +171,29 @@ same_rows($node, 'other', 'SELECT * FROM ever', 'SELECT key, count(*), sum(id) F
 $node->append_conf('postgresql.conf', 'weir.start_workers = on');
 $node->reload;
 
+# --- Retention: what is consumed by all and old enough goes, and nothing else
+
+$node->safe_psql('other', <<'SQL');
+CREATE TABLE kept (ts timestamptz NOT NULL, n int);
+SELECT weir.create_stream('kept', 'ts', retention => '1 hour');
+SELECT weir.create_continuous_aggregate('of_kept', 'SELECT count(*) AS n, sum(n) AS total FROM kept');
+SELECT weir.create_continuous_aggregate('slow', 'SELECT count(*) AS n, sum(n) AS total FROM kept');
+INSERT INTO kept SELECT timestamptz '2024-01-01' + interval '1 second' * i, i FROM generate_series(0, 4 * 3600 - 1) i;
+SQL
+ok($node->poll_query_until('other', 'SELECT count(*) = 3601 FROM kept'),
+	'rows older than an hour are deleted, and no others');
+is($node->safe_psql('other', 'SELECT min(ts) FROM kept'), '2024-01-01 02:59:59+00', 'those that are old');
+is($node->safe_psql('other', 'SELECT * FROM of_kept'), '14400|103672800', 'they stay counted');
+$node->safe_psql('other', "SELECT weir.wait('kept', '3 minutes'); SELECT weir.pause('slow')");
+$node->safe_psql('other',
+	"INSERT INTO kept SELECT timestamptz '2024-01-01 04:00' + interval '1 second' * i, i FROM generate_series(0, 4 * 3600 - 1) i");
+is($node->safe_psql('other', "SELECT weir.wait('kept', '3 minutes')"), 't', 'the others go on');
+is($node->safe_psql('other', 'SELECT count(*) FROM kept'), '18001', 'rows that a paused aggregate needs are kept');
+is($node->safe_psql('other', 'SELECT * FROM slow'), '28800|207345600', 'and seen by it');
+$node->safe_psql('other', "SELECT weir.resume('slow')");
+ok($node->poll_query_until('other', 'SELECT count(*) = 3601 FROM kept'), 'until it has consumed them');
+is($node->safe_psql('other', 'SELECT * FROM slow'), '28800|207345600', 'and counted them');
+
 # --- Memory: a transaction of five million rows, a hundred thousand groups
 
 $node->safe_psql('other', <<'SQL');

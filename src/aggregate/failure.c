@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * failure.c
+ *	  What is made of errors in users' queries and statements.
+ *
+ * They are caught, so that what does not depend on the one that failed goes
+ * on; it is tried again later, and paused when it has failed too often.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/xact.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "aggregate/failure.h"
+#include "stream/cursor.h"
+
+/* Waits between tries double, from weir.retry_delay to this. */
+#define RETRY_LAST_MSEC		WEIR_MAX_DEFER_MS
+
+int			weir_max_failures = 5;
+static int	retry_delay = 1000;
+
+bool
+weir_failure_is_nobodys(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
+}
+
+TimestampTz
+weir_failure_next_retry(int failures)
+{
+	int64		msec = retry_delay;
+
+	while (--failures > 0 && msec < RETRY_LAST_MSEC)
+		msec = Min(msec * 2, RETRY_LAST_MSEC);
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), msec);
+}
+
+char *
+weir_failure_text(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s: %s", unpack_sql_state(error->sqlerrcode),
+					 error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&text, " (%s)", error->detail);
+	if (error->context != NULL)
+		appendStringInfo(&text, "\n%s", error->context);
+	return text.data;
+}
+
+ErrorData *
+weir_failure_catch(void (*function) (void *arg), void *arg, bool undo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		function(arg);
+		if (undo)
+			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	return error;
+}
+
+void
+weir_failure_init(void)
+{
+	DefineCustomIntVariable("weir.max_failures",
+							"Failures in a row after which a continuous aggregate or a sink is paused.",
+							NULL,
+							&weir_max_failures,
+							5, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("weir.retry_delay",
+							"Time until a continuous aggregate or a sink that has failed is tried again.",
+							"It doubles with each failure in a row, up to ten minutes.",
+							&retry_delay,
+							1000, 1, RETRY_LAST_MSEC,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+}
