@@ -112,8 +112,12 @@ OBJS_AGGREGATE = \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
 	src/aggregate/failure.o \
+	src/aggregate/runs_write.o \
+	src/aggregate/runs_read.o \
+	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \

@@ -177,7 +177,7 @@ SELECT try_sql($q$SELECT weir.alter_continuous_aggregate('w', retention => '1 ho
 SELECT regexp_replace(try_sql('DROP TABLE ' || c.oid::regclass), '\d+ because', 'N because') FROM pg_class c WHERE relname ~ '^_state_' AND relkind = 'r';
 CREATE FOREIGN TABLE alien (n int) SERVER weir_live;
 SELECT try_sql($q$SELECT * FROM alien$q$);
-SELECT try_sql($q$SELECT weir._pane_start(now(), NULL)$q$);
+SELECT try_sql($q$SELECT weir._pane_start(now(), NULL)$q$) ~ '^(42883|0A000)';
 SELECT try_sql($q$SELECT weir._aggregate_dropped()$q$);
 
 -- nothing is left of what was refused

@@ -48,7 +48,7 @@ SELECT weir.create_continuous_aggregate('lists', :'lists');
 INSERT INTO ev SELECT '2024-01-01'::timestamptz + g * interval '1 second', g % 3, repeat('s', g % 5), nullif(g % 7, 0), convert_to(g::text, 'UTF8'), ARRAY[g, NULL]
 FROM generate_series(1, 200) g;
 CALL weir.drain('ev');
-INSERT INTO ev SELECT '2024-01-01'::timestamptz + g * interval '1 second', g % 3, NULL, NULL, NULL, ARRAY[g, 0]
+INSERT INTO ev SELECT '2024-01-01'::timestamptz + g * interval '1 second', g % 3, NULL, NULL, NULL, ARRAY[g, NULL]
 FROM generate_series(190, 300) g;
 CREATE FUNCTION sorted(text) RETURNS text LANGUAGE sql AS
 $$SELECT string_agg(coalesce(x, '~'), ',' ORDER BY x) FROM unnest(string_to_array($1, ',')) x$$;

@@ -58,7 +58,9 @@ CREATE FUNCTION query(window_call text, expr text) RETURNS text LANGUAGE sql AS 
     SELECT format('SELECT window_start, window_end, k, count(DISTINCT %2$s) AS several, count(DISTINCT %2$s) FILTER (WHERE n %% 2 = 0) AS some,
         count(*) AS n FROM ev, %1$s w GROUP BY window_start, window_end, k', window_call, expr) $$;
 CREATE VIEW windows AS SELECT * FROM (VALUES ('tumble', 'weir.tumble(at, ''1 hour'')'), ('hop', 'weir.hop(at, ''1 hour'', ''3 hours'')')) x (wname, wcall);
-SELECT count(weir.create_continuous_aggregate(name || '_' || wname, query(wcall, expr))) FROM kinds, windows;
+-- a kind of set each in the hopping windows
+CREATE VIEW aggs AS SELECT name || '_' || wname AS agg, query(wcall, expr) AS q FROM kinds, windows WHERE wname = 'tumble' OR name IN ('int8', 'text', 'tsvector');
+SELECT count(weir.create_continuous_aggregate(agg, q)) FROM aggs;
 SELECT weir.create_continuous_aggregate('sessions', $$
     SELECT window_start, window_end, k, count(DISTINCT n) AS several, sum(DISTINCT n::numeric) FROM ev, weir.session(at, '1 minute') w GROUP BY window_start, window_end, k $$);
 CREATE FUNCTION differences() RETURNS text LANGUAGE plpgsql AS $$
@@ -67,7 +69,7 @@ DECLARE
     wrong text := '';
     d bigint;
 BEGIN
-    FOR r IN SELECT name || '_' || wname AS agg, query(wcall, expr) AS q FROM kinds, windows LOOP
+    FOR r IN SELECT * FROM aggs LOOP
         EXECUTE format('WITH a AS MATERIALIZED (TABLE %I), b AS MATERIALIZED (%s) SELECT (SELECT count(*) FROM (TABLE a EXCEPT ALL TABLE b) x) + (SELECT count(*) FROM (TABLE b EXCEPT ALL TABLE a) x)', r.agg, r.q) INTO d;
         IF d <> 0 THEN
             wrong := wrong || r.agg || ' ' || d || ' ';
@@ -84,24 +86,24 @@ SELECT differences();
 INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 4 * interval '37 minutes', 1 + n % 3, nullif(n, 11) FROM generate_series(1, 30) n;
 CALL weir.drain('ev');
 SELECT differences();
-INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 10 * interval '20 minutes', 1 + (n / 10) % 2, n / 3 FROM generate_series(1, 4000) n;
+INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 10 * interval '20 minutes', 1 + (n / 10) % 2, n / 3 FROM generate_series(1, 1500) n;
 CALL weir.drain('ev');
-INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 7 * interval '30 minutes', 1 + (n / 10) % 2, n / 2 FROM generate_series(1, 2000) n;
+INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 7 * interval '30 minutes', 1 + (n / 10) % 2, n / 2 FROM generate_series(1, 1000) n;
 -- not consumed yet, then consumed
 SELECT differences();
 CALL weir.drain('ev');
 SELECT differences();
--- merged: nine more runs
+-- merged: six more runs
 DO $$
 BEGIN
-    FOR i IN 1 .. 9 LOOP
+    FOR i IN 1 .. 6 LOOP
         INSERT INTO ev SELECT '2024-01-01'::timestamptz + n % 5 * interval '30 minutes', n % 3, n * i FROM generate_series(0, 40) n;
         COMMIT;
         CALL weir.drain('ev');
     END LOOP;
 END $$;
 SELECT differences();
-SELECT count(*) FROM kinds, windows WHERE weir._maintain_aggregate(name || '_' || wname);
+SELECT count(*) FROM aggs WHERE weir._maintain_aggregate(agg);
 SELECT differences();
 CREATE VIEW plain_sessions AS
     SELECT min(at), max(at) + interval '1 minute', k, count(DISTINCT n), sum(DISTINCT n::numeric) FROM ev GROUP BY k, at;
@@ -129,9 +131,9 @@ SELECT k, c FROM other ORDER BY k;
 CREATE TABLE many (n int8, t text);
 SELECT weir.create_stream('many');
 SELECT weir.create_continuous_aggregate('large', 'SELECT count(DISTINCT n) AS n, count(DISTINCT t) AS t, sum(DISTINCT n) AS s FROM many');
-INSERT INTO many SELECT n * 7919 % 100003, (n % 50000)::text FROM generate_series(1, 150000) n;
+INSERT INTO many SELECT n * 7919 % 40009, (n % 30000)::text FROM generate_series(1, 60000) n;
 CALL weir.drain('many');
-INSERT INTO many SELECT n, (n + 25000)::text FROM generate_series(-1000, 30000) n;
+INSERT INTO many SELECT n, (n + 25000)::text FROM generate_series(-1000, 10000) n;
 CALL weir.drain('many');
 SELECT l.*, l = (SELECT row(count(DISTINCT n), count(DISTINCT t), sum(DISTINCT n)) FROM many) AS same FROM large l;
 

@@ -64,6 +64,25 @@ may_end_between(WeirDefinition *def, Timestamp after, Timestamp until)
 }
 
 /*
+ * Is there at most one end of a window in (after, until]?  Where state is kept
+ * by pane, windows end where a pane begins, and no two at the same time.
+ */
+static bool
+at_most_one_ends(WeirDefinition *def, Timestamp after, Timestamp until)
+{
+	Timestamp	last;
+	int64		pane;
+
+	if (!def->by_pane || TIMESTAMP_NOT_FINITE(after) ||
+		TIMESTAMP_NOT_FINITE(until))
+		return false;
+	pane = weir_window_pane(&def->window, until);
+	last = weir_window_pane_start(&def->window, pane);
+	pane = weir_window_pane(&def->window, last - 1);
+	return weir_window_pane_start(&def->window, pane) <= after;
+}
+
+/*
  * The state that has a part in windows that end by then.  A window that ends
  * by "until" holds no pane later than the one before it.
  */
@@ -91,10 +110,12 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 /*
  * The order in which rows go into the table: by window, as they lie on disk,
  * then by key.  They come in order of a hash, so that each would go to
- * another leaf of an index on the keys.
+ * another leaf of an index on the keys.  If all are of the same window there is
+ * no need to compare it, which takes a third of the sort.
  */
 static void
-append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
+append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc,
+			 bool is_one_window)
 {
 	List	   *columns = list_copy(weir_definition_key_columns(def));
 	AttrNumber	window = weir_definition_window_column(def, 1);
@@ -103,7 +124,7 @@ append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
 
 	if (window == 0)
 		window = weir_definition_window_column(def, 2);
-	if (window != 0)
+	if (window != 0 && !(is_one_window && columns != NIL))
 		columns = lcons_int(window, columns);
 	foreach(lc, columns)
 	{
@@ -119,7 +140,8 @@ append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc)
 
 /* INSERT INTO closed (columns) SELECT columns, by position */
 static char *
-insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
+insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc,
+			   bool is_one_window)
 {
 	StringInfoData to;
 	StringInfoData from;
@@ -142,7 +164,7 @@ insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc)
 						 quote_identifier(NameStr(TupleDescAttr(desc, i - 1)->attname)));
 	}
 	appendStringInfoString(&from, " FROM closed");
-	append_order(&from, def, desc);
+	append_order(&from, def, desc, is_one_window);
 	return psprintf("INSERT INTO %s (%s) SELECT %s",
 					quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 											   get_rel_name(agg->closed)),
@@ -166,12 +188,13 @@ name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 /* Insert the closed rows into their table. */
 static void
 insert(const WeirAggregate *agg, WeirDefinition *def,
-	   EphemeralNamedRelation closed)
+	   EphemeralNamedRelation closed, bool is_one_window)
 {
 	SPI_connect();
 	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
-	if (SPI_execute(insert_command(agg, def, closed->md.tupdesc), false, 0) != SPI_OK_INSERT)
+	if (SPI_execute(insert_command(agg, def, closed->md.tupdesc, is_one_window),
+					false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not insert closed rows");
 	SPI_finish();
 }
@@ -220,14 +243,12 @@ finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
 	dest->rDestroy(dest);
 }
 
-/* Is there state of windows that close? */
+/* Is there state of windows that close?  Tells the first end of any. */
 static bool
-has_state(WeirDefinition *def, Oid state, Timestamp until)
+has_state(WeirDefinition *def, Oid state, Timestamp until, Timestamp *first)
 {
-	Timestamp	first;
-
-	return weir_runs_first_end(state, NULL, &first) &&
-		(shares_panes(def) || first <= until);
+	return weir_runs_first_end(state, NULL, first) &&
+		(shares_panes(def) || *first <= until);
 }
 
 /* Close the windows; returns their rows, or NULL if there are none. */
@@ -241,10 +262,11 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	Snapshot	snapshot;
 	Tuplestorestate *rows;
 	EphemeralNamedRelation closed;
+	Timestamp	first;
 	int64		nrows;
 	int64		nwindows;
 
-	if (!has_state(def, state, until))
+	if (!has_state(def, state, until, &first))
 		return NULL;
 	(void) weir_aggregate_lock_state(agg->id, true);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -260,7 +282,9 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	closed = name_rows(rows, weir_partial_result_desc(def), nrows);
 	if (nrows > 0)
 	{
-		insert(agg, def, closed);
+		insert(agg, def, closed,
+			   at_most_one_ends(def, shares_panes(def) ? after : first - 1,
+								until));
 		weir_delivery_run(agg, rows, closed->md.tupdesc);
 	}
 	nwindows = weir_runs_delete_read(reader,

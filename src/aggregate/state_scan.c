@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * state_scan.c
- *	  A custom scan over state rows, from wherever they come.
+ *	  Scan of state rows in a plan of ours.
+ *
+ * The rows are those of a source (partial.h), not of a relation, and are not
+ * copied.  A plan is run once, where it was made: the scan holds its source by
+ * address, is never copied or written out, and cannot be started again.
  *
  *-------------------------------------------------------------------------
  */
@@ -109,7 +113,8 @@ index_vars(Node *node, void *context)
 }
 
 Plan *
-weir_state_scan_make(WeirDefinition *def, Plan *old, WeirStateSource *source)
+weir_state_scan_make(const WeirDefinition *def, Plan *old,
+					 WeirStateSource *source)
 {
 	StateScan  *scan = palloc0(sizeof(StateScan));
 	int			i;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * state_scan.h
- *	  A custom scan over state rows, from wherever they come.
+ *	  Scan of state rows in a plan of ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,11 +13,10 @@
 #include "aggregate/partial.h"
 
 /*
- * A scan of the source, to be put in the place of that of an ephemeral named
- * relation with the columns of the definition's state_desc.  The plan is for
- * one run: it is never copied or written out.
+ * A plan node in the place of the old one, a scan of relation 1 of the query,
+ * whose columns are those of the definition's state_desc.
  */
-extern Plan *weir_state_scan_make(WeirDefinition *def, Plan *old,
+extern Plan *weir_state_scan_make(const WeirDefinition *def, Plan *old,
 								  WeirStateSource *source);
 
 #endif							/* WEIR_STATE_SCAN_H */

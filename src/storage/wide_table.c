@@ -213,6 +213,7 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	Oid			face;
 	Oid			delta;
 	Oid			base;
+	Oid			seq;
 
 	if (PG_ARGISNULL(0))
 		weir_argument_is_null("name");
@@ -235,12 +236,12 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 					  qualified(nspid, seq_name));
 	base_name = ChooseRelationName(relname, NULL, "base", nspid, false);
 	create_base_heap(qualified(nspid, base_name));
-	SPI_finish();
-
 	delta = get_relname_relid(delta_name, nspid);
 	base = get_relname_relid(base_name, nspid);
-	insert_wide_table(face, delta, base, get_relname_relid(seq_name, nspid),
-					  granularity);
+	seq = get_relname_relid(seq_name, nspid);
+	SPI_finish();				/* the names are gone */
+
+	insert_wide_table(face, delta, base, seq, granularity);
 	link_relations(face, delta, base);
 	CacheInvalidateRelcacheByRelid(face);
 	CommandCounterIncrement();

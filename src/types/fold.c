@@ -596,6 +596,8 @@ delete_versions(CellArray *versions, uint32 first, const WeirTombstone *tomb)
 
 	if (tomb->to == WEIR_TS_UNBOUNDED)
 		to = versions->n;
+	if (to <= from)
+		return;
 	memmove(&versions->items[from], &versions->items[to],
 			(versions->n - to) * sizeof(WeirStoredCell));
 	versions->n -= to - from;

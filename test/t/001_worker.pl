@@ -123,7 +123,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql('other', $setup);
 more_rows('other');
 ok(wait_for_worker($node, 'other'), 'a second database has its own worker');
-timed_ok(2, 'CREATE DATABASE with that one as template does not wait',
+timed_ok(8, 'CREATE DATABASE with that one as template does not wait',
 	sub { $node->safe_psql('postgres', 'CREATE DATABASE copied TEMPLATE other') });
 everything_counted('copied', 'copied database');
 more_rows('other');

@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * runs_format.h
+ *	  What runs are made of; for runs_*.c only, and described in runs.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_RUNS_FORMAT_H
+#define WEIR_RUNS_FORMAT_H
+
+#include "fmgr.h"
+#include "utils/relcache.h"
+
+#include "aggregate/definition.h"
+
+#define RUN_FORMAT_VERSION	2
+
+typedef struct RunHeader
+{
+	uint8		version;
+	uint8		server_major;
+	uint16		natts;
+	uint32		nrows;
+	uint32		fingerprint;
+	uint32		reserved;
+} RunHeader;
+
+#define RUN_HEADER_SIZE		sizeof(RunHeader)
+
+/* columns of the state table */
+enum
+{
+	Anum_window_end = 1,
+	Anum_window_start,
+	Anum_level,
+	Anum_run,
+	Anum_hash_lo,
+	Anum_hash_hi,
+	Anum_nrows,
+	Anum_data,
+	Natts_run = Anum_data
+};
+
+/* columns of its index: window_end, window_start, hash_lo, hash_hi */
+#define Natts_index			4
+
+/* keys of a definition, ready to be hashed */
+typedef struct WeirKeyHasher
+{
+	int			nkeys;
+	FmgrInfo   *functions;		/* fn_oid is 0 where the type has no hash */
+	Oid		   *collations;
+} WeirKeyHasher;
+
+extern void weir_runs_init_hasher(WeirKeyHasher *hasher,
+								  const WeirDefinition *def);
+extern uint32 weir_runs_hash_keys(WeirKeyHasher *hasher, const Datum *values,
+								  const bool *isnull);
+
+/* oid of the one index of the state table */
+extern Oid	weir_runs_index(Relation rel);
+
+/* the columns of state rows that are packed */
+extern TupleDesc weir_runs_packed_desc(const WeirDefinition *def);
+
+/* columns in front of a state row that are not packed with it */
+static inline int
+chunk_columns(const WeirDefinition *def)
+{
+	return def->is_session ? 0 : def->nwindow;
+}
+
+/* signed numbers in the order of the unsigned ones */
+static inline int32
+hash_position(uint32 hash)
+{
+	return (int32) (hash ^ 0x80000000U);
+}
+
+#endif							/* WEIR_RUNS_FORMAT_H */

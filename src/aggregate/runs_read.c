@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * runs_read.c
+ *	  Reading of state, and deleting what has been read.
+ *
+ * See runs.c for what is read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/packed_row.h"
+#include "aggregate/runs.h"
+#include "aggregate/runs_format.h"
+
+struct WeirRunReader
+{
+	WeirStateSource source;
+	WeirDefinition *def;
+	TupleDesc	row_desc;
+	WeirRowPacker *packer;
+	WeirRunRange range;
+	Relation	rel;
+	SysScanDesc scan;
+	MemoryContext context;		/* that of the scan */
+	ItemPointerData *tids;		/* chunks read, and their windows' ends */
+	Timestamp  *ends;
+	int			nread;
+	int			max_read;
+	Timestamp	window_end;		/* of the current chunk */
+	Timestamp	window_start;
+	char	   *data;			/* its bytes */
+	Size		data_size;
+	Size		max_data;
+	Size		offset;
+	uint32		rows_left;
+};
+
+static void
+corrupted(WeirRunReader *reader, const char *what)
+{
+	ItemPointer tid = &reader->tids[reader->nread - 1];
+
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("invalid state in block %u, item %u of table \"%s\"",
+					ItemPointerGetBlockNumber(tid),
+					ItemPointerGetOffsetNumber(tid),
+					RelationGetRelationName(reader->rel)),
+			 errdetail("%s", what)));
+}
+
+static void
+check_header(WeirRunReader *reader, uint32 nrows)
+{
+	RunHeader	header;
+
+	if (reader->data_size < RUN_HEADER_SIZE)
+		corrupted(reader, "The header is cut short.");
+	memcpy(&header, reader->data, sizeof(header));
+	if (header.version != RUN_FORMAT_VERSION)
+		corrupted(reader, psprintf("The format version is %d.", header.version));
+	if (header.reserved != 0 || header.nrows != nrows || nrows == 0)
+		corrupted(reader, "The header contradicts the row.");
+	if (header.server_major != WEIR_SERVER_MAJOR ||
+		header.fingerprint != reader->def->fingerprint ||
+		header.natts != reader->row_desc->natts)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("state in table \"%s\" is of another definition or server version",
+						RelationGetRelationName(reader->rel)),
+				 errhint("Drop the continuous aggregate and create it again.")));
+	reader->rows_left = header.nrows;
+	reader->offset = RUN_HEADER_SIZE;
+}
+
+static void
+remember_chunk(WeirRunReader *reader, HeapTuple tuple)
+{
+	if (reader->nread == reader->max_read)
+	{
+		reader->max_read *= 2;
+		reader->tids = repalloc_huge(reader->tids, sizeof(ItemPointerData) * reader->max_read);
+		reader->ends = repalloc_huge(reader->ends, sizeof(Timestamp) * reader->max_read);
+	}
+	reader->tids[reader->nread] = tuple->t_self;
+	reader->ends[reader->nread] = reader->window_end;
+	reader->nread++;
+}
+
+/* Copy the bytes to where they stay. */
+static void
+load_data(WeirRunReader *reader, Datum datum)
+{
+	struct varlena *data = PG_DETOAST_DATUM_PACKED(datum);
+
+	reader->data_size = VARSIZE_ANY_EXHDR(data);
+	if (reader->data_size > reader->max_data)
+	{
+		reader->max_data = reader->data_size;
+		pfree(reader->data);
+		reader->data = MemoryContextAllocHuge(GetMemoryChunkContext(reader),
+											  reader->max_data);
+	}
+	memcpy(reader->data, VARDATA_ANY(data), reader->data_size);
+	if ((Pointer) data != DatumGetPointer(datum))
+		pfree(data);
+}
+
+static bool
+chunk_is_wanted(WeirRunReader *reader, const Datum *values)
+{
+	if (reader->range.has_starts_until &&
+		reader->window_start > reader->range.starts_until)
+		return false;
+	if (reader->range.has_max_level &&
+		DatumGetInt32(values[Anum_level - 1]) > reader->range.max_level)
+		return false;
+	return true;
+}
+
+/* Go to the next chunk; false if there is none. */
+static bool
+next_chunk(WeirRunReader *reader)
+{
+	for (;;)
+	{
+		Datum		values[Natts_run];
+		bool		isnull[Natts_run];
+		MemoryContext old;
+		HeapTuple	tuple;
+
+		/* what the scan allocates on its way must live as long as the scan */
+		old = MemoryContextSwitchTo(reader->context);
+		tuple = systable_getnext(reader->scan);
+		MemoryContextSwitchTo(old);
+		if (tuple == NULL)
+			return false;
+
+		heap_deform_tuple(tuple, RelationGetDescr(reader->rel), values, isnull);
+		reader->window_end = DatumGetTimestamp(values[Anum_window_end - 1]);
+		reader->window_start = DatumGetTimestamp(values[Anum_window_start - 1]);
+		if (!chunk_is_wanted(reader, values))
+			continue;
+		remember_chunk(reader, tuple);
+		load_data(reader, values[Anum_data - 1]);
+		check_header(reader, (uint32) DatumGetInt32(values[Anum_nrows - 1]));
+		return true;
+	}
+}
+
+static bool
+read_state(WeirStateSource *source, TupleTableSlot *slot)
+{
+	WeirRunReader *reader = (WeirRunReader *) source;
+	int			skipped = chunk_columns(reader->def);
+	const char *from;
+
+	while (reader->rows_left == 0)
+	{
+		if (!next_chunk(reader))
+			return false;
+	}
+	from = reader->data + reader->offset;
+	if (!weir_row_get(reader->packer, &from, reader->data + reader->data_size,
+					  slot->tts_values + skipped, slot->tts_isnull + skipped))
+		corrupted(reader, psprintf("There is no state row at byte %zu.",
+								   reader->offset));
+	reader->offset = from - reader->data;
+	if (--reader->rows_left == 0 && reader->offset != reader->data_size)
+		corrupted(reader, psprintf("The last state row ends at byte %zu of %zu.",
+								   reader->offset, reader->data_size));
+	if (skipped > 0)
+	{
+		slot->tts_values[0] = TimestampGetDatum(reader->window_end);
+		slot->tts_values[1] = TimestampGetDatum(reader->window_start);
+		slot->tts_isnull[0] = slot->tts_isnull[1] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+WeirRunReader *
+weir_runs_begin_read(WeirDefinition *def, Oid relid,
+					 const WeirRunRange *range, Snapshot snapshot)
+{
+	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
+	ScanKeyData keys[5];
+	int			nkeys = 0;
+
+	reader->context = CurrentMemoryContext;
+	reader->source.next = read_state;
+	reader->def = def;
+	reader->row_desc = weir_runs_packed_desc(def);
+	reader->packer = weir_row_packer(reader->row_desc);
+	reader->range = *range;
+	reader->max_read = 64;
+	reader->tids = palloc(sizeof(ItemPointerData) * reader->max_read);
+	reader->ends = palloc(sizeof(Timestamp) * reader->max_read);
+	reader->max_data = BLCKSZ;
+	reader->data = palloc(reader->max_data);
+	if (range->has_after)
+		ScanKeyInit(&keys[nkeys++], Anum_window_end, BTGreaterStrategyNumber,
+					F_TIMESTAMP_GT, TimestampGetDatum(range->after));
+	if (range->has_until)
+		ScanKeyInit(&keys[nkeys++], Anum_window_end, BTLessEqualStrategyNumber,
+					F_TIMESTAMP_LE, TimestampGetDatum(range->until));
+	if (range->has_start)
+		ScanKeyInit(&keys[nkeys++], Anum_window_start, BTEqualStrategyNumber,
+					F_TIMESTAMP_EQ, TimestampGetDatum(range->start));
+	if (range->has_hash)
+	{
+		Datum		position = Int32GetDatum(hash_position(range->hash));
+
+		ScanKeyInit(&keys[nkeys++], Anum_hash_lo, BTLessEqualStrategyNumber,
+					F_INT4LE, position);
+		ScanKeyInit(&keys[nkeys++], Anum_hash_hi, BTGreaterEqualStrategyNumber,
+					F_INT4GE, position);
+	}
+	reader->rel = table_open(relid, AccessShareLock);
+	reader->source.rows = Max(reader->rel->rd_rel->reltuples, 10) * 100;
+	reader->scan = systable_beginscan(reader->rel, weir_runs_index(reader->rel),
+									  nkeys > 0, snapshot, nkeys, keys);
+	return reader;
+}
+
+WeirStateSource *
+weir_runs_source(WeirRunReader *reader)
+{
+	return &reader->source;
+}
+
+void
+weir_runs_end_read(WeirRunReader *reader)
+{
+	systable_endscan(reader->scan);
+	table_close(reader->rel, NoLock);
+}
+
+static int
+compare_ends(const void *a, const void *b)
+{
+	Timestamp	left = *(const Timestamp *) a;
+	Timestamp	right = *(const Timestamp *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+int64
+weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
+{
+	int64		ends = 0;
+	int			i;
+
+	LockRelationOid(RelationGetRelid(reader->rel), RowExclusiveLock);
+	for (i = 0; i < reader->nread; i++)
+	{
+		if (reader->ends[i] <= until)
+			simple_heap_delete(reader->rel, &reader->tids[i]);
+	}
+	qsort(reader->ends, reader->nread, sizeof(Timestamp), compare_ends);
+	for (i = 0; i < reader->nread && reader->ends[i] <= until; i++)
+	{
+		if (i == 0 || reader->ends[i] != reader->ends[i - 1])
+			ends++;
+	}
+	return ends;
+}
