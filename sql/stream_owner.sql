@@ -64,7 +64,8 @@ INSERT INTO things VALUES ('2024-01-01 03:10Z', 'a', 32);
 CALL weir.drain('things');
 SELECT * FROM by_hour ORDER BY 1;
 SELECT stream, event_time, source FROM weir.streams;
-SELECT aggregate, stream, closed, query FROM weir.continuous_aggregates ORDER BY 1;
+-- (not all versions qualify columns where there is one table)
+SELECT aggregate, stream, closed, replace(query, 'things.', '') AS query FROM weir.continuous_aggregates ORDER BY 1;
 INSERT INTO things VALUES ('2024-01-01 03:20Z', 'a', 64);
 ALTER TABLE things SET SCHEMA two;
 ALTER VIEW by_hour SET SCHEMA two;

@@ -86,6 +86,17 @@
 	} while (0)
 #endif
 
+/*
+ * The entry, of forgotten rights, is for a relation of this query: from 16 on
+ * there must be something beside the range table that says that none are needed.
+ */
+#if PG_VERSION_NUM >= 160000
+#define WeirNeedNoRights(query, rte) \
+	((void) addRTEPermissionInfo(&(query)->rteperminfos, (rte)))
+#else
+#define WeirNeedNoRights(query, rte) ((void) 0)
+#endif
+
 /* A plan is run once; from 18 on that goes without saying. */
 #if PG_VERSION_NUM >= 180000
 #define WeirExecutorRun(desc) \

@@ -295,6 +295,7 @@ over_relation(const WeirDefinition *def, Oid relid, char relkind)
 
 	entry->relid = relid;
 	entry->relkind = relkind;
+	WeirNeedNoRights(copy->query, entry);
 	return copy;
 }
 
