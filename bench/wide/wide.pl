@@ -172,8 +172,8 @@ sub reader_rate
 	unless (defined $reader)
 	{
 		$reader = "$tmp/t/reader";
-		my $flags = '-I' . `pg_config --includedir` . ' -L' . `pg_config --libdir`;
-		$flags =~ s/\n//g;
+		# the copied installation has no client headers, and a libpq that may lack its link
+		my $flags = "-I$ENV{PG_CLIENT_INCLUDE} -L$ENV{PG_CLIENT_LIB}";
 		system("cc -O2 -o $reader $flags '$src/bench/wide/reader.c' -lpq") == 0
 		  or die "could not compile reader.c\n";
 	}
