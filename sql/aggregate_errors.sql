@@ -124,7 +124,6 @@ SELECT try('SELECT json_agg(n) FROM ev');
 SELECT try('SELECT max(n ORDER BY n) FROM ev');
 SELECT try('SELECT string_agg(DISTINCT k, j::text) FROM ev');
 SELECT try('SELECT count(DISTINCT (k, f)) FROM ev');
-SELECT try('SELECT max(DISTINCT (k, n)) FROM ev');
 SELECT try('SELECT corr(DISTINCT f, f) FROM ev');
 SELECT try('SELECT count(DISTINCT j) FROM ev');
 
