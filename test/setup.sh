@@ -18,7 +18,8 @@
 #	PG_CONFIG	pg_config of the server to use; or
 #	PG_MAJOR	its version, installed as Debian does, default 15
 #	KEEP		not empty: leave the temporary directory (and servers) behind
-# It gets WEIR_TMP, WEIR_SRC (the copy of the tree), WEIR_BIN (server programs).
+# It gets WEIR_TMP, WEIR_SRC (the copy of the tree), WEIR_BIN (server programs),
+# and from weir_small_disk WEIR_SMALL_DISK.
 
 if [ -n "${PG_CONFIG:-}" ]
 then
@@ -37,6 +38,7 @@ fi
 weir_job=
 WEIR_TMP=
 WEIR_PGHOST=
+WEIR_SMALL_DISK=
 
 weir_say()
 {
@@ -233,6 +235,7 @@ weir_cleanup()
 		sleep 0.25
 	done
 	cd /
+	[ -z "$WEIR_SMALL_DISK" ] || umount "$WEIR_SMALL_DISK" || exit
 	rm -rf "$WEIR_TMP"
 	exit "$status"
 }
@@ -298,6 +301,18 @@ weir_setup()
 		chmod -R a+rX "$WEIR_SRC"
 		chown -R postgres: "$WEIR_TMP" || exit
 	fi
+}
+
+# weir_small_disk MB: a disk that is easily full, where this user may mount one.
+weir_small_disk()
+{
+	local dir=$WEIR_TMP/small
+
+	[ "$(id -u)" -eq 0 ] || return 0
+	mkdir "$dir" || return
+	mount -t tmpfs -o "size=${1}m,mode=700,uid=$(id -u postgres)" weir "$dir" 2>/dev/null &&
+		WEIR_SMALL_DISK=$dir
+	return 0
 }
 
 # weir_start_server [SETTING...]: a private server, which as_user's programs

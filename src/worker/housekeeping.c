@@ -42,6 +42,7 @@
 typedef struct Chore
 {
 	Oid			id;				/* hash key */
+	uint32		seen_in_round;
 	WeirBackoff backoff;
 	TimestampTz done_at;
 	TimestampTz all_done_at;	/* a compaction that left nothing alone */
@@ -54,6 +55,10 @@ static bool autocompact = true;
 
 static HTAB *aggregates = NULL;
 static HTAB *wide_tables = NULL;
+static uint32 round_number = 0;
+
+/* of looking for what there is to do */
+static WeirBackoff looking = {0};
 
 static Chore *
 chore_of(HTAB **table, const char *name, Oid id)
@@ -76,7 +81,39 @@ chore_of(HTAB **table, const char *name, Oid id)
 		memset(chore, 0, sizeof(Chore));
 		chore->id = id;
 	}
+	chore->seen_in_round = round_number;
 	return chore;
+}
+
+/* After a round through "left" objects: those that are gone. */
+static void
+forget_chores(HTAB *table, int left)
+{
+	HASH_SEQ_STATUS status;
+	Chore	   *chore;
+
+	if (table == NULL || hash_get_num_entries(table) <= left)
+		return;
+	hash_seq_init(&status, table);
+	while ((chore = hash_seq_search(&status)) != NULL)
+	{
+		if (chore->seen_in_round == round_number)
+			continue;
+		if (chore->context != NULL)
+			MemoryContextDelete(chore->context);
+		hash_search(table, &chore->id, HASH_REMOVE, NULL);
+	}
+}
+
+/* What "find" finds is to be remembered; NIL, and *failed, if it fails. */
+static List *
+look(WeirTask find, const char *activity, bool *failed)
+{
+	weir_worker_run_task(find, 0, activity, &looking, failed);
+	weir_backoff_note(&looking, *failed);
+	if (*failed)
+		return NIL;
+	return weir_worker_take_remembered();
 }
 
 /* ----------------------------------------------------------------
@@ -129,8 +166,9 @@ serve_aggregates(void)
 	bool		failed;
 	bool		more = false;
 
-	weir_worker_run_task(find_aggregates, 0, "weir: looking for aggregates", &failed);
-	ids = weir_worker_take_remembered();
+	ids = look(find_aggregates, "weir: looking for aggregates", &failed);
+	if (failed)
+		return false;
 	foreach(lc, ids)
 	{
 		Chore	   *chore = chore_of(&aggregates, "weir aggregates",
@@ -140,13 +178,15 @@ serve_aggregates(void)
 			!weir_worker_is_due(&chore->done_at, AGGREGATE_INTERVAL_MS))
 			continue;
 		if (weir_worker_run_task(weir_aggregate_maintain, lfirst_int(lc),
-								 "weir: maintaining an aggregate", &failed))
+								 "weir: maintaining an aggregate",
+								 &chore->backoff, &failed))
 		{
 			chore->done_at = 0;
 			more = true;
 		}
 		weir_backoff_note(&chore->backoff, failed);
 	}
+	forget_chores(aggregates, list_length(ids));
 	list_free(ids);
 	return more;
 }
@@ -173,8 +213,9 @@ serve_wide_tables(void)
 
 	if (!autocompact)
 		return false;
-	weir_worker_run_task(find_wide_tables, 0, "weir: looking for wide tables", &failed);
-	faces = weir_worker_take_remembered();
+	faces = look(find_wide_tables, "weir: looking for wide tables", &failed);
+	if (failed)
+		return false;
 	foreach(lc, faces)
 	{
 		Chore	   *chore = chore_of(&wide_tables, "weir wide tables",
@@ -188,12 +229,14 @@ serve_wide_tables(void)
 		if (!in_pass)
 			begin_pass(chore);
 		if (weir_worker_run_task(compact, (int32) lfirst_oid(lc),
-								 "weir: compacting a wide table", &failed))
+								 "weir: compacting a wide table",
+								 &chore->backoff, &failed))
 			more = true;
 		else
 			memset(&chore->position, 0, sizeof(WeirCompactPosition));
 		weir_backoff_note(&chore->backoff, failed);
 	}
+	forget_chores(wide_tables, list_length(faces));
 	list_free(faces);
 	return more;
 }
@@ -207,6 +250,7 @@ weir_housekeeping_run(void)
 	/* looking costs a transaction each */
 	if (!more && !weir_worker_is_due(&looked_at, AGGREGATE_INTERVAL_MS))
 		return false;
+	round_number++;
 	more = serve_aggregates();
 	if (serve_wide_tables())
 		more = true;

@@ -9,11 +9,13 @@
  * can be killed at any time.
  *
  * An error ends the tick, not the process: the stream (or other task) is left
- * alone for a while, longer each time, and the others go on.
+ * alone for a while, longer each time, and the others go on.  While it fails in
+ * the same way again and again, the log says so now and then only.
  *
  * It holds no lock between transactions but one, which makes it the only one
  * in its database.  It ends
- * - when the extension is not there (any more),
+ * - when the extension is not there (any more), or is not the one that it has
+ *	 enrolled with: commits would look for it elsewhere,
  * - when somebody wants the database for himself (DROP DATABASE, ALTER
  *	 DATABASE, CREATE DATABASE with this one as its template), and when
  *	 somebody waits for the extension (DROP EXTENSION): every task locks both
@@ -30,6 +32,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -81,12 +84,16 @@
 #define MIN_BACKOFF_MS		500
 #define MAX_BACKOFF_MS		60000
 
+/* what fails in the same way again and again is reported this often */
+#define REPORT_INTERVAL_MS	(10 * 60 * 1000)
+
 static int	naptime = 1000;
 
 /* What the worker remembers of a stream; lost when it ends. */
 typedef struct StreamState
 {
 	int32		stream_id;		/* hash key */
+	uint32		seen_in_round;
 	WeirBackoff backoff;
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
@@ -94,6 +101,10 @@ typedef struct StreamState
 } StreamState;
 
 static HTAB *stream_states = NULL;
+static uint32 round_number = 0;
+static Oid	enrolled_with = InvalidOid; /* the extension */
+static Oid	extension_found;	/* by the last look for it */
+static const char *database_name;	/* for the log; who renames it ends us */
 static MemoryContext task_context = NULL;
 static int	connect_error = 0;	/* SQLSTATE of what refused us */
 static emit_log_hook_type previous_log_hook = NULL;
@@ -118,16 +129,44 @@ weir_worker_describe(BackgroundWorker *worker, Oid database)
  * ----------------------------------------------------------------
  */
 
+/* Context of errors: a background worker's lines in the log name nobody else. */
+static void
+add_context(void *activity)
+{
+	errcontext("%s, in database \"%s\"", (const char *) activity, database_name);
+}
+
+/* The error that has just been caught, unless it has been told already. */
+static void
+report_error(WeirBackoff *backoff)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (backoff->ms > 0 && backoff->reported_code == geterrcode() &&
+		backoff->reported_at <= now &&
+		!TimestampDifferenceExceeds(backoff->reported_at, now, REPORT_INTERVAL_MS))
+		return;
+	backoff->reported_code = geterrcode();
+	backoff->reported_at = now;
+	EmitErrorReport();
+}
+
 bool
-weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed)
+weir_worker_run_task(WeirTask task, int32 id, const char *activity,
+					 WeirBackoff *backoff, bool *failed)
 {
 	volatile bool result = false;
+	ErrorContextCallback callback;
 
 	*failed = false;
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, activity);
 	StartTransactionCommand();
 	MemoryContextSwitchTo(task_context);
+	callback.callback = add_context;
+	callback.arg = unconstify(char *, activity);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 	PG_TRY();
 	{
 		if (weir_giveway_lock())
@@ -142,13 +181,14 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity, bool *failed
 		MemoryContextSwitchTo(task_context);
 		weir_giveway_unlock();
 		if (!weir_giveway_is_wanted() || geterrcode() != ERRCODE_QUERY_CANCELED)
-			EmitErrorReport();
+			report_error(backoff);
 		FlushErrorState();
 		AbortCurrentTransaction();
 		*failed = true;
 		result = false;
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous;
 	if (weir_giveway_is_wanted())
 		weir_giveway_try();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -192,9 +232,17 @@ weir_worker_take_remembered(void)
 
 /* False if the extension is gone. */
 static bool
+find_extension(int32 unused)
+{
+	extension_found = get_extension_oid("weir", true);
+	return OidIsValid(extension_found);
+}
+
+/* False if it is gone, or another one. */
+static bool
 find_streams(int32 unused)
 {
-	if (!OidIsValid(get_extension_oid("weir", true)))
+	if (!find_extension(0) || extension_found != enrolled_with)
 		return false;
 	weir_worker_remember(weir_stream_ids());
 	return true;
@@ -240,7 +288,23 @@ stream_state(int32 stream_id)
 		memset(state, 0, sizeof(StreamState));
 		state->stream_id = stream_id;
 	}
+	state->seen_in_round = round_number;
 	return state;
+}
+
+/* After a round through "left" streams: those that are gone. */
+static void
+forget_streams(int left)
+{
+	HASH_SEQ_STATUS status;
+	StreamState *state;
+
+	if (stream_states == NULL || hash_get_num_entries(stream_states) <= left)
+		return;
+	hash_seq_init(&status, stream_states);
+	while ((state = hash_seq_search(&status)) != NULL)
+		if (state->seen_in_round != round_number)
+			hash_search(stream_states, &state->stream_id, HASH_REMOVE, NULL);
 }
 
 bool
@@ -292,7 +356,8 @@ retain(StreamState *state, bool *failed)
 		return;
 	start = state->retained_at;
 	more = weir_worker_run_task(weir_tick_retain, state->stream_id,
-								"weir: deleting consumed rows", failed);
+								"weir: deleting consumed rows",
+								&state->backoff, failed);
 	state->retain_rest_ms = more ? 0 :
 		(int) Min(TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()) * RETAIN_REST,
 				  INT_MAX);
@@ -315,17 +380,20 @@ serve_stream(int32 stream_id)
 
 	if (weir_backoff_holds(&state->backoff))
 		return false;
-	weir_worker_run_task(find_cursors, stream_id, "weir: looking for cursors", &failed);
+	weir_worker_run_task(find_cursors, stream_id, "weir: looking for cursors",
+						 &state->backoff, &failed);
 	cursors = weir_worker_take_remembered();
 	foreach(lc, cursors)
 	{
-		if (!failed && weir_worker_run_task(tick, lfirst_int(lc), "weir: tick", &failed))
+		if (!failed && weir_worker_run_task(tick, lfirst_int(lc), "weir: tick",
+											&state->backoff, &failed))
 			more = true;
 	}
 	list_free(cursors);
 
 	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
-		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log", &failed))
+		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log",
+							 &state->backoff, &failed))
 		state->rotated_at = 0;
 	if (!failed)
 		retain(state, &failed);
@@ -339,26 +407,35 @@ serve_stream(int32 stream_id)
  * ----------------------------------------------------------------
  */
 
-/* Why there is no connection: the hook's business is to look, not to log. */
+/* Has the database been dropped, or does it let nobody in? */
+static bool
+is_refused(void)
+{
+	return connect_error == ERRCODE_UNDEFINED_DATABASE ||
+		connect_error == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+}
+
+/* Why there is no connection.  Where none is to be had, that is no news. */
 static void
 note_connect_error(ErrorData *error)
 {
 	if (error->elevel >= FATAL)
 		connect_error = error->sqlerrcode;
-	if (previous_log_hook)
+	if (is_refused())
+		error->output_to_server = false;
+	else if (previous_log_hook)
 		previous_log_hook(error);
 }
 
 /*
- * If the database has been dropped, or lets nobody in, there is nothing to
- * connect to, and the postmaster would try again for ever: end as one who has
- * done his work does.  Runs last, when nothing is shared any more.
+ * Where there is nothing to connect to, the postmaster would try again for
+ * ever: end as one who has done his work does.  Runs last, when nothing is
+ * shared any more.
  */
 static void
 end_for_good_if_refused(int code, Datum arg)
 {
-	if (connect_error == ERRCODE_UNDEFINED_DATABASE ||
-		connect_error == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+	if (is_refused())
 		_exit(0);
 }
 
@@ -372,35 +449,68 @@ connect_to(Oid database)
 	emit_log_hook = previous_log_hook;
 }
 
+static void
+set_place_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, 0, LOCK_CLASS_WORKER);
+}
+
 /* Be the only worker of this database, or end. */
 static void
 become_the_one(void)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, LOCK_CLASS_WORKER);
+	set_place_tag(&tag);
 	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
 		proc_exit(0);
 }
 
+/*
+ * There is no extension (that we know): end for good, unless there is one by
+ * now.  A worker that was started for that one may have ended because it found
+ * us here: hence in this order, and the postmaster starts another.
+ */
+WEIR_NORETURN static void leave(void);
+
+static void
+leave(void)
+{
+	LOCKTAG		tag;
+	WeirBackoff backoff = {0};
+	bool		failed;
+
+	set_place_tag(&tag);
+	LockRelease(&tag, ExclusiveLock, true);
+	if (weir_worker_run_task(find_extension, 0, "weir: ending", &backoff, &failed) ||
+		failed)
+		proc_exit(1);
+	proc_exit(0);
+}
+
+/* False if there is no extension. */
 static bool
 enroll(int32 unused)
 {
-	if (!OidIsValid(get_extension_oid("weir", true)))
+	if (!find_extension(0))
 		return false;
+	enrolled_with = extension_found;
+	database_name = MemoryContextStrdup(TopMemoryContext,
+										get_database_name(MyDatabaseId));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	weir_wakeup_enroll();
 	PopActiveSnapshot();
 	return true;
 }
 
+/* In a way that leaves what the configuration says where it can be read. */
 static void
 set_milliseconds(const char *name, int ms)
 {
 	char		value[16];
 
 	snprintf(value, sizeof(value), "%d", ms);
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 }
 
 /*
@@ -412,7 +522,7 @@ set_milliseconds(const char *name, int ms)
 static void
 set_patience(void)
 {
-	int			others = DeadlockTimeout;
+	int			others = atoi(GetConfigOptionResetString("deadlock_timeout"));
 
 	set_milliseconds("lock_timeout", Max(others * 9 / 10, 1));
 	set_milliseconds("deadlock_timeout", Max(others / 10, 1));
@@ -429,6 +539,7 @@ set_options(void)
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"jit", "off"},
+		{"role", "none"},
 		WEIR_NO_TRANSACTION_TIMEOUT
 	};
 
@@ -471,19 +582,25 @@ nap(int ms)
 static bool
 serve_all(void)
 {
+	static WeirBackoff backoff = {0};
 	List	   *streams;
 	ListCell   *lc;
 	bool		failed;
+	bool		found;
 	bool		more = false;
 
-	if (!weir_worker_run_task(find_streams, 0, "weir: looking for streams", &failed))
+	found = weir_worker_run_task(find_streams, 0, "weir: looking for streams",
+								 &backoff, &failed);
+	weir_backoff_note(&backoff, failed);
+	if (failed)
 	{
-		if (!failed)
-			proc_exit(0);		/* DROP EXTENSION */
 		nap(naptime);
 		return false;
 	}
+	if (!found)
+		leave();
 	streams = weir_worker_take_remembered();
+	round_number++;
 	foreach(lc, streams)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -491,6 +608,7 @@ serve_all(void)
 		if (serve_stream(lfirst_int(lc)))
 			more = true;
 	}
+	forget_streams(list_length(streams));
 	list_free(streams);
 	return weir_housekeeping_run() || more;
 }
@@ -498,6 +616,7 @@ serve_all(void)
 void
 weir_worker_main(Datum database)
 {
+	WeirBackoff backoff = {0};
 	bool		failed;
 
 	pqsignal(SIGTERM, die);
@@ -511,8 +630,12 @@ weir_worker_main(Datum database)
 	set_patience();
 	become_the_one();
 	weir_batch_set_breather(weir_giveway_watch);
-	if (!weir_worker_run_task(enroll, 0, "weir: starting", &failed))
-		proc_exit(failed ? 1 : 0);
+	if (!weir_worker_run_task(enroll, 0, "weir: starting", &backoff, &failed))
+	{
+		if (failed)
+			proc_exit(1);
+		leave();
+	}
 
 	for (;;)
 	{
@@ -521,6 +644,7 @@ weir_worker_main(Datum database)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			set_patience();
 		}
 		weir_giveway_try();
 		ResetLatch(MyLatch);

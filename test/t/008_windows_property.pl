@@ -14,14 +14,16 @@
 #
 #	WEIR_SEED		repeats a run
 #	WEIR_ROUNDS		how often all combinations are gone through, default 1
+#	WEIR_SECONDS	after the first time no further scenario after so many seconds
 #
-# make stress goes through them 25 times.
+# make stress goes through them 25 times, or for as long as half an hour allows.
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
+use Time::HiRes qw(time);
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -30,6 +32,7 @@ use Weir::Test;
 
 my $seed = $ENV{WEIR_SEED} // int(rand(1_000_000));
 my $rounds = $ENV{WEIR_ROUNDS} // 1;
+my $until = defined $ENV{WEIR_SECONDS} ? time + $ENV{WEIR_SECONDS} : undef;
 
 note("seed $seed (WEIR_SEED=$seed repeats it)");
 srand($seed);
@@ -402,17 +405,24 @@ SQL
 	return;
 }
 
+my @combinations;
+foreach my $span ('hours', 'days', 'months')
+{
+	foreach my $order ('in order', 'shuffled', 'late')
+	{
+		push @combinations, [ $span, $order, $_ ] foreach 'each row', 'random', 'one';
+	}
+}
 my $done = 0;
 foreach my $round (1 .. $rounds)
 {
-	foreach my $span ('hours', 'days', 'months')
+	foreach my $combination (@combinations)
 	{
-		foreach my $order ('in order', 'shuffled', 'late')
-		{
-			scenario('scenario_' . ++$done, $span, $order, $_) foreach 'each row', 'random', 'one';
-		}
+		last if $round > 1 && defined $until && time > $until;
+		scenario('scenario_' . ++$done, @$combination);
 	}
 }
 $node->stop;
-cmp_ok(Test::More->builder->current_test, '>=', 200 * $rounds, 'there were enough cases');
+note("$done scenarios, " . sprintf('%.1f', $done / @combinations) . " rounds of $rounds");
+cmp_ok(Test::More->builder->current_test, '>=', int(200 * $done / @combinations), 'there were enough cases');
 done_testing();

@@ -1,0 +1,157 @@
+
+# What happens to a worker besides dying: the extension is dropped and created
+# again under it, settings change, objects come and go; and what it leaves in the
+# log.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Weir::Test;
+
+my $node = weir_node('again', conf => "log_statement = none\nweir.naptime = '1h'");
+my $offset = 0;
+$node->start;
+
+my $setup = <<'SQL';
+CREATE EXTENSION weir;
+CREATE TABLE events (ts timestamptz NOT NULL, n int);
+SELECT weir.create_stream('events', 'ts');
+SELECT weir.create_continuous_aggregate('ever', 'SELECT count(*) AS n, sum(n) AS total FROM events');
+INSERT INTO events VALUES ('2024-01-01', 1);
+SQL
+
+# The worker that commits know of is the one that runs.
+sub worker_is_known
+{
+	my ($name) = @_;
+
+	return ok($node->poll_query_until('postgres', <<'SQL'), $name);
+SELECT count(*) = 1 FROM pg_stat_activity, weir._worker_pid
+WHERE backend_type LIKE 'weir%' AND datname = current_database() AND pid = last_value & 4294967295
+SQL
+}
+
+sub log_since
+{
+	return slurp_file($node->logfile, $offset);
+}
+
+# --- Another extension, before the worker of the first has noticed
+
+$node->safe_psql('postgres', $setup);
+worker_is_known('a worker has enrolled');
+foreach my $try (1 .. 5)
+{
+	is($node->safe_psql('postgres', "SELECT weir.wait('events', '3 minutes')"), 't', "try $try: a worker is at work");
+	$node->safe_psql('postgres', 'SET client_min_messages = warning; DROP EXTENSION weir CASCADE; DROP TABLE events; ' . $setup);
+	worker_is_known("try $try: a worker for the extension that was created again");
+	is($node->safe_psql('postgres', "SELECT weir.wait('events', '3 minutes')"), 't', "try $try: it works");
+	is($node->safe_psql('postgres', 'SELECT * FROM ever'), '1|1', "try $try: for the new stream");
+}
+unlike(log_since(), qr/ERROR|FATAL|PANIC/, 'no error');
+
+# --- Settings
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE seen (at int GENERATED ALWAYS AS IDENTITY, lock_timeout text, deadlock_timeout text);
+SELECT weir.create_continuous_aggregate('hourly', 'SELECT w.window_start, w.window_end, count(*) AS n
+	FROM events e, weir.tumble(e.ts, ''1 hour'') w GROUP BY w.window_start, w.window_end');
+SELECT weir.create_sink('settings', 'hourly', 'INSERT INTO seen (lock_timeout, deadlock_timeout)
+	SELECT current_setting(''lock_timeout''), current_setting(''deadlock_timeout'') FROM closed LIMIT 1');
+INSERT INTO events VALUES ('2024-01-02', 2);
+SELECT weir.wait('events', '3 minutes');
+SQL
+is($node->safe_psql('postgres', 'SELECT lock_timeout, deadlock_timeout FROM seen'), '900ms|100ms', 'the worker waits shorter than others do');
+foreach my $change ([ 'deadlock_timeout = 3s', '2700ms|300ms' ], [ 'deadlock_timeout = 500ms', '450ms|50ms' ])
+{
+	my ($setting, $expected) = @$change;
+
+	$node->append_conf('postgresql.conf', $setting);
+	$node->reload;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $got;
+	do
+	{
+		$got = $node->safe_psql('postgres', <<'SQL');
+INSERT INTO events SELECT max(ts) + interval '1 hour', 1 FROM events;
+DO $$ BEGIN PERFORM weir.wait('events', '3 minutes'); END $$;
+SELECT lock_timeout, deadlock_timeout FROM seen ORDER BY at DESC LIMIT 1;
+SQL
+	} until $got eq $expected || time > $until;
+	is($got, $expected, "$setting: the worker follows");
+}
+
+# what a database makes of its sessions is not for the worker
+$node->safe_psql('postgres', 'CREATE ROLE nobody; CREATE DATABASE odd');
+$node->safe_psql('odd', $setup);
+ok(wait_for_worker($node, 'odd'), 'a worker in another database');
+my ($pid) = worker_pids($node, 'odd');
+$node->safe_psql('postgres', <<SQL);
+ALTER DATABASE odd SET role = 'nobody';
+ALTER DATABASE odd SET default_transaction_read_only = on;
+ALTER DATABASE odd SET lock_timeout = '1ms';
+SELECT pg_terminate_backend($pid);
+SQL
+ok($node->poll_query_until('postgres', <<SQL), 'started again with settings of its database');
+SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type LIKE 'weir%' AND datname = 'odd' AND pid <> $pid
+SQL
+is($node->safe_psql('odd', <<'SQL'), "t\n2|3", 'it works all the same');
+SET ROLE NONE;
+SET default_transaction_read_only = off;
+INSERT INTO events VALUES ('2024-01-02', 2);
+SELECT weir.wait('events', '3 minutes');
+SELECT * FROM ever;
+SQL
+
+# --- Objects that come and go leave nothing behind in the worker
+
+$node->append_conf('postgresql.conf', "weir.naptime = '100ms'");
+$node->reload;
+$node->safe_psql('postgres', <<'SQL');
+SELECT weir.create_wide_table('wide_' || i), weir.add_family('wide_' || i, 'f') FROM generate_series(1, 20) i;
+SELECT weir.mutate_row('wide_' || i, 'row', weir.set_cell('f', 'q' || j, 'x')) FROM generate_series(1, 20) i, generate_series(1, 10) j;
+SQL
+
+# how many positions of compactions it remembers
+sub positions
+{
+	my ($worker) = worker_pids($node, 'postgres');
+	my $from = -s $node->logfile;
+
+	$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($worker)");
+	$node->wait_for_log(qr/\[$worker\] .*Grand total/, $from);
+	my $count = () = slurp_file($node->logfile, $from) =~ /\[$worker\] .*weir compaction/g;
+
+	return $count;
+}
+
+my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+my $positions = 0;
+$positions = positions() until $positions > 15 || time > $until;
+cmp_ok($positions, '>', 15, 'it remembers where it is in wide tables');
+$node->safe_psql('postgres', "DROP FOREIGN TABLE wide_$_") for 2 .. 20;
+$positions = positions() until $positions == 1 || time > $until;
+is($positions, 1, 'and not for longer than they are there');
+
+# --- A dropped database is no error
+
+$node->safe_psql('postgres', 'CREATE DATABASE passing');
+$node->safe_psql('passing', $setup);
+ok(wait_for_worker($node, 'passing'), 'a worker in a database');
+$offset = -s $node->logfile;
+$node->safe_psql('postgres', 'DROP DATABASE passing');
+# the postmaster starts it again after a second, in vain, and before that one here
+$node->safe_psql('postgres', 'CREATE DATABASE after_it');
+$node->safe_psql('after_it', $setup);
+ok($node->poll_query_until('postgres', "SELECT pg_sleep(0.5) IS NOT NULL AND count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'weir%' AND datname IS NULL"),
+	'nobody is there any more');
+unlike(log_since(), qr/ERROR|FATAL|does not exist/, 'and the log has no error');
+
+$node->stop;
+done_testing();
