@@ -84,6 +84,9 @@
 #define MIN_BACKOFF_MS		500
 #define MAX_BACKOFF_MS		60000
 
+/* while something is left alone, how often to look whether it still is */
+#define RETRY_LOOK_MS		1000
+
 /* what fails in the same way again and again is reported this often */
 #define REPORT_INTERVAL_MS	(10 * 60 * 1000)
 
@@ -109,6 +112,7 @@ static MemoryContext task_context = NULL;
 static int	connect_error = 0;	/* SQLSTATE of what refused us */
 static emit_log_hook_type previous_log_hook = NULL;
 static bool has_backlog = false;	/* a tick left something behind */
+static bool is_failing = false; /* something is left alone for a while */
 
 void
 weir_worker_describe(BackgroundWorker *worker, Oid database)
@@ -313,8 +317,11 @@ weir_backoff_holds(const WeirBackoff *backoff)
 	TimestampTz now = GetCurrentTimestamp();
 
 	/* further away than it can be: the clock has been set back */
-	return backoff->ms > 0 && backoff->until > now &&
-		backoff->until <= TimestampTzPlusMilliseconds(now, backoff->ms);
+	if (backoff->ms == 0 || backoff->until <= now ||
+		backoff->until > TimestampTzPlusMilliseconds(now, backoff->ms))
+		return false;
+	is_failing = true;
+	return true;
 }
 
 void
@@ -328,6 +335,7 @@ weir_backoff_note(WeirBackoff *backoff, bool failed)
 			Min(backoff->ms * 2, MAX_BACKOFF_MS);
 		backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													 backoff->ms);
+		is_failing = true;
 	}
 }
 
@@ -376,6 +384,7 @@ serve_stream(int32 stream_id)
 	List	   *cursors;
 	ListCell   *lc;
 	bool		failed;
+	bool		tick_failed = false;
 	bool		more = false;
 
 	if (weir_backoff_holds(&state->backoff))
@@ -385,11 +394,14 @@ serve_stream(int32 stream_id)
 	cursors = weir_worker_take_remembered();
 	foreach(lc, cursors)
 	{
-		if (!failed && weir_worker_run_task(tick, lfirst_int(lc), "weir: tick",
-											&state->backoff, &failed))
+		/* what one cursor fails at need not be in the way of another */
+		if (weir_worker_run_task(tick, lfirst_int(lc), "weir: tick",
+								 &state->backoff, &failed))
 			more = true;
+		tick_failed |= failed;
 	}
 	list_free(cursors);
+	failed |= tick_failed;
 
 	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
 		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log",
@@ -593,10 +605,7 @@ serve_all(void)
 								 &backoff, &failed);
 	weir_backoff_note(&backoff, failed);
 	if (failed)
-	{
-		nap(naptime);
 		return false;
-	}
 	if (!found)
 		leave();
 	streams = weir_worker_take_remembered();
@@ -648,9 +657,9 @@ weir_worker_main(Datum database)
 		}
 		weir_giveway_try();
 		ResetLatch(MyLatch);
-		has_backlog = false;
+		has_backlog = is_failing = false;
 		if (!serve_all())
-			nap(naptime);
+			nap(is_failing ? Min(naptime, RETRY_LOOK_MS) : naptime);
 		else if (!has_backlog)
 			gather();
 	}

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Weir::Test;
 
-my $node = weir_node('again', conf => "log_statement = none\nweir.naptime = '1h'");
+my $node = weir_node('again', conf => "log_statement = none\nautovacuum = off\nweir.naptime = '1h'");
 my $offset = 0;
 $node->start;
 
@@ -108,6 +108,31 @@ INSERT INTO events VALUES ('2024-01-02', 2);
 SELECT weir.wait('events', '3 minutes');
 SELECT * FROM ever;
 SQL
+
+# --- What one cursor fails at is not in the way of another
+
+my $ticks = "SELECT ticks FROM weir.stat_aggregates WHERE aggregate = 'ever'::regclass";
+my $before = $node->safe_psql('postgres', <<"SQL");
+DO \$\$ BEGIN
+	PERFORM weir.pause('ever');
+	INSERT INTO events SELECT max(ts) + interval '1 hour', 1 FROM events;
+END \$\$;
+DO \$\$ BEGIN PERFORM weir.wait('events', '3 minutes'); END \$\$;
+$ticks;
+SQL
+my $other = $node->background_psql('postgres');
+$other->query_safe('BEGIN; LOCK hourly_closed');
+$offset = -s $node->logfile;
+$node->safe_psql('postgres', "INSERT INTO events SELECT max(ts) + interval '1 hour', 1 FROM events");
+$node->wait_for_log(qr/ERROR:  canceling statement due to lock timeout/, $offset);
+$node->safe_psql('postgres', "SELECT weir.resume('ever')");
+ok($node->poll_query_until('postgres', $ticks =~ s/ticks/ticks > $before/r),
+	'an aggregate catches up while the others wait for a lock');
+$other->query_safe('ROLLBACK');
+$other->quit;
+is($node->safe_psql('postgres', "SELECT weir.wait('events', '3 minutes')"), 't', 'and they go on later');
+same_rows($node, 'postgres', 'SELECT * FROM ever', 'SELECT count(*), sum(n) FROM events', 'both have counted all');
+same_rows($node, 'postgres', 'SELECT n FROM hourly', q{SELECT count(*) FROM events GROUP BY date_trunc('hour', ts)}, 'in every window');
 
 # --- Objects that come and go leave nothing behind in the worker
 
