@@ -66,6 +66,7 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
+	src/storage/writers.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
