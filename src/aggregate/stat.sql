@@ -1,8 +1,14 @@
 /* src/aggregate/stat.sql */
 
+CREATE FUNCTION weir._aggregate_query(definition oid)
+RETURNS text
+AS 'MODULE_PATHNAME', 'weir__aggregate_query'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION weir._aggregate_query(oid) IS 'text of the definition of a continuous aggregate, if it is still there';
+
 CREATE VIEW weir.continuous_aggregates AS
 SELECT a.view AS aggregate, s.relation AS stream, a.closed,
-    pg_catalog.pg_get_viewdef(a.query) AS query,
+    weir._aggregate_query(a.query) AS query,
     a.allowed_lateness, a.retention, a.realtime, p.view AS parent
 FROM weir._aggregate a
 LEFT JOIN weir._aggregate p ON p.aggregate_id OPERATOR(pg_catalog.=) a.parent_id
