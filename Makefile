@@ -281,6 +281,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	stat_views \
 	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \

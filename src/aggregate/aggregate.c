@@ -270,6 +270,16 @@ weir_aggregate_get_owned(Oid relid, WeirAggregate *agg)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, name);
 }
 
+void
+weir_aggregate_require_argument(FunctionCallInfo fcinfo, int argno,
+								const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
 /* ids in one of the tables, of rows with the value in the column, or all */
 static List *
 collect_ids(const char *table, AttrNumber column, int32 value)
@@ -429,37 +439,32 @@ weir_aggregate_set_options(int32 id, Datum lateness, bool set_lateness,
 					  replace);
 }
 
-void
-weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
+/* How far something has come; "forever" is stored as NULL. */
+static void
+set_until(int32 id, AttrNumber column, Datum until, bool is_forever)
 {
-	Datum		values[Natts_aggregate];
-	bool		isnull[Natts_aggregate];
-	bool		replace[Natts_aggregate];
+	Datum		values[Natts_aggregate] = {0};
+	bool		isnull[Natts_aggregate] = {false};
+	bool		replace[Natts_aggregate] = {false};
 
-	memset(values, 0, sizeof(values));
-	memset(isnull, 0, sizeof(isnull));
-	memset(replace, 0, sizeof(replace));
-	values[Anum_closed_until - 1] = TimestampGetDatum(closed_until);
-	replace[Anum_closed_until - 1] = true;
+	values[column - 1] = until;
+	isnull[column - 1] = is_forever;
+	replace[column - 1] = true;
 	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
 					  replace);
 }
 
 void
+weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
+{
+	set_until(id, Anum_closed_until, TimestampGetDatum(closed_until), false);
+}
+
+void
 weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
 {
-	Datum		values[Natts_aggregate];
-	bool		isnull[Natts_aggregate];
-	bool		replace[Natts_aggregate];
-
-	memset(values, 0, sizeof(values));
-	memset(isnull, 0, sizeof(isnull));
-	memset(replace, 0, sizeof(replace));
-	values[Anum_parent_until - 1] = TimestampGetDatum(parent_until);
-	isnull[Anum_parent_until - 1] = TIMESTAMP_IS_NOEND(parent_until);
-	replace[Anum_parent_until - 1] = true;
-	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
-					  replace);
+	set_until(id, Anum_parent_until, TimestampGetDatum(parent_until),
+			  TIMESTAMP_IS_NOEND(parent_until));
 }
 
 /*

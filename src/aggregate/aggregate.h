@@ -9,6 +9,7 @@
 #define WEIR_AGGREGATE_H
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
@@ -72,6 +73,10 @@ extern bool weir_aggregate_find(Oid relid, Snapshot snapshot,
 
 /* The same; raises 42809 if it is none, 42501 if the user is not its owner. */
 extern void weir_aggregate_get_owned(Oid relid, WeirAggregate *agg);
+
+/* Raise 22004 if the argument of that number and name is NULL. */
+extern void weir_aggregate_require_argument(FunctionCallInfo fcinfo, int argno,
+											const char *name);
 
 /*
  * ids, ascending, of all; of a stream's, those over other aggregates
