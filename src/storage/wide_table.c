@@ -146,7 +146,9 @@ create_delta_heap(const char *delta, const char *seq)
 					 " USING heap WITH (toast_tuple_target = 8160)", delta));
 	execute(psprintf("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN",
 					 delta));
-	execute(psprintf("CREATE INDEX ON %s (row_key, seq)", delta));
+	/* no two entries are equal, so that looking for duplicates is in vain */
+	execute(psprintf("CREATE INDEX ON %s (row_key, seq)"
+					 " WITH (deduplicate_items = off)", delta));
 	execute(psprintf("CREATE SEQUENCE %s AS bigint CACHE 1 OWNED BY %s.seq",
 					 seq, delta));
 }
