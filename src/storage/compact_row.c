@@ -31,7 +31,11 @@
  * the old hi and the new one, as hi also tells which rules have been applied.
  * A column cut off by the edge of what is read looks to have fewer newer
  * versions than it has, so that too little of it is collected, never too
- * much.
+ * much; and what it knows of when more is due is kept.
+ *
+ * A rule that was replaced is applied as of its replacement, and a row that
+ * is written has had all of them: its hi is then at least the number at which
+ * the last of them was replaced.
  *
  *-------------------------------------------------------------------------
  */
@@ -136,6 +140,7 @@ struct WeirRowCompaction
 	int			ndeltas;
 	int			deltas_allocated;
 	int64		hi;				/* number of the last delta */
+	int64		new_hi;			/* as of which the row is written */
 	int64		gc_time;		/* 0: as of the last delta */
 };
 
@@ -354,6 +359,12 @@ scan_deltas(Compaction *c)
 	}
 	weir_heap_scan_stop(&c->delta);
 	c->gc_time = in_doubt ? 0 : weir_clock_usec();
+
+	/*
+	 * When a rule was replaced there were no writers; so if there is nothing
+	 * in doubt, all writes before that are there.
+	 */
+	c->new_hi = in_doubt ? c->hi : Max(c->hi, c->table->rules_replaced);
 }
 
 /*
@@ -446,7 +457,24 @@ add_changes_of_delta(const FoldedDelta *delta, ChangedRange *ranges,
 	return true;
 }
 
-/* Adds the segments that hold garbage. */
+/*
+ * Where the first column begins of which a segment has cells, which may be
+ * in one of the segments before.
+ */
+static struct varlena *
+start_of_first_column(WeirRowKey segment)
+{
+	WeirSegmentReader reader;
+	WeirStoredCell cell;
+
+	weir_segment_reader_init(&reader, segment.bytes, segment.len);
+	if (!weir_segment_next_cell(&reader, &cell))
+		return (struct varlena *) cstring_to_text("");
+	return weir_position_before(cell.family, cell.qualifier,
+								cell.qualifier_len);
+}
+
+/* Adds the segments that hold garbage, with what tells that it is garbage. */
 static bool
 add_garbage(Compaction *c, ChangedRange *ranges, int *nranges)
 {
@@ -466,7 +494,9 @@ add_garbage(Compaction *c, ChangedRange *ranges, int *nranges)
 		few = *nranges < MAX_CHANGED_RANGES;
 		if (few)
 		{
-			ranges[*nranges].low = ranges[*nranges].high =
+			ranges[*nranges].low =
+				start_of_first_column(bytes_of_datum(slot->tts_values[Anum_base_cells - 1]));
+			ranges[*nranges].high =
 				PG_DETOAST_DATUM_COPY(slot->tts_values[Anum_base_part - 1]);
 			(*nranges)++;
 		}
@@ -475,7 +505,7 @@ add_garbage(Compaction *c, ChangedRange *ranges, int *nranges)
 	return few;
 }
 
-/* Was a rule replaced between the old hi and the new one? */
+/* Was a rule replaced between the old hi and the one to be written? */
 static bool
 rules_have_changed(const Compaction *c)
 {
@@ -485,7 +515,7 @@ rules_have_changed(const Compaction *c)
 
 		for (int j = 0; j < family->nrules; j++)
 			if (family->rules[j].until_seq > c->old_hi &&
-				family->rules[j].until_seq <= c->hi)
+				family->rules[j].until_seq <= c->new_hi)
 				return true;
 	}
 	return false;
@@ -642,6 +672,42 @@ cut_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells,
 
 /* ---- writing a row ---- */
 
+/*
+ * When cells of a column become garbage of which the newer versions were not
+ * read: not before the segments were due in which they were found.  Those
+ * that are due already were read from the beginning of the column on.
+ */
+static int64
+due_of_cut_column(const Compaction *c, const WeirStoredCell *cells,
+				  const NewSegment *segment)
+{
+	const WeirStoredCell *cell = &cells[segment->first];
+	struct varlena *column;
+	int64		due = PG_INT64_MAX;
+	int			at = -1;
+	int			start;
+
+	if (!c->is_partial || segment->ncells == 0)
+		return due;
+	while (at + 1 < c->nold &&
+		   weir_bytes_cmp(c->old[at + 1].part.bytes, c->old[at + 1].part.len,
+						  VARDATA(segment->part),
+						  VARSIZE(segment->part) - VARHDRSZ) <= 0)
+		at++;
+	start = Max(at, 0);
+	while (start > 0 && c->old[start].is_adjacent)
+		start--;
+	column = weir_position_before(cell->family, cell->qualifier,
+								  cell->qualifier_len);
+	if (weir_bytes_cmp(c->old[start].part.bytes, c->old[start].part.len,
+					   VARDATA(column), VARSIZE(column) - VARHDRSZ) <= 0)
+		return due;
+	for (int i = at; i == at || (i < c->nold && c->old[i].is_adjacent); i++)
+		if (c->old[i].gc_due > c->gc_time)
+			due = Min(due, c->old[i].gc_due);
+	return due;
+}
+
 /* When the first of the cells of a segment becomes garbage. */
 static int64
 due_of_segment(const Compaction *c, const WeirStoredCell *cells,
@@ -666,7 +732,7 @@ due_of_segment(const Compaction *c, const WeirStoredCell *cells,
 			due = Min(due, weir_gc_rule_due(family->gc, i - column_start,
 											cells[i].ts));
 	}
-	return due;
+	return Min(due, due_of_cut_column(c, cells, segment));
 }
 
 static void
@@ -818,7 +884,8 @@ compact_row(Compaction *c, WeirCompactStats *stats)
 		return false;
 	if (is_long)
 		read_long_row(c);
-	if (c->ndeltas == 0 && !is_garbage_due(c))
+	if (c->ndeltas == 0 && !is_garbage_due(c) &&
+		!(c->options->whole_rows && rules_have_changed(c)))
 		return true;
 
 	fold_base(c, c->fold, c->table->by_number);
@@ -826,7 +893,7 @@ compact_row(Compaction *c, WeirCompactStats *stats)
 	cells = weir_fold_row(c->fold, c->gc_time, &ncells);
 	if (!record_garbage(c, cells, ncells))
 		return false;
-	write_row(c, cells, ncells, c->hi,
+	write_row(c, cells, ncells, c->new_hi,
 			  Max(c->gc_time, weir_fold_last_time(c->fold)));
 	stats->rows++;
 	stats->deltas += c->ndeltas;

@@ -42,6 +42,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -544,6 +545,49 @@ family_tuple(Relation rel, Oid face, uint16 number)
 	return found;
 }
 
+/*
+ * A rule that was replaced is needed as long as something is left to which it
+ * has not been applied: see compact.c.
+ */
+void
+weir_forget_rules(Oid face, uint16 family, int64 until_seq)
+{
+	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+								 RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey", face);
+	HeapTuple	tuple;
+	bool		any = false;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int32		number = DatumGetInt32(heap_getattr(tuple,
+														Anum_family_rules_number,
+														desc, &isnull));
+		int64		seq = DatumGetInt64(heap_getattr(tuple,
+													 Anum_family_rules_until_seq,
+													 desc, &isnull));
+
+		if ((family != 0 && number != family) || seq > until_seq)
+			continue;
+		CatalogTupleDelete(rel, &tuple->t_self);
+		any = true;
+	}
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	if (any)
+		CacheInvalidateRelcacheByRelid(face);
+}
+
+static bool
+is_same_rule(Datum a, bool a_is_null, Datum b, bool b_is_null)
+{
+	if (a_is_null || b_is_null)
+		return a_is_null && b_is_null;
+	return datum_image_eq(a, b, false, -1);
+}
+
 /* Keeps the rule that is about to be replaced. */
 static void
 insert_earlier_rule(const WeirWideTable *table, uint16 number,
@@ -586,6 +630,13 @@ weir_alter_family(PG_FUNCTION_ARGS)
 	Datum		old = heap_getattr(tuple, Anum_families_gc,
 								   RelationGetDescr(rel), &old_is_null);
 
+	if (is_same_rule(old, old_is_null,
+					 PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2),
+					 PG_ARGISNULL(2)))
+	{
+		table_close(rel, RowExclusiveLock);
+		PG_RETURN_VOID();
+	}
 	insert_earlier_rule(table, number, old, old_is_null);
 	values[Anum_families_gc - 1] = PG_ARGISNULL(2) ? (Datum) 0 :
 		PG_GETARG_DATUM(2);
@@ -614,6 +665,7 @@ weir_drop_family(PG_FUNCTION_ARGS)
 	rel = table_open(weir_catalog_relid("_families"), RowExclusiveLock);
 	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);
 	table_close(rel, RowExclusiveLock);
+	weir_forget_rules(face, dropped->number, PG_INT64_MAX);
 	finish_change(face);
 	PG_RETURN_VOID();
 }
