@@ -66,6 +66,7 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
+	src/storage/face_links.o \
 	src/storage/face_owner.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
@@ -167,6 +168,7 @@ SQL_STORAGE = \
 	src/storage/face.sql \
 	src/storage/changes.sql \
 	src/storage/wide_table.sql \
+	src/storage/face_links.sql \
 	src/storage/face_owner.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \

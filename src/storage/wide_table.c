@@ -16,8 +16,7 @@
  * pg_dump as any others; the face may be renamed, moved to another schema or
  * owner.  The heaps are internal dependents of the face.  When the
  * description of a wide table comes from a dump, a trigger on the catalog
- * makes them so; and if this is missing for another reason, as after
- * pg_upgrade, the event trigger that clears the catalog drops them.
+ * makes them so; after pg_upgrade, see face_links.c.
  *
  * Locks: see catalog.c.  Every change ends with a relcache invalidation of
  * the face.
@@ -90,20 +89,6 @@ owned_table_argument(FunctionCallInfo fcinfo, LOCKMODE lockmode)
 	weir_check_owner(face);
 	weir_check_is_no_view(table);
 	return table;
-}
-
-/* Makes the heaps go with the face. */
-static void
-link_relations(Oid face, Oid delta, Oid base)
-{
-	ObjectAddress face_address;
-	ObjectAddress heap_address;
-
-	ObjectAddressSet(face_address, RelationRelationId, face);
-	ObjectAddressSet(heap_address, RelationRelationId, delta);
-	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
-	ObjectAddressSet(heap_address, RelationRelationId, base);
-	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
 }
 
 /* ---- creating ---- */
@@ -245,7 +230,7 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	SPI_finish();				/* the names are gone */
 
 	insert_wide_table(face, delta, base, seq, granularity);
-	link_relations(face, delta, base);
+	weir_link_heaps(face, delta, base);
 	CacheInvalidateRelcacheByRelid(face);
 	CommandCounterIncrement();
 	PG_RETURN_OID(face);
@@ -403,7 +388,8 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 		Datum		base = heap_getattr(tuple, Anum_wide_tables_base, desc,
 										&isnull);
 
-		link_relations(face, DatumGetObjectId(delta), DatumGetObjectId(base));
+		weir_link_heaps(face, DatumGetObjectId(delta),
+						DatumGetObjectId(base));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
 			 weir_catalog_relid("_authorized_views"))

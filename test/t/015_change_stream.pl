@@ -267,6 +267,23 @@ $fresh->safe_psql('postgres', 'DROP FOREIGN TABLE w CASCADE');
 is($fresh->safe_psql('postgres', 'SELECT count(*) FROM weir.change_streams'), '0', 'but with its table');
 $fresh->safe_psql('postgres', 'DROP EXTENSION weir CASCADE');
 is($fresh->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname ~ '^(w|copy)_'}), '0', 'and with the extension');
+
+# The same from a directory, restored by several processes at once.
+{
+	my $directory = $node->basedir . '/dump';
+	my $summary = "SELECT count(*), md5(string_agg(c::text, ',' ORDER BY seq)) FROM weir.changes('w') c";
+	my $table = "SELECT md5(string_agg(c::text, ',')) FROM ($cells('w')) c";
+
+	$node->command_ok([ 'pg_dump', '-Fd', '-j', '3', '-d', $node->connstr('postgres'), '-f', $directory ], 'pg_dump -j');
+	$fresh->safe_psql('postgres', 'CREATE DATABASE parallel');
+	$fresh->command_ok([ 'pg_restore', '-e', '-j', '4', '-d', $fresh->connstr('parallel'), $directory ], 'pg_restore -j');
+	is($fresh->safe_psql('parallel', $summary), $node->safe_psql('postgres', $summary), 'restored by several processes: changes');
+	is($fresh->safe_psql('parallel', $table), $node->safe_psql('postgres', $table), 'restored by several processes: the table');
+	is($fresh->safe_psql('parallel', "SELECT weir.changes_position('w')"), $here->{position}, 'restored by several processes: position');
+	is($fresh->safe_psql('parallel', "SELECT weir.wait('w_changes')"), 't', 'restored by several processes: consumed');
+	same_rows($fresh, 'parallel', 'SELECT * FROM kinds', 'SELECT kind, count(*) FROM w_changes GROUP BY kind',
+		'the aggregate restored by several processes');
+}
 $fresh->stop;
 
 # --- old records go, whether or not somebody has read them
