@@ -81,6 +81,7 @@ OBJS_STORAGE = \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
 	src/storage/authorized_view.o \
+	src/storage/base_row.o \
 	src/storage/compact_row.o
 
 OBJS_STREAM = \
