@@ -67,6 +67,8 @@ OBJS_STORAGE = \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
+	src/storage/face_links.o \
+	src/storage/face_owner.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
@@ -80,6 +82,7 @@ OBJS_STORAGE = \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
 	src/storage/authorized_view.o \
+	src/storage/base_row.o \
 	src/storage/compact_row.o
 
 OBJS_STREAM = \
@@ -168,6 +171,8 @@ SQL_STORAGE = \
 	src/storage/face.sql \
 	src/storage/changes.sql \
 	src/storage/wide_table.sql \
+	src/storage/face_links.sql \
+	src/storage/face_owner.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
