@@ -122,6 +122,8 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/closed_index.o \
+	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -251,6 +253,7 @@ REGRESS_STREAM = \
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	closed_table \
 	sink \
 	sink_isolation \
 	session \

@@ -39,6 +39,7 @@
 
 #include "weir.h"
 #include "aggregate/cascade.h"
+#include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
@@ -241,7 +242,7 @@ weir_cascade_follow(const WeirAggregate *parent, EphemeralNamedRelation closed,
 		step.closed = closed != NULL && closed->md.enrtuples > 0 ? closed : NULL;
 		step.after = after;
 		step.until = until;
-		error = weir_failure_attempt(follow, &step);
+		error = weir_closed_attempt(step.id, follow, &step);
 		if (error != NULL)
 			fall_behind(&step, error);
 	}
@@ -373,7 +374,7 @@ weir_cascade_catch_up(int32 stream_id)
 		step.id = agg.id;
 		step.after = agg.parent_until;
 		PushActiveSnapshot(GetLatestSnapshot());
-		error = weir_failure_attempt(catch_up, &step);
+		error = weir_closed_attempt(step.id, catch_up, &step);
 		if (error != NULL)
 			fall_behind(&step, error);
 		PopActiveSnapshot();

@@ -30,6 +30,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
+#include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
 #include "aggregate/definition.h"
@@ -219,7 +220,7 @@ static void
 take_tick_or_isolate(WeirTick *tick, int32 id)
 {
 	TickOfOne	one = {tick, id};
-	ErrorData  *error = weir_failure_attempt(take_tick_of_one, &one);
+	ErrorData  *error = weir_closed_attempt(id, take_tick_of_one, &one);
 
 	if (error != NULL)
 		isolate(tick, id, error);

@@ -112,7 +112,8 @@ weir_failure_attempt(void (*function) (void *arg), void *arg)
 void
 weir_failure_note(WeirAggregate *agg, const ErrorData *error)
 {
-	agg->failures++;
+	if (!weir_failure_is_nobodys(error))
+		agg->failures++;
 	if (agg->failures >= weir_max_failures)
 		agg->status = WEIR_AGGREGATE_FAILED;
 	else
