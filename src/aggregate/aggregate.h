@@ -56,6 +56,7 @@ typedef struct WeirAggregate
 typedef struct WeirAggregateCounts
 {
 	int64		late_rows;
+	int64		partly_late_rows;	/* for some of their windows */
 	int64		state_rows;		/* written */
 	int64		closed_rows;
 	int64		closed_windows;

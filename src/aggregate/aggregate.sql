@@ -30,6 +30,7 @@ CREATE TABLE weir._aggregate_progress (
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,
+    partly_late_rows bigint NOT NULL,
     ticks bigint NOT NULL,
     state_rows bigint NOT NULL,
     closed_rows bigint NOT NULL,

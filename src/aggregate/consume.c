@@ -103,7 +103,8 @@ keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
 /* ---------- one aggregate ---------- */
 
 /*
- * Find and keep the late rows.  Not in history: of a restored aggregate, these
+ * Find and keep the late rows, and count those late for some of their windows:
+ * they count in the others (D4).  Not in history: of a restored aggregate, these
  * are in the closed rows already.
  */
 static void
@@ -112,13 +113,16 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 			   WeirAggregateCounts *counts)
 {
 	List	   *late;
+	int64		partly_late;
 
 	if (tick->cursor.in_history)
 		return;
-	late = weir_partial_late_rows(def, tick->batch, bound, test, arg);
+	late = weir_partial_late_rows(def, tick->batch, bound, test, arg,
+								  &partly_late);
 	if (late != NIL)
 		keep_late_rows(agg, late, tick->cursor.watermark);
 	counts->late_rows += list_length(late);
+	counts->partly_late_rows += partly_late;
 }
 
 static int64

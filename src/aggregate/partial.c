@@ -22,9 +22,9 @@
  * batch, and needs no invalidation when a table, function or type is altered.
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
- * added to WHERE, which counts what it rejects.  The server may evaluate it
- * before other conditions; only when it has rejected something, the batch is
- * read a second time to find the rows that are late in earnest.
+ * added to WHERE, which counts what may be late for a window.  The server may
+ * evaluate it before other conditions; only when it has counted something, the
+ * batch is read a second time to find the rows that are late in earnest.
  *
  * A timestamp without time zone has the same representation as one with, and
  * is read as UTC (D11); the functions called here are declared for timestamptz
@@ -83,7 +83,8 @@ PG_FUNCTION_INFO_V1(weir__session_end);
 typedef struct OpenFilter
 {
 	Timestamp	last_closed;	/* greatest value that is not open */
-	int64		rejected;
+	Timestamp	last_late;		/* greatest that may be late for a window */
+	int64		late;			/* values up to there that it has met */
 } OpenFilter;
 
 /* ---------- functions in the plans ---------- */
@@ -98,11 +99,12 @@ weir__window_is_open(PG_FUNCTION_ARGS)
 {
 	OpenFilter *filter = (OpenFilter *) PG_GETARG_POINTER(1);
 
-	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_closed &&
+	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_late &&
 			   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0))))
 		PG_RETURN_BOOL(true);
-	filter->rejected++;
-	PG_RETURN_BOOL(false);
+	filter->late++;
+	PG_RETURN_BOOL(PG_GETARG_TIMESTAMP(0) > filter->last_closed &&
+				   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0)));
 }
 
 Datum
@@ -427,13 +429,40 @@ weir_partial_threshold(WeirDefinition *def, Timestamp bound)
 	return weir_window_pane_start(&def->window, high);
 }
 
+/*
+ * The greatest event time whose first window ends by the bound, so that a row
+ * is late for that window at least.  The end of its pane, most of the time.
+ */
+static Timestamp
+last_late_for_some(WeirDefinition *def, Timestamp bound)
+{
+	int64		pane = weir_window_pane(&def->window, bound);
+	int64		least = pane - def->window.npanes - 1;
+	WeirWindowIter windows;
+	WeirWindow	window;
+
+	while (--pane > least)
+	{
+		weir_window_iter_init(&windows, &def->window, pane);
+		if (weir_window_iter_next(&windows, &window) && window.end <= bound)
+			break;
+	}
+	return weir_window_pane_start(&def->window, pane + 1) - 1;
+}
+
 static void
 init_filter(WeirDefinition *def, Timestamp bound, OpenFilter *filter)
 {
-	filter->rejected = 0;
+	filter->late = 0;
 	filter->last_closed = def->is_session ? DT_NOBEGIN : bound;
+	filter->last_late = filter->last_closed;
 	if (def->by_pane && !TIMESTAMP_NOT_FINITE(bound))
+	{
 		filter->last_closed = weir_partial_threshold(def, bound) - 1;
+		filter->last_late = def->window.kind == WEIR_WINDOW_TUMBLE ?
+			filter->last_closed :
+			Max(last_late_for_some(def, bound), filter->last_closed);
+	}
 }
 
 static int64
@@ -450,7 +479,7 @@ rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
 			 (int) nodeTag(plan->planTree));
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
 	run_plan(plan, env, dest);
-	return filter.rejected;
+	return filter.late;
 }
 
 int64
@@ -523,8 +552,8 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	if (receiver->test != NULL && !is_infinite &&
 		!receiver->test(receiver->test_arg, slot->tts_values + 5,
 						slot->tts_isnull + 5,
-						DatumGetTimestamp(slot->tts_values[2])))
-		window_end = DT_NOEND;	/* it is in a session that is open */
+						DatumGetTimestamp(slot->tts_values[2]), &window_end))
+		return true;			/* it is in a session that is open */
 
 	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
 	if (!found)
@@ -592,7 +621,10 @@ readable_row(WeirDefinition *def, RangeTblEntry *rte)
 	return (Expr *) row;
 }
 
-/* Every row of the batch that the query wants, once for each window. */
+/*
+ * Every row of the batch that the query wants, once for each window; where
+ * state is kept by pane, those that are late for one.
+ */
 static Query *
 late_query(WeirDefinition *def, OpenFilter *filter)
 {
@@ -642,7 +674,7 @@ compare_late(const ListCell *a, const ListCell *b)
 
 List *
 weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
-					   WeirLateTest *test, void *arg)
+					   WeirLateTest *test, void *arg, int64 *partly_late)
 {
 	OpenFilter	filter;
 	LateReceiver receiver;
@@ -668,6 +700,8 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
 	init_filter(def, bound, &filter);
+	filter.last_closed = filter.last_late;
+	*partly_late = 0;
 	run_plan(plan_over_batch(def, late_query(def, &filter), batch), NULL,
 			 (DestReceiver *) &receiver);
 
@@ -682,6 +716,8 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 			*row = entry->late;
 			late = lappend(late, row);
 		}
+		else if (def->by_pane || entry->has_row)
+			(*partly_late)++;
 	}
 	hash_destroy(receiver.rows);
 	list_sort(late, compare_late);

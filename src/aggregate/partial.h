@@ -39,8 +39,8 @@ typedef struct WeirLateRow
 /*
  * State rows of a batch, for windows that end after the bound.  Returns how
  * many rows (or, where state is not kept by pane, windows of rows) were left
- * out; some of them may not have been wanted by the query anyway.  Sessions are
- * not left out here, and not merged yet: see session.h.
+ * out of a window or all of them; some may not have been wanted by the query
+ * anyway.  Sessions are not left out here, and not merged yet: see session.h.
  */
 extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
@@ -60,15 +60,16 @@ extern int64 weir_partial_from_table(WeirDefinition *def, Timestamp bound,
 									 DestReceiver *dest);
 
 /*
- * The rows among them that the query wanted: a list of WeirLateRow.  For
+ * The rows among them that the query wanted, and that have been left out of
+ * all windows: a list of WeirLateRow; and how many were left out of some.  For
  * sessions the test tells whether a row with these keys and this event time
- * is late; NULL for other windows.
+ * is late, and the end of its session; NULL for other windows.
  */
 typedef bool WeirLateTest(void *arg, const Datum *keys, const bool *isnull,
-						  Timestamp event_time);
+						  Timestamp event_time, Timestamp *window_end);
 extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
 									Timestamp bound, WeirLateTest *test,
-									void *arg);
+									void *arg, int64 *partly_late);
 
 /* State rows that are equal in window and keys, made one. */
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,

@@ -30,7 +30,7 @@ SELECT a.view AS aggregate,
     st.groups, st.bytes, st.open_windows,
     coalesce(CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END,
         weir._followed_until(a.aggregate_id)) AS watermark,
-    a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
+    a.closed_until, p.closed_windows, p.closed_rows, p.late_rows, p.partly_late_rows,
     p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
     coalesce(c.history_leaf IS NOT NULL OR a.parent_until IS NOT NULL, false) AS in_history, p.failures,
     CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE')
