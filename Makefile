@@ -108,7 +108,10 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
+	src/aggregate/window_filter.o \
+	src/aggregate/row_filter.o \
 	src/aggregate/partial.o \
+	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
@@ -127,6 +130,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
+	src/aggregate/skip.o \
 	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
@@ -184,13 +188,15 @@ SQL_STREAM = \
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
-	src/aggregate/partial.sql \
+	src/aggregate/window_filter.sql \
+	src/aggregate/row_filter.sql \
 	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
+	src/aggregate/skip.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
@@ -254,6 +260,7 @@ REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
 	closed_table \
+	skip \
 	sink \
 	sink_isolation \
 	session \

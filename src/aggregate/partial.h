@@ -28,12 +28,13 @@ struct WeirStateSource
 	double		rows;			/* estimate */
 };
 
-/* A row whose windows have all closed. */
+/* A row whose windows have all closed, or that is left out by weir.skip. */
 typedef struct WeirLateRow
 {
 	Timestamp	event_time;
 	Timestamp	window_end;		/* of its last window */
 	Datum		row;			/* jsonb */
+	char	   *reason;
 } WeirLateRow;
 
 /*
@@ -71,6 +72,15 @@ extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
 									Timestamp bound, WeirLateTest *test,
 									void *arg, int64 *partly_late);
 
+/*
+ * The rows themselves, that the definition's row_filter lets through, whether
+ * the query wants them or not: relation, tid and, with values, event time and
+ * the row as jsonb.  Without a batch, those of the table that row_conditions
+ * allow.
+ */
+extern void weir_partial_rows(WeirDefinition *def, WeirBatch *batch,
+							  bool with_values, DestReceiver *dest);
+
 /* State rows that are equal in window and keys, made one. */
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 								 DestReceiver *dest);
@@ -87,8 +97,5 @@ extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
 
 /* the row type of the result; the slot's names are those of the query */
 extern TupleDesc weir_partial_result_desc(const WeirDefinition *def);
-
-/* least event time whose last window ends after the bound; by pane only */
-extern Timestamp weir_partial_threshold(WeirDefinition *def, Timestamp bound);
 
 #endif							/* WEIR_PARTIAL_H */
