@@ -125,12 +125,12 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
-	src/aggregate/skip.o \
 	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \

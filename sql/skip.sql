@@ -149,6 +149,36 @@ SELECT * FROM stat WHERE aggregate = 'of_parts'::regclass;
 SELECT event_time, reason, "row" FROM left_out WHERE aggregate = 'of_parts'::regclass;
 SELECT n, (SELECT sum(100 / v) FROM parts WHERE v <> 0) FROM of_parts;
 
+-- a group at fault: its result is computed when the window closes
+CREATE TABLE shares (at timestamptz, k text, part int, whole int);
+SELECT weir.create_stream('shares', 'at');
+SELECT weir.create_continuous_aggregate('tumbling', $$ SELECT w.window_end, k, upper(k) AS big, sum(part) / sum(whole) AS share FROM shares, weir.tumble(at, '10 minutes') w GROUP BY w.window_end, k, length(k) $$);
+SELECT weir.create_continuous_aggregate('hopping', $$ SELECT w.window_start, w.window_end, sum(part) / sum(whole) AS share FROM shares, weir.hop(at, '5 minutes', '10 minutes') w GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('sessions', $$ SELECT w.window_start, w.window_end, k, sum(part) / sum(whole) AS share FROM shares, weir.session(at, '1 minute') w GROUP BY w.window_start, w.window_end, k $$, allowed_lateness => '1 minute');
+SELECT weir.create_continuous_aggregate('rolled_up', $$ SELECT w.window_end, k, sum(part) / sum(whole) AS share FROM shares, weir.tumble(at, '10 minutes') w GROUP BY w.window_end, ROLLUP (k) $$);
+SELECT weir.create_continuous_aggregate('hours', $$ SELECT w.window_end, sum(1 / t.share) AS shares, count(*) AS n FROM tumbling t, weir.tumble(t.window_end - interval '1 microsecond', '1 hour') w GROUP BY w.window_end $$);
+CREATE TABLE got (k text, share bigint);
+SELECT weir.create_sink('get', 'tumbling', 'INSERT INTO got SELECT k, share FROM closed');
+INSERT INTO shares VALUES ('2024-01-01 10:01', 'a', 6, 3), ('2024-01-01 10:02', 'b', 6, 0), ('2024-01-01 10:03', 'c', 8, 2), ('2024-01-01 10:04', 'd', 9, 1), ('2024-01-01 10:04', 'd', 9, -1), ('2024-01-01 10:09', 'e', 5, 5), ('2024-01-01 10:16', 'f', 5, 0);
+CALL weir.drain('shares');
+INSERT INTO shares VALUES ('2024-01-01 10:31', 'a', 1, 1);
+CALL weir.drain('shares');
+CREATE VIEW stat_shares AS SELECT aggregate, status, failures, skipped_rows, split_part(last_error, E'\n', 1) AS error FROM weir.stat_aggregates WHERE aggregate::text ~ 'hopping|tumbling|sessions|rolled|hours' ORDER BY aggregate::text;
+TABLE stat_shares;
+SELECT weir.skip(aggregate) FROM stat_shares WHERE status = 'failed';
+CALL weir.drain('shares');
+TABLE stat_shares;
+SELECT aggregate, event_time, watermark, window_end, reason, "row" FROM weir.late_rows WHERE aggregate IN (SELECT aggregate FROM stat_shares) ORDER BY aggregate::text, event_time, "row"::text;
+SELECT * FROM tumbling_closed ORDER BY window_end, k;
+SELECT * FROM hopping_closed ORDER BY window_end;
+SELECT * FROM sessions_closed ORDER BY window_end, k;
+SELECT * FROM rolled_up_closed ORDER BY window_end, k;
+TABLE got ORDER BY k;
+INSERT INTO shares VALUES ('2024-01-01 11:31', 'a', 1, 1);
+CALL weir.drain('shares');
+TABLE stat_shares;
+TABLE hours ORDER BY 1;
+
 -- errors
 SELECT weir.skip('first');
 SELECT weir.skip('ev');

@@ -32,10 +32,12 @@
 #include "aggregate/closed_table.h"
 #include "aggregate/closing.h"
 #include "aggregate/delivery.h"
+#include "aggregate/late.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/sink.h"
+#include "aggregate/skip.h"
 #include "aggregate/source.h"
 
 /* Do windows of this kind share panes? */
@@ -126,23 +128,54 @@ has_followers(const WeirAggregate *agg)
 		weir_aggregate_ids_of_parent(agg->id) != NIL;
 }
 
+/* What is being closed. */
+typedef struct Closing
+{
+	const WeirAggregate *agg;
+	WeirDefinition *def;
+	Timestamp	after;
+	Timestamp	until;
+	Oid			state;
+	WeirRunReader *reader;
+	WeirAggregateCounts *counts;
+} Closing;
+
+/* The result of state rows, all of windows that close. */
+static void
+finish(Closing *closing, WeirStateSource *source, DestReceiver *dest)
+{
+	const WeirAggregate *agg = closing->agg;
+	List	   *skipped;
+
+	if (agg->status != WEIR_AGGREGATE_SKIPPING)
+	{
+		weir_partial_finish(closing->def, source, NIL, dest);
+		return;
+	}
+	skipped = weir_skip_finish(agg, closing->def, source, dest);
+	weir_late_keep(agg, skipped, TIMESTAMP_NOT_FINITE(closing->until) ?
+				   closing->until : closing->until + agg->lateness_usec);
+	closing->counts->skipped_rows += list_length(skipped);
+}
+
 /*
  * Sessions: what is stored is merged first, and only then seen to be closed or
  * not.  What is still open is written anew, so all that was read can go.
  */
 static void
-finish_sessions(WeirDefinition *def, Oid state, WeirRunReader *reader,
-				Timestamp until, DestReceiver *dest)
+finish_sessions(Closing *closing, DestReceiver *dest)
 {
+	WeirDefinition *def = closing->def;
 	Tuplestorestate *closed = tuplestore_begin_heap(false, false, work_mem);
 	Tuplestorestate *open = tuplestore_begin_heap(false, false, work_mem);
 
-	weir_session_split(def, weir_session_merge(def, weir_runs_source(reader)),
-					   until, closed, open);
-	weir_partial_finish(def, weir_source_stored(def, closed), NIL, dest);
+	weir_session_split(def,
+					   weir_session_merge(def, weir_runs_source(closing->reader)),
+					   closing->until, closed, open);
+	finish(closing, weir_source_stored(def, closed), dest);
 	if (tuplestore_tuple_count(open) > 0)
 	{
-		WeirRunWriter *writer = weir_runs_begin_write(def, state, 0);
+		WeirRunWriter *writer = weir_runs_begin_write(def, closing->state, 0);
 
 		weir_partial_combine(def, weir_source_stored(def, open),
 							 weir_runs_receiver(writer));
@@ -152,17 +185,15 @@ finish_sessions(WeirDefinition *def, Oid state, WeirRunReader *reader,
 	tuplestore_end(open);
 }
 
-/* Finish the state that is read. */
 static void
-finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
-	   Timestamp until, DestReceiver *dest)
+finish_windows(Closing *closing, DestReceiver *dest)
 {
 	/* state of a window that shares nothing is there until it is closed */
-	weir_partial_finish(def,
-						weir_source_spread(def, weir_runs_source(reader),
-										   shares_panes(def) ? after : DT_NOBEGIN,
-										   until),
-						NIL, dest);
+	finish(closing,
+		   weir_source_spread(closing->def, weir_runs_source(closing->reader),
+							  shares_panes(closing->def) ? closing->after : DT_NOBEGIN,
+							  closing->until),
+		   dest);
 }
 
 /*
@@ -170,8 +201,7 @@ finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
  * merging some of them is: groups that do not fit are written to disk first.
  */
 static void
-finish_with_memory(WeirDefinition *def, Oid state, WeirRunReader *reader,
-				   Timestamp after, Timestamp until, DestReceiver *dest)
+finish_with_memory(Closing *closing, DestReceiver *dest)
 {
 	int			nest_level = NewGUCNestLevel();
 
@@ -180,10 +210,10 @@ finish_with_memory(WeirDefinition *def, Oid state, WeirRunReader *reader,
 								 psprintf("%d", maintenance_work_mem),
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 								 true, 0, false);
-	if (def->is_session)
-		finish_sessions(def, state, reader, until, dest);
+	if (closing->def->is_session)
+		finish_sessions(closing, dest);
 	else
-		finish(def, reader, after, until, dest);
+		finish_windows(closing, dest);
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -200,7 +230,7 @@ static EphemeralNamedRelation
 close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 			  Timestamp until, WeirAggregateCounts *counts)
 {
-	Oid			state = weir_runs_relid(agg->id);
+	Closing		closing = {agg, def, after, until, weir_runs_relid(agg->id), NULL, counts};
 	WeirRunRange range;
 	WeirRunReader *reader;
 	Snapshot	snapshot;
@@ -211,18 +241,18 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	int64		nrows;
 	int64		nwindows;
 
-	if (!has_state(def, state, until, &first))
+	if (!has_state(def, closing.state, until, &first))
 		return NULL;
 	(void) weir_aggregate_lock_state(agg->id, true);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	range_until(def, until, &range);
-	reader = weir_runs_begin_read(def, state, &range, snapshot);
+	closing.reader = reader = weir_runs_begin_read(def, closing.state, &range,
+												   snapshot);
 	is_one_window = at_most_one_ends(def, shares_panes(def) ? after : first - 1,
 									 until);
 	writer = weir_closed_begin_write(agg, def, is_one_window,
 									 has_followers(agg));
-	finish_with_memory(def, state, reader, after, until,
-					   weir_closed_receiver(writer));
+	finish_with_memory(&closing, weir_closed_receiver(writer));
 	nrows = weir_closed_end_write(writer);
 	if (nrows > 0 && weir_closed_rows(writer) != NULL)
 	{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * skip.c
- *	  Going on with an aggregate without the rows at which its query fails.
+ *	  Going on with an aggregate without what its query fails at.
  *
  * weir.skip only says that this is wanted: the next tick of the aggregate (or
  * the next step behind its parent) does it, and makes it active again.  If that
@@ -14,41 +14,52 @@
  * where it is a sum that overflows.  The cost is a few readings of the tick's
  * rows for each row that is left out.
  *
- * Rows that are left out are kept with those that are late, with the error.
+ * A group can be at fault as well: its result is computed when its window closes.
+ * The same is done with groups then.
+ *
+ * What is left out is kept with the rows that are late, with the error.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "executor/tuptable.h"
+#include "access/htup_details.h"
+#include "executor/executor.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "weir.h"
 #include "aggregate/failure.h"
 #include "aggregate/row_filter.h"
 #include "aggregate/skip.h"
+#include "aggregate/source.h"
 #include "stream/cursor.h"
 
 PG_FUNCTION_INFO_V1(weir_skip);
 
-/* More rows of a tick than this are no exceptions. */
+/* More rows of a tick, or groups that close, than this are no exceptions. */
 #define MAX_SKIPPED		1000
 
-/* What is tried. */
+/* What is tried: taking in rows, or finishing groups. */
 typedef struct Trial
 {
+	void		(*function) (void *trial);
 	const WeirAggregate *agg;
 	WeirDefinition *def;
-	WeirRowReader *read;
+	WeirRowFilter *filter;		/* which rows, or groups, by number */
+	WeirRowReader *read;		/* for taking in */
 	void	   *arg;
 	Timestamp	bound;
 	WeirIntake *intake;
+	Tuplestorestate *groups;	/* for finishing: state rows */
 } Trial;
 
 /* A row that is left out. */
@@ -90,8 +101,8 @@ try_rows(Trial *trial, int limit)
 	char	   *reason = NULL;
 
 	CHECK_FOR_INTERRUPTS();
-	trial->def->row_filter->limit = limit;
-	error = weir_failure_attempt(only_read, trial);
+	trial->filter->limit = limit;
+	error = weir_failure_attempt(trial->function, trial);
 	MemoryContextSwitchTo(old);
 	if (error != NULL)
 		reason = psprintf("failed: %s: %s", unpack_sql_state(error->sqlerrcode),
@@ -100,50 +111,75 @@ try_rows(Trial *trial, int limit)
 	return reason;
 }
 
+/*
+ * The number of the row that fails with those before it, of which the first
+ * "good" are known not to; replaces the reason by its own.
+ */
+static int
+find_next(Trial *trial, int good, char **reason)
+{
+	int			fails = trial->filter->nrows;
+
+	while (fails - good > 1)
+	{
+		int			middle = good + (fails - good) / 2;
+		char	   *other = try_rows(trial, middle);
+
+		if (other == NULL)
+			good = middle;
+		else
+		{
+			fails = middle;
+			*reason = other;
+		}
+	}
+	return fails - 1;
+}
+
 /* Leave out rows until the rest do not fail; returns a list of Skipped. */
 static List *
 find_poisonous(Trial *trial)
 {
-	WeirRowFilter *filter = trial->def->row_filter;
 	List	   *found = NIL;
-	int			good = 0;		/* rows before this number do not fail */
-	char	   *reason = try_rows(trial, 0);
+	int			good = 0;
+	char	   *reason;
 
-	if (reason != NULL)
+	if (try_rows(trial, 0) != NULL)
 		return NIL;				/* it is not the rows */
-	while ((reason = try_rows(trial, filter->nrows)) != NULL)
+	while ((reason = try_rows(trial, trial->filter->nrows)) != NULL)
 	{
 		Skipped    *skipped = palloc(sizeof(Skipped));
-		int			fails = filter->nrows;
 
 		if (list_length(found) == MAX_SKIPPED)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("the query of aggregate \"%s\" fails at more than %d rows of one tick",
+					 errmsg("the query of aggregate \"%s\" fails at more than %d rows at once",
 							get_rel_name(trial->agg->view), MAX_SKIPPED),
 					 errdetail("The next one %s.", reason),
 					 errhint("Drop the continuous aggregate and create it with another query.")));
-		while (fails - good > 1)
-		{
-			int			middle = good + (fails - good) / 2;
-			char	   *other = try_rows(trial, middle);
-
-			if (other == NULL)
-				good = middle;
-			else
-			{
-				fails = middle;
-				reason = other;
-			}
-		}
-		filter->is_left_out[fails - 1] = true;
-		good = fails;
-		skipped->number = fails - 1;
+		skipped->number = find_next(trial, good, &reason);
 		skipped->reason = reason;
 		found = lappend(found, skipped);
+		trial->filter->is_left_out[skipped->number] = true;
+		good = skipped->number + 1;
 	}
-	filter->limit = filter->nrows;
 	return found;
+}
+
+static char *
+reason_of(List *skipped, int number)
+{
+	ListCell   *lc;
+
+	foreach(lc, skipped)
+	{
+		Skipped    *row = lfirst(lc);
+
+		if (row->number == number)
+			return row->reason;
+	}
+	elog(ERROR, "row %d has not been skipped", number);
+	return NULL;				/* keep the compiler quiet */
 }
 
 /* ---------- the rows left out ---------- */
@@ -165,7 +201,6 @@ receive_skipped(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext old = MemoryContextSwitchTo(receiver->context);
 	WeirLateRow *row = palloc(sizeof(WeirLateRow));
 	int			number;
-	ListCell   *lc;
 
 	slot_getallattrs(slot);
 	number = weir_row_filter_find(receiver->filter,
@@ -175,14 +210,7 @@ receive_skipped(TupleTableSlot *slot, DestReceiver *self)
 		DatumGetTimestamp(slot->tts_values[2]);
 	row->window_end = DT_NOEND; /* nobody has seen which */
 	row->row = PointerGetDatum(PG_DETOAST_DATUM_COPY(slot->tts_values[3]));
-	row->reason = NULL;
-	foreach(lc, receiver->skipped)
-	{
-		Skipped    *skipped = lfirst(lc);
-
-		if (skipped->number == number)
-			row->reason = skipped->reason;
-	}
+	row->reason = reason_of(receiver->skipped, number);
 	receiver->rows = lappend(receiver->rows, row);
 	MemoryContextSwitchTo(old);
 	return true;
@@ -223,7 +251,7 @@ weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
 				 WeirRowReader *read, void *arg, Timestamp bound,
 				 WeirDefinition *source, WeirBatch *batch, WeirIntake *intake)
 {
-	Trial		trial = {agg, def, read, arg, bound, intake};
+	Trial		trial = {only_read, agg, def, NULL, read, arg, bound, intake, NULL};
 	WeirRowCollector *collector;
 	List	   *skipped;
 
@@ -232,11 +260,152 @@ weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
 	collector = weir_row_collector();
 	weir_partial_rows(source, batch, false,
 					  weir_row_collector_receiver(collector));
-	def->row_filter = source->row_filter =
-		weir_row_collector_filter(collector, batch != NULL);
+	trial.filter = weir_row_collector_filter(collector, batch != NULL);
+	def->row_filter = source->row_filter = trial.filter;
 	skipped = find_poisonous(&trial);
+	trial.filter->limit = trial.filter->nrows;
 	weir_intake_run(agg, def, read, arg, bound, intake);
 	return skipped == NIL ? NIL : fetch_skipped(source, batch, skipped);
+}
+
+/* ---------- groups ---------- */
+
+/* State rows by number, as the filter says. */
+typedef struct FilteredSource
+{
+	WeirStateSource pub;
+	WeirStateSource *inner;
+	const WeirRowFilter *filter;
+	int			number;			/* of the next */
+} FilteredSource;
+
+static bool
+next_filtered(WeirStateSource *source, TupleTableSlot *slot)
+{
+	FilteredSource *filtered = (FilteredSource *) source;
+
+	while (filtered->number < filtered->filter->limit &&
+		   filtered->inner->next(filtered->inner, slot))
+	{
+		if (!filtered->filter->is_left_out[filtered->number++])
+			return true;
+		ExecClearTuple(slot);
+	}
+	return false;
+}
+
+static WeirStateSource *
+filter_groups(Trial *trial)
+{
+	FilteredSource *filtered = palloc0(sizeof(FilteredSource));
+
+	filtered->pub.next = next_filtered;
+	filtered->inner = weir_source_stored(trial->def, trial->groups);
+	filtered->pub.rows = filtered->inner->rows;
+	filtered->filter = trial->filter;
+	return &filtered->pub;
+}
+
+static void
+only_finish(void *arg)
+{
+	Trial	   *trial = arg;
+
+	weir_partial_finish(trial->def, filter_groups(trial), NIL, None_Receiver);
+}
+
+/* The window and the keys of a state row, with the names of the result. */
+static TupleDesc
+group_desc(const WeirDefinition *def)
+{
+	int			natts = def->nwindow + def->nkeys;
+	TupleDesc	desc = CreateTemplateTupleDesc(natts);
+	ListCell   *lc;
+	int			i;
+
+	for (i = 1; i <= natts; i++)
+	{
+		TupleDescCopyEntry(desc, i, def->state_desc, i);
+		if (i > def->nwindow)
+			namestrcpy(&TupleDescAttr(desc, i - 1)->attname,
+					   psprintf("key_%d", i - def->nwindow));
+	}
+	foreach(lc, def->query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		int			key = tle->resjunk ? -1 :
+			weir_definition_find_key(def, (Node *) tle->expr);
+
+		if (key >= 0)
+			namestrcpy(&TupleDescAttr(desc, def->nwindow + key)->attname,
+					   tle->resname);
+	}
+	return BlessTupleDesc(desc);
+}
+
+static WeirLateRow *
+describe_group(TupleDesc desc, TupleTableSlot *slot, char *reason)
+{
+	WeirLateRow *row = palloc(sizeof(WeirLateRow));
+	HeapTuple	tuple = heap_form_tuple(desc, slot->tts_values, slot->tts_isnull);
+	Datum		json = DirectFunctionCall1(row_to_json,
+										   HeapTupleGetDatum(tuple));
+
+	row->window_end = DatumGetTimestamp(slot->tts_values[0]);
+	row->event_time = DatumGetTimestamp(slot->tts_values[1]);
+	row->row = DirectFunctionCall1(jsonb_in,
+								   CStringGetDatum(TextDatumGetCString(json)));
+	row->reason = reason;
+	return row;
+}
+
+static List *
+describe_groups(Trial *trial, List *skipped)
+{
+	WeirStateSource *source = weir_source_stored(trial->def, trial->groups);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(trial->def->state_desc,
+													&TTSOpsVirtual);
+	TupleDesc	desc = group_desc(trial->def);
+	List	   *rows = NIL;
+	int			number = 0;
+
+	while (source->next(source, slot))
+	{
+		if (trial->filter->is_left_out[number])
+			rows = lappend(rows, describe_group(desc, slot,
+												reason_of(skipped, number)));
+		number++;
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return rows;
+}
+
+List *
+weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
+				 WeirStateSource *source, DestReceiver *dest)
+{
+	Tuplestorestate *groups = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *receiver = weir_source_receiver(groups);
+	WeirRowFilter filter = {0};
+	Trial		trial = {only_finish, agg, def, &filter};
+	List	   *rows = NIL;
+	List	   *skipped;
+
+	weir_partial_combine(def, source, receiver);
+	receiver->rDestroy(receiver);
+	trial.groups = groups;
+	filter.nrows = (int) Min(tuplestore_tuple_count(groups), PG_INT32_MAX);
+	filter.is_left_out = MemoryContextAllocExtended(CurrentMemoryContext,
+													Max(filter.nrows, 1),
+													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	skipped = find_poisonous(&trial);
+	filter.limit = filter.nrows;
+	weir_partial_finish(def, filter_groups(&trial), NIL, dest);
+	if (skipped != NIL)
+		rows = describe_groups(&trial, skipped);
+	tuplestore_end(groups);
+	return rows;
 }
 
 /* ---------- SQL ---------- */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * skip.h
- *	  Going on with an aggregate without the rows at which its query fails.
+ *	  Going on with an aggregate without what its query fails at.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,5 +20,12 @@ extern List *weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
 							  WeirRowReader *read, void *arg, Timestamp bound,
 							  WeirDefinition *source, WeirBatch *batch,
 							  WeirIntake *intake);
+
+/*
+ * weir_partial_finish of windows that close, without the groups at which that
+ * fails.  Returns these, as rows of their windows and keys.
+ */
+extern List *weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
+							  WeirStateSource *source, DestReceiver *dest);
 
 #endif							/* WEIR_SKIP_H */
