@@ -231,11 +231,18 @@ SELECT weir.drop_stream('local', cascade => true);
 SELECT weir.create_continuous_aggregate('means', $$
     SELECT w.window_start, w.window_end, avg(temp) AS mean, round(stddev(temp), 2) AS spread, count(DISTINCT device) AS devices, count(*) AS n
     FROM reading, weir.tumble(at, '1 minute') w GROUP BY w.window_start, w.window_end $$);
-SELECT weir.create_continuous_aggregate('means_of_means', $$
-    SELECT w.window_start, avg(mean) AS mean, avg(spread) AS spread, sum(devices) AS devices
+SELECT weir.create_continuous_aggregate('mean_of_means', $$
+    SELECT w.window_start, avg(mean) AS mean
+    FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
+SELECT weir.create_continuous_aggregate('mean_of_spreads', $$
+    SELECT w.window_start, avg(spread) AS spread
+    FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
+SELECT weir.create_continuous_aggregate('all_devices', $$
+    SELECT w.window_start, sum(devices) AS devices
     FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
 SELECT weir.create_continuous_aggregate('about_means', $$
-    SELECT w.window_start, max(mean) AS highest, max(devices) AS most, avg(n) AS readings, count(DISTINCT devices) AS numbers
+    SELECT w.window_start, max(mean) AS highest, avg(mean + 0) AS mean_of_minutes, max(devices) AS most, avg(devices) AS at_a_time,
+        avg(n) AS readings, count(DISTINCT devices) AS numbers
     FROM means m, weir.tumble(m.window_start, '1 hour') w GROUP BY w.window_start $$);
 SELECT weir.drop_continuous_aggregate('means', cascade => true);
 

@@ -407,7 +407,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	if (new.def->parent != NULL)
 	{
 		adopt_parent(&new);
-		weir_parent_warn(new.def);
+		weir_parent_check(new.def);
 	}
 	new.agg.settings = weir_aggregate_settings();
 	new.agg.closed_until = DT_NOBEGIN;

@@ -32,6 +32,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -120,13 +121,12 @@ is_other_over_rows(const Aggref *outer, const Aggref *inner)
 		"avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
 		"var_samp"
 	};
-	static const char *const sums[] = {"sum", "avg"};
 	const char *name = server_function_name(outer->aggfnoid);
 
 	return (outer->aggfnoid == inner->aggfnoid ||
 			is_one_of(server_function_name(inner->aggfnoid), means, lengthof(means))) ?
 		is_one_of(name, means, lengthof(means)) :
-		inner->aggdistinct != NIL && is_one_of(name, sums, lengthof(sums));
+		inner->aggdistinct != NIL && name != NULL && strcmp(name, "sum") == 0;
 }
 
 typedef struct InnerSearch
@@ -148,7 +148,7 @@ find_inner(Node *node, InnerSearch *search)
 }
 
 void
-weir_parent_warn(const WeirDefinition *def)
+weir_parent_check(const WeirDefinition *def)
 {
 	ListCell   *lc;
 
@@ -168,8 +168,9 @@ weir_parent_warn(const WeirDefinition *def)
 								  var->varattno);
 		if (column == NULL || !find_inner((Node *) column->expr, &search))
 			continue;
-		ereport(WARNING,
-				(errmsg("%s over column \"%s\" of \"%s\" is not what it is over the rows that this is made of",
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s over column \"%s\" of \"%s\" is not what it is over the rows that this is made of",
 						get_func_name(search.outer->aggfnoid),
 						get_attname(def->parent->agg.view, var->varattno, false),
 						get_rel_name(def->parent->agg.view)),
@@ -177,8 +178,10 @@ weir_parent_warn(const WeirDefinition *def)
 				 errdetail("A value that is in several windows counts several times.") :
 				 errdetail("A result of %s counts as one value, of however many rows it is.",
 						   get_func_name(search.found->aggfnoid)),
-				 errhint("Add to \"%s\" what can be combined, such as sum and count, or aggregate the stream itself.",
-						 get_rel_name(def->parent->agg.view))));
+				 errhint("Add to \"%s\" what can be combined, such as sum and count, or aggregate the stream itself.  If just this is wanted, write the column as an expression: (%s + 0).",
+						 get_rel_name(def->parent->agg.view),
+						 quote_identifier(get_attname(def->parent->agg.view,
+													  var->varattno, false)))));
 	}
 }
 

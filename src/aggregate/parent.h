@@ -40,10 +40,10 @@ extern WeirParent *weir_parent_find(const RangeTblEntry *rte);
 extern bool weir_parent_set_event_time(WeirDefinition *def, Node *node);
 
 /*
- * Warn of functions that do not give over the parent's rows what they would
+ * Refuse functions that do not give over the parent's rows what they would
  * over the rows that these are made of: an average of averages.
  */
-extern void weir_parent_warn(const WeirDefinition *def);
+extern void weir_parent_check(const WeirDefinition *def);
 
 /*
  * The watermark that follows from the parent's windows that end by "until"
