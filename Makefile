@@ -113,7 +113,10 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
+	src/aggregate/window_filter.o \
+	src/aggregate/row_filter.o \
 	src/aggregate/partial.o \
+	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
@@ -127,6 +130,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip.o \
+	src/aggregate/closed_index.o \
+	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -189,13 +195,15 @@ SQL_STREAM = \
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
-	src/aggregate/partial.sql \
+	src/aggregate/window_filter.sql \
+	src/aggregate/row_filter.sql \
 	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
+	src/aggregate/skip.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
@@ -258,6 +266,8 @@ REGRESS_STREAM = \
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	closed_table \
+	skip \
 	sink \
 	sink_isolation \
 	session \

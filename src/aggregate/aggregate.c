@@ -76,6 +76,8 @@ enum
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
+	Anum_partly_late_rows,
+	Anum_skipped_rows,
 	Anum_ticks,
 	Anum_state_rows,
 	Anum_closed_rows,
@@ -529,6 +531,8 @@ weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 	int			i;
 
 	added[0] = counts->late_rows;
+	added[Anum_partly_late_rows - Anum_late_rows] = counts->partly_late_rows;
+	added[Anum_skipped_rows - Anum_late_rows] = counts->skipped_rows;
 	added[Anum_ticks - Anum_late_rows] = 1;
 	added[Anum_state_rows - Anum_late_rows] = counts->state_rows;
 	added[Anum_closed_rows - Anum_late_rows] = counts->closed_rows;

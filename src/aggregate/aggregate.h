@@ -20,7 +20,9 @@ typedef enum WeirAggregateStatus
 	WEIR_AGGREGATE_ACTIVE,
 	WEIR_AGGREGATE_RETRYING,	/* failed; is tried again at next_retry */
 	WEIR_AGGREGATE_FAILED,		/* failed too often; until weir.resume */
-	WEIR_AGGREGATE_PAUSED		/* by weir.pause */
+	WEIR_AGGREGATE_PAUSED,		/* by weir.pause */
+	WEIR_AGGREGATE_SKIPPING		/* failed; is tried again without what it
+								 * fails at: weir.skip */
 } WeirAggregateStatus;
 
 typedef struct WeirAggregate
@@ -57,6 +59,8 @@ typedef struct WeirAggregate
 typedef struct WeirAggregateCounts
 {
 	int64		late_rows;
+	int64		partly_late_rows;	/* for some of their windows */
+	int64		skipped_rows;	/* by weir.skip */
 	int64		state_rows;		/* written */
 	int64		closed_rows;
 	int64		closed_windows;

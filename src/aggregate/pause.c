@@ -100,6 +100,7 @@ cursor_is_wanted(const WeirCursor *cursor)
 
 		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
 			(agg.status == WEIR_AGGREGATE_ACTIVE ||
+			 agg.status == WEIR_AGGREGATE_SKIPPING ||
 			 agg.status == WEIR_AGGREGATE_RETRYING))
 			return true;
 	}
