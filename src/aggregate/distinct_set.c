@@ -586,6 +586,14 @@ check_view(const WeirDistinctSet *view, const WeirDistinctType *dtype)
 		corrupted();
 }
 
+/* Nothing may follow the last value. */
+static void
+check_end(const char *p, const ViewedValues *from)
+{
+	if (p != from->end)
+		corrupted();
+}
+
 /* The bytes of the next of the values that are no words. */
 static const char *
 next_bytes(const TypeCacheEntry *typcache, const char **p, const char *end,
@@ -632,6 +640,7 @@ add_viewed_words(WeirDistinctSet *set, const ViewedValues *from)
 			corrupted();
 		weir_word_set_add(&set->of.words, set->context, word);
 	}
+	check_end(p, from);
 }
 
 void
@@ -666,6 +675,7 @@ weir_distinct_add_view(WeirDistinctSet *set, const WeirDistinctSet *view)
 		weir_distinct_add(set, make_value(set->dtype->typcache, bytes, length,
 										  room));
 	}
+	check_end(p, from);
 	pfree(room);
 }
 
@@ -698,6 +708,7 @@ weir_distinct_values(const WeirDistinctSet *view, const WeirDistinctType *dtype)
 		values[i] = make_value(typcache, bytes, length,
 							   palloc(length + VARHDRSZ));
 	}
+	check_end(p, from);
 	qsort_arg(values, from->nvalues, sizeof(Datum), compare_values,
 			  unconstify(WeirDistinctType *, dtype));
 	return values;

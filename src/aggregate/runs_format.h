@@ -13,7 +13,7 @@
 
 #include "aggregate/definition.h"
 
-#define RUN_FORMAT_VERSION	2
+#define RUN_FORMAT_VERSION	3
 
 typedef struct RunHeader
 {
@@ -22,10 +22,13 @@ typedef struct RunHeader
 	uint16		natts;
 	uint32		nrows;
 	uint32		fingerprint;
-	uint32		reserved;
+	uint32		checksum;		/* last */
 } RunHeader;
 
 #define RUN_HEADER_SIZE		sizeof(RunHeader)
+
+/* of the bytes of a chunk, at least a header, but for the checksum in it */
+extern uint32 weir_runs_checksum(const char *data, Size size);
 
 /* columns of the state table */
 enum

@@ -75,7 +75,9 @@ check_header(WeirRunReader *reader, uint32 nrows)
 	memcpy(&header, reader->data, sizeof(header));
 	if (header.version != RUN_FORMAT_VERSION)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
-	if (header.reserved != 0 || header.nrows != nrows || nrows == 0)
+	if (header.checksum != weir_runs_checksum(reader->data, reader->data_size))
+		corrupted(reader, "The checksum does not match the bytes.");
+	if (header.nrows != nrows || nrows == 0)
 		corrupted(reader, "The header contradicts the row.");
 	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||

@@ -167,6 +167,8 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 		to += row->size;
 	}
 	Assert(to == VARDATA(data) + size);
+	header.checksum = weir_runs_checksum(VARDATA(data), size);
+	memcpy(VARDATA(data), &header, sizeof(header));
 
 	window_end = first->window_end;
 	window_start = first->window_start;

@@ -191,12 +191,14 @@ weir_word_set_get(const char **from, const char *end, bool is_first,
 				  int64 *previous)
 {
 	uint64		number;
+	int64		word;
 
 	if (!weir_get_varint(from, end, &number))
 		return false;
-	if (is_first)
-		*previous = weir_unfold_sign(number);
-	else
-		*previous = (int64) ((uint64) *previous + number);
+	word = is_first ? weir_unfold_sign(number) :
+		(int64) ((uint64) *previous + number);
+	if (!is_first && word <= *previous)
+		return false;
+	*previous = word;
 	return true;
 }

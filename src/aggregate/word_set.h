@@ -38,7 +38,7 @@ extern char *weir_word_set_put(char *to, const WeirPackedWords *packed);
 
 /*
  * The words of a set from its bytes, one by one: *previous is that before,
- * 0 at first.  False if there are no such bytes.
+ * 0 at first.  False if there are no such bytes, or they don't ascend.
  */
 extern bool weir_word_set_get(const char **from, const char *end,
 							  bool is_first, int64 *previous);
