@@ -433,7 +433,8 @@ pack_words(const WeirDistinctSet *set)
 	weir_word_set_sort(&set->of.words, &packed);
 	bytes = begin_pack(set, FORM_WORDS, packed.nwords, packed.size, &to);
 	(void) weir_word_set_put(to, &packed);
-	pfree(packed.words);
+	if (packed.copy != NULL)
+		pfree(packed.copy);
 	return bytes;
 }
 
@@ -634,6 +635,7 @@ add_viewed_words(WeirDistinctSet *set, const ViewedValues *from)
 	int64		word = 0;
 	uint64		i;
 
+	weir_word_set_reserve(&set->of.words, set->context, from->nvalues);
 	for (i = 0; i < from->nvalues; i++)
 	{
 		if (!weir_word_set_get(&p, from->end, i == 0, &word))

@@ -140,6 +140,8 @@ read_words(const char *data, size_t size)
 
 	memcpy(bytes, data, size);
 	memset(&set, 0, sizeof(set));
+	if (size > 0)
+		weir_word_set_reserve(&set, CurrentMemoryContext, (uint8) data[0] * 2);
 	while (from < end && weir_word_set_get(&from, end, n == 0, &word))
 	{
 		weir_word_set_add(&set, CurrentMemoryContext, word);
