@@ -40,7 +40,11 @@
  *		4		4		state rows							02 00 00 00
  *		8		4		fingerprint of the definition		d1 7a 03 9c
  *		12		4		CRC-32C of all other bytes			5e 91 07 b2
- *		16				state rows, in the order of their hash, see packed_row.h
+ *		16		6 for	the directory, for who looks for one key: of each 16
+ *				each	state rows the hash of the first one, and in two
+ *						bytes where it begins, counted from the end of the
+ *						directory; none if there are up to 16
+ *				state rows, in the order of their hash, see packed_row.h
  *
  * The columns of a state row are the keys and the states; those of the window
  * are in the chunk.  Sessions differ from key to key: there a state row has
