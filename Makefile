@@ -66,6 +66,7 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
+	src/storage/writers.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
@@ -85,6 +86,7 @@ OBJS_STREAM = \
 	src/stream/stream.o \
 	src/stream/snapshot.o \
 	src/stream/log.o \
+	src/stream/log_scan.o \
 	src/stream/log_slot.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
