@@ -6,7 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
-#   make fuzz                       src/types outside of a server (test/fuzz/run)
+#   make fuzz                       pure modules outside of a server (test/fuzz/run)
 
 EXTENSION = weir
 EXTVERSION = 0.1

@@ -130,6 +130,7 @@ narrow_to_hash(WeirRunReader *reader, uint32 nrows, uint32 ngroups)
 static void
 check_header(WeirRunReader *reader, uint32 nrows)
 {
+	uint32		ngroups = run_directory_groups(nrows);
 	RunHeader	header;
 
 	if (reader->data_size < RUN_HEADER_SIZE)
@@ -137,8 +138,9 @@ check_header(WeirRunReader *reader, uint32 nrows)
 	memcpy(&header, reader->data, sizeof(header));
 	if (header.version != RUN_FORMAT_VERSION)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
-	if (header.nrows != nrows || nrows == 0 ||
-		header.ngroups != run_directory_groups(nrows))
+	if (header.checksum != weir_runs_checksum(reader->data, reader->data_size))
+		corrupted(reader, "The checksum does not match the bytes.");
+	if (header.nrows != nrows || nrows == 0)
 		corrupted(reader, "The header contradicts the row.");
 	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||
@@ -148,13 +150,13 @@ check_header(WeirRunReader *reader, uint32 nrows)
 				 errmsg("state in table \"%s\" is of another definition or server version",
 						RelationGetRelationName(reader->rel)),
 				 errhint("Drop the continuous aggregate and create it again.")));
-	if ((reader->data_size - RUN_HEADER_SIZE) / RUN_GROUP_SIZE < header.ngroups)
+	if ((reader->data_size - RUN_HEADER_SIZE) / RUN_GROUP_SIZE < ngroups)
 		corrupted(reader, "The directory is cut short.");
 	reader->rows_left = header.nrows;
-	reader->offset = RUN_HEADER_SIZE + header.ngroups * RUN_GROUP_SIZE;
+	reader->offset = RUN_HEADER_SIZE + ngroups * RUN_GROUP_SIZE;
 	reader->end = reader->data_size;
-	if (reader->range.has_hash && header.ngroups > 0)
-		narrow_to_hash(reader, header.nrows, header.ngroups);
+	if (reader->range.has_hash && ngroups > 0)
+		narrow_to_hash(reader, header.nrows, ngroups);
 }
 
 static void

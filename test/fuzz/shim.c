@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * shim.c
- *	  The little of the server that the pure modules of src/types need.
+ *	  The little of the server that pure modules need.
  *
  * Memory, errors, and the parts of fmgr, the encodings and the TOAST
  * machinery that values in memory in a UTF-8 database take.  String buffers,
@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/jsonfuncs.h"
@@ -38,6 +39,7 @@ sigjmp_buf	shim_jump;
 char		shim_sqlstate[6];
 
 MemoryContext CurrentMemoryContext = NULL;
+volatile sig_atomic_t InterruptPending = false;
 
 static Chunk chunks = {&chunks, &chunks, 0};
 static Size total_allocated;
@@ -116,7 +118,7 @@ palloc0(Size size)
 void *
 palloc_extended(Size size, int flags)
 {
-	return palloc(size);
+	return (flags & MCXT_ALLOC_ZERO) != 0 ? palloc0(size) : palloc(size);
 }
 
 void *
@@ -172,6 +174,12 @@ void *
 MemoryContextAllocZero(MemoryContext context, Size size)
 {
 	return palloc0(size);
+}
+
+void *
+MemoryContextAllocExtended(MemoryContext context, Size size, int flags)
+{
+	return palloc_extended(size, flags);
 }
 
 char *
