@@ -251,6 +251,7 @@ REGRESS_STREAM = \
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	live_merge \
 	sink \
 	sink_isolation \
 	session \
