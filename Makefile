@@ -117,6 +117,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \

@@ -120,6 +120,7 @@ struct WeirLogScan
 {
 	int32		stream_id;
 	Snapshot	snapshot;
+	Datum		consumed;		/* pg_snapshot, or 0 */
 	bool		heads_only;
 	WeirLogPosition after;
 	WeirLogSlot *slots;			/* those with a turn, by turn */
@@ -359,6 +360,7 @@ weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 		weir_snapshot_unpack(consumed, &unseen);
 	scan->stream_id = stream_id;
 	scan->snapshot = snapshot;
+	scan->consumed = consumed;
 	scan->heads_only = heads_only;
 	if (after)
 		scan->after = *after;
@@ -421,6 +423,19 @@ open_next_slot(WeirLogScan *scan)
 	return false;
 }
 
+/* Is the entry in the slot one that is not wanted? */
+static bool
+is_consumed_entry(WeirLogScan *scan)
+{
+	bool		is_null;
+	Datum		xid;
+
+	if (scan->consumed == 0)
+		return false;
+	xid = slot_getattr(scan->tuple_slot, LOG_XID, &is_null);
+	return weir_snapshot_sees(scan->consumed, DatumGetFullTransactionId(xid));
+}
+
 static void
 fill_entry(WeirLogScan *scan)
 {
@@ -476,7 +491,8 @@ weir_log_next(WeirLogScan *scan)
 			continue;
 		}
 		scan->entry.position.tid = scan->tuple_slot->tts_tid;
-		if (weir_log_position_cmp(&scan->entry.position, &scan->after) <= 0)
+		if (weir_log_position_cmp(&scan->entry.position, &scan->after) <= 0 ||
+			is_consumed_entry(scan))
 			continue;
 		fill_entry(scan);
 		return &scan->entry;
