@@ -85,6 +85,7 @@ OBJS_STREAM = \
 	src/stream/stream.o \
 	src/stream/snapshot.o \
 	src/stream/log.o \
+	src/stream/log_scan.o \
 	src/stream/log_slot.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
