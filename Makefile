@@ -125,6 +125,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
@@ -268,6 +269,7 @@ REGRESS_AGGREGATE = \
 	late \
 	closed_table \
 	skip \
+	live_merge \
 	sink \
 	sink_isolation \
 	session \
