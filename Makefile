@@ -262,6 +262,7 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
+	stream_drain \
 	change_stream
 
 REGRESS_AGGREGATE = \
