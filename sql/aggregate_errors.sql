@@ -173,7 +173,7 @@ SELECT try_sql($q$SELECT weir.pause('plain')$q$);
 SELECT try_sql($q$SELECT weir.pause(NULL)$q$);
 SELECT try_sql($q$SELECT weir.resume(NULL)$q$);
 SELECT try_sql($q$SELECT weir.alter_continuous_aggregate(0)$q$);
-SELECT weir.create_continuous_aggregate('w', 'SELECT w.window_start, count(*) FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY 1');
+SELECT weir.create_continuous_aggregate('w', 'SELECT w.window_start, count(*) FROM ev, weir.cumulate(at, ''1 hour'', ''1 day'') w GROUP BY w.window_start, w.window_end');
 SELECT try_sql($q$SELECT weir.alter_continuous_aggregate('w', allowed_lateness => '1 year')$q$);
 SELECT try_sql($q$SELECT weir.alter_continuous_aggregate('w', retention => '1 hour')$q$);
 SELECT regexp_replace(try_sql('DROP TABLE ' || c.oid::regclass), '\d+ because', 'N because') FROM pg_class c WHERE relname ~ '^_state_' AND relkind = 'r';

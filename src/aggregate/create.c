@@ -89,10 +89,7 @@ run_sql(const char *sql)
 static Datum
 require_interval(FunctionCallInfo fcinfo, int argno, const char *name)
 {
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
+	weir_aggregate_require_argument(fcinfo, argno, name);
 	(void) weir_interval_usec(PG_GETARG_DATUM(argno), name);
 	return PG_GETARG_DATUM(argno);
 }
@@ -334,6 +331,16 @@ create_view(NewAggregate *new)
 
 /* ---------- SQL functions ---------- */
 
+/* Do closed rows show when their windows ended?  See maintain.c. */
+static bool
+tells_end(const WeirDefinition *def)
+{
+	return weir_definition_window_column(def, 2) != 0 ||
+		(weir_definition_window_column(def, 1) != 0 &&
+		 (def->window.kind == WEIR_WINDOW_TUMBLE ||
+		  def->window.kind == WEIR_WINDOW_HOP));
+}
+
 static void
 check_retention(const WeirDefinition *def)
 {
@@ -341,10 +348,11 @@ check_retention(const WeirDefinition *def)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("retention does not apply to an aggregate without windows")));
-	if (weir_definition_window_column(def, 2) == 0)
+	if (!tells_end(def))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("retention needs window_end among the columns of the aggregate")));
+				 errmsg("retention needs to know when the windows of closed rows ended"),
+				 errhint("Put window_end into the SELECT list.")));
 }
 
 /* The query may use nothing of weir's, but is of no use without it. */
@@ -388,10 +396,10 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		with_data;
 
 	memset(&new, 0, sizeof(new));
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(4) || PG_ARGISNULL(5))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("name, query, realtime and with_data must not be null")));
+	weir_aggregate_require_argument(fcinfo, 0, "name");
+	weir_aggregate_require_argument(fcinfo, 1, "query");
+	weir_aggregate_require_argument(fcinfo, 4, "realtime");
+	weir_aggregate_require_argument(fcinfo, 5, "with_data");
 	lateness = require_interval(fcinfo, 2, "allowed_lateness");
 	if (has_retention)
 		retention = require_interval(fcinfo, 3, "retention");
@@ -500,10 +508,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		set_retention = !PG_ARGISNULL(2);
 	bool		set_realtime = !PG_ARGISNULL(3);
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("aggregate must not be null")));
+	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
 	(void) weir_cursor_lock_stream(agg.stream_id, true);
 	if (!weir_aggregate_lock(agg.open, true) ||
