@@ -471,7 +471,8 @@ weir_stream_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!weir_log_exists(stream_id) ||
+	/* the reader's snapshot may have a stream that others have dropped since */
+	if (!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
 		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
 		!may_see(cursor.relid))
 		PG_RETURN_NULL();
