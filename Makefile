@@ -236,6 +236,7 @@ REGRESS_STORAGE = \
 	wide_table_errors \
 	wide_table_random \
 	wide_table_rules \
+	bigtable_errors \
 	wide_table_hll \
 	authorized_view
 
