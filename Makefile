@@ -67,6 +67,9 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
+	src/storage/writers.o \
+	src/storage/face_links.o \
+	src/storage/face_owner.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
@@ -80,12 +83,14 @@ OBJS_STORAGE = \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
 	src/storage/authorized_view.o \
+	src/storage/base_row.o \
 	src/storage/compact_row.o
 
 OBJS_STREAM = \
 	src/stream/stream.o \
 	src/stream/snapshot.o \
 	src/stream/log.o \
+	src/stream/log_scan.o \
 	src/stream/log_slot.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
@@ -109,7 +114,10 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
+	src/aggregate/window_filter.o \
+	src/aggregate/row_filter.o \
 	src/aggregate/partial.o \
+	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
@@ -123,6 +131,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip.o \
+	src/aggregate/closed_index.o \
+	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -167,6 +178,8 @@ SQL_STORAGE = \
 	src/storage/face.sql \
 	src/storage/changes.sql \
 	src/storage/wide_table.sql \
+	src/storage/face_links.sql \
+	src/storage/face_owner.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
@@ -183,13 +196,15 @@ SQL_STREAM = \
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
-	src/aggregate/partial.sql \
+	src/aggregate/window_filter.sql \
+	src/aggregate/row_filter.sql \
 	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
+	src/aggregate/skip.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
@@ -253,6 +268,8 @@ REGRESS_STREAM = \
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	closed_table \
+	skip \
 	sink \
 	sink_isolation \
 	session \
@@ -281,6 +298,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	stat_views \
 	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \

@@ -81,7 +81,7 @@ SELECT * FROM strict_closed ORDER BY 1, 3;
 SELECT count(*) FROM lenient_closed;
 SELECT weir.advance_watermark('ev', 'infinity');
 CALL weir.drain('ev');
-SELECT groups FROM weir.stat_aggregates;
+SELECT groups, watermark, closed_until FROM weir.stat_aggregates;
 
 -- after the end of input everything is late
 INSERT INTO ev VALUES ('2024-01-02', 'too late', 1);

@@ -154,5 +154,37 @@ SELECT damaged(set_byte(data, 16, 3)) FROM saved;
 SELECT damaged(data || '\x00') FROM saved;
 SELECT damaged(substr(data, 1, length(data) - 20)) FROM saved;
 SELECT damaged(data) FROM saved;
+-- of more rows than a group of the directory has, and read by key
+INSERT INTO ev SELECT '2024-01-01 06:00', g, 'x', 1 FROM generate_series(1, 30) g;
+CALL weir.drain('ev');
+TRUNCATE saved;
+INSERT INTO saved SELECT * FROM weir._state_1 WHERE window_start = '2024-01-01 06:00';
+SELECT nrows, get_byte(data, 12) AS ngroups FROM saved;
+CREATE FUNCTION damaged_keys(data bytea) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    d text;
+    key int;
+    found int := 0;
+BEGIN
+    UPDATE weir._state_1 SET data = damaged_keys.data WHERE window_start = '2024-01-01 06:00';
+    FOR key IN 1 .. 30 LOOP
+        BEGIN
+            found := found + (SELECT count(*) FROM agg WHERE window_start = '2024-01-01 06:00' AND k = key AND t = 'x');
+        EXCEPTION WHEN data_corrupted THEN
+            GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL;
+            RETURN NEXT SQLSTATE || ' ' || regexp_replace(regexp_replace(SQLERRM, 'block \d+, item \d+', 'block N, item N') || ' ' || d, 'byte \d+(, not \d+)?', 'byte N');
+        END;
+    END LOOP;
+    RETURN NEXT found;
+END $$;
+SELECT DISTINCT * FROM damaged_keys((SELECT data FROM saved));
+SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 12, 0) FROM saved));
+SELECT DISTINCT * FROM damaged_keys((SELECT substr(data, 1, 30) FROM saved));
+-- the second group begins before the first, or far behind the end
+SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(set_byte(data, 26, 0), 27, 0) FROM saved)) ORDER BY 1;
+SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 27, 255) FROM saved)) ORDER BY 1;
+-- hashes out of order
+SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 19, 255) FROM saved)) ORDER BY 1;
+SELECT damaged_keys IS NOT NULL AS is_read FROM damaged_keys((SELECT data FROM saved));
 \c postgres
 DROP DATABASE weir_state;

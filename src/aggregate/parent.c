@@ -324,6 +324,7 @@ add_condition(WeirDefinition *def, AttrNumber column, int strategy,
 							  InvalidOid, InvalidOid);
 	def->query->jointree->quals =
 		make_and_qual(def->query->jointree->quals, (Node *) condition);
+	def->row_conditions = lappend(def->row_conditions, condition);
 }
 
 /* The windows end later than that (or not later). */

@@ -34,13 +34,17 @@
  * Bytes of data, after the varlena header, in the server's byte order:
  *
  *		offset	size	meaning								example
- *		0		1		format version						02
+ *		0		1		format version						03
  *		1		1		server major version				0f (15)
  *		2		2		columns of a state row				03 00
  *		4		4		state rows							02 00 00 00
  *		8		4		fingerprint of the definition		d1 7a 03 9c
- *		12		4		zero								00 00 00 00
- *		16				state rows, in the order of their hash, see packed_row.h
+ *		12		4		groups in the directory, 0: none	00 00 00 00
+ *		16		6 for	the directory, for who looks for one key: of each 16
+ *				each	state rows the hash of the first one, and in two
+ *						bytes where it begins, counted from the end of the
+ *						directory; none if there are but 16
+ *				state rows, in the order of their hash, see packed_row.h
  *
  * The columns of a state row are the keys and the states; those of the window
  * are in the chunk.  Sessions differ from key to key: there a state row has

@@ -13,7 +13,7 @@
 
 #include "aggregate/definition.h"
 
-#define RUN_FORMAT_VERSION	2
+#define RUN_FORMAT_VERSION	3
 
 typedef struct RunHeader
 {
@@ -22,10 +22,56 @@ typedef struct RunHeader
 	uint16		natts;
 	uint32		nrows;
 	uint32		fingerprint;
-	uint32		reserved;
+	uint32		ngroups;		/* in the directory */
 } RunHeader;
 
 #define RUN_HEADER_SIZE		sizeof(RunHeader)
+
+/*
+ * The directory: of each group of so many rows the hash of the first one and
+ * where it begins, counted from the end of the directory.  A chunk of a single
+ * group has none.
+ */
+#define RUN_GROUP_ROWS		16
+
+typedef struct RunGroup
+{
+	uint32		hash;
+	uint32		offset;
+} RunGroup;
+
+/* bytes of a group in the directory: the hash, and two for the offset */
+#define RUN_GROUP_SIZE		6
+
+static inline uint32
+run_directory_groups(uint32 nrows)
+{
+	return nrows <= RUN_GROUP_ROWS ? 0 :
+		(nrows + RUN_GROUP_ROWS - 1) / RUN_GROUP_ROWS;
+}
+
+static inline void
+run_directory_put(char *directory, uint32 number, uint32 hash, Size offset)
+{
+	uint16		short_offset = (uint16) offset;
+
+	memcpy(directory + number * RUN_GROUP_SIZE, &hash, sizeof(hash));
+	memcpy(directory + number * RUN_GROUP_SIZE + sizeof(hash), &short_offset,
+		   sizeof(short_offset));
+}
+
+static inline RunGroup
+run_directory_get(const char *directory, uint32 number)
+{
+	RunGroup	group;
+	uint16		offset;
+
+	memcpy(&group.hash, directory + number * RUN_GROUP_SIZE, sizeof(group.hash));
+	memcpy(&offset, directory + number * RUN_GROUP_SIZE + sizeof(group.hash),
+		   sizeof(offset));
+	group.offset = offset;
+	return group;
+}
 
 /* columns of the state table */
 enum

@@ -48,6 +48,7 @@ struct WeirRunReader
 	Size		data_size;
 	Size		max_data;
 	Size		offset;
+	Size		end;			/* offset behind the rows that are read */
 	uint32		rows_left;
 };
 
@@ -66,6 +67,67 @@ corrupted(WeirRunReader *reader, const char *what)
 }
 
 static void
+check_directory(WeirRunReader *reader, const char *directory, uint32 ngroups)
+{
+	RunGroup	last = {0, 0};
+
+	for (uint32 i = 0; i < ngroups; i++)
+	{
+		RunGroup	group = run_directory_get(directory, i);
+
+		if (group.hash < last.hash || group.offset < last.offset)
+			corrupted(reader, "The directory is out of order.");
+		last = group;
+	}
+	if (last.offset > reader->data_size - reader->offset)
+		corrupted(reader, "The directory points behind the end.");
+}
+
+/* The first group whose hash is above the limit, or not below it. */
+static uint32
+find_group(const char *directory, uint32 ngroups, uint32 limit, bool above)
+{
+	uint32		low = 0;
+	uint32		high = ngroups;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+		uint32		hash = run_directory_get(directory, middle).hash;
+
+		if (above ? hash <= limit : hash < limit)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Only the groups in which there can be keys of the hash are read: it may
+ * begin in the one before the first group that begins with it.
+ */
+static void
+narrow_to_hash(WeirRunReader *reader, uint32 nrows, uint32 ngroups)
+{
+	const char *directory = reader->data + RUN_HEADER_SIZE;
+	Size		start = reader->offset;
+	uint32		first;
+	uint32		end;
+
+	check_directory(reader, directory, ngroups);
+	first = find_group(directory, ngroups, reader->range.hash, false);
+	end = find_group(directory, ngroups, reader->range.hash, true);
+	if (first > 0)
+		first--;
+	reader->rows_left = (end < ngroups ? end * RUN_GROUP_ROWS : nrows) -
+		first * RUN_GROUP_ROWS;
+	reader->offset = start + run_directory_get(directory, first).offset;
+	if (end < ngroups)
+		reader->end = start + run_directory_get(directory, end).offset;
+}
+
+static void
 check_header(WeirRunReader *reader, uint32 nrows)
 {
 	RunHeader	header;
@@ -75,7 +137,8 @@ check_header(WeirRunReader *reader, uint32 nrows)
 	memcpy(&header, reader->data, sizeof(header));
 	if (header.version != RUN_FORMAT_VERSION)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
-	if (header.reserved != 0 || header.nrows != nrows || nrows == 0)
+	if (header.nrows != nrows || nrows == 0 ||
+		header.ngroups != run_directory_groups(nrows))
 		corrupted(reader, "The header contradicts the row.");
 	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||
@@ -85,8 +148,13 @@ check_header(WeirRunReader *reader, uint32 nrows)
 				 errmsg("state in table \"%s\" is of another definition or server version",
 						RelationGetRelationName(reader->rel)),
 				 errhint("Drop the continuous aggregate and create it again.")));
+	if ((reader->data_size - RUN_HEADER_SIZE) / RUN_GROUP_SIZE < header.ngroups)
+		corrupted(reader, "The directory is cut short.");
 	reader->rows_left = header.nrows;
-	reader->offset = RUN_HEADER_SIZE;
+	reader->offset = RUN_HEADER_SIZE + header.ngroups * RUN_GROUP_SIZE;
+	reader->end = reader->data_size;
+	if (reader->range.has_hash && header.ngroups > 0)
+		narrow_to_hash(reader, header.nrows, header.ngroups);
 }
 
 static void
@@ -177,14 +245,14 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 			return false;
 	}
 	from = reader->data + reader->offset;
-	if (!weir_row_get(reader->packer, &from, reader->data + reader->data_size,
+	if (!weir_row_get(reader->packer, &from, reader->data + reader->end,
 					  slot->tts_values + skipped, slot->tts_isnull + skipped))
 		corrupted(reader, psprintf("There is no state row at byte %zu.",
 								   reader->offset));
 	reader->offset = from - reader->data;
-	if (--reader->rows_left == 0 && reader->offset != reader->data_size)
-		corrupted(reader, psprintf("The last state row ends at byte %zu of %zu.",
-								   reader->offset, reader->data_size));
+	if (--reader->rows_left == 0 && reader->offset != reader->end)
+		corrupted(reader, psprintf("The last state row ends at byte %zu, not %zu.",
+								   reader->offset, reader->end));
 	if (skipped > 0)
 	{
 		slot->tts_values[0] = TimestampGetDatum(reader->window_end);

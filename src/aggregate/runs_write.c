@@ -147,7 +147,9 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	MemoryContext old = MemoryContextSwitchTo(writer->chunk_context);
 	TupleTableSlot *slot = writer->slots[writer->nslots];
 	bytea	   *data = palloc(VARHDRSZ + size);
-	char	   *to = VARDATA(data) + RUN_HEADER_SIZE;
+	char	   *directory = VARDATA(data) + RUN_HEADER_SIZE;
+	char	   *start;
+	char	   *to;
 	const PendingRow *row;
 	RunHeader	header;
 	Timestamp	window_end;
@@ -160,9 +162,14 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	header.natts = writer->row_desc->natts;
 	header.nrows = end - first;
 	header.fingerprint = writer->def->fingerprint;
+	header.ngroups = run_directory_groups(header.nrows);
 	memcpy(VARDATA(data), &header, sizeof(header));
+	start = to = directory + header.ngroups * RUN_GROUP_SIZE;
 	for (row = first; row < end; row++)
 	{
+		if (header.ngroups > 0 && (row - first) % RUN_GROUP_ROWS == 0)
+			run_directory_put(directory, (row - first) / RUN_GROUP_ROWS,
+							  row->hash, to - start);
 		memcpy(to, row->bytes, row->size);
 		to += row->size;
 	}
@@ -190,6 +197,13 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 		insert_chunks(writer);
 }
 
+/* Bytes of a chunk of so many rows of so many bytes. */
+static Size
+chunk_size(uint32 nrows, Size bytes)
+{
+	return RUN_HEADER_SIZE + run_directory_groups(nrows) * RUN_GROUP_SIZE + bytes;
+}
+
 /* Pack and write what has been received. */
 static void
 flush_rows(WeirRunWriter *writer)
@@ -197,7 +211,7 @@ flush_rows(WeirRunWriter *writer)
 	PendingRow *first = writer->rows;
 	PendingRow *end = writer->rows + writer->nrows;
 	PendingRow *row;
-	Size		size = RUN_HEADER_SIZE;
+	Size		bytes = 0;
 
 	if (writer->nrows == 0)
 		return;
@@ -209,15 +223,15 @@ flush_rows(WeirRunWriter *writer)
 		if (row > first &&
 			(row->window_end != first->window_end ||
 			 row->window_start != first->window_start ||
-			 size + row->size > RUN_DATA_MAX))
+			 chunk_size(row + 1 - first, bytes + row->size) > RUN_DATA_MAX))
 		{
-			add_chunk(writer, first, row, size);
+			add_chunk(writer, first, row, chunk_size(row - first, bytes));
 			first = row;
-			size = RUN_HEADER_SIZE;
+			bytes = 0;
 		}
-		size += row->size;
+		bytes += row->size;
 	}
-	add_chunk(writer, first, end, size);
+	add_chunk(writer, first, end, chunk_size(end - first, bytes));
 	insert_chunks(writer);
 
 	writer->total += writer->nrows;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * log.c
- *	  The log of a stream: which rows each transaction inserted.
+ *	  The log of a stream: which rows each transaction inserted.  What it is,
+ *	  writing to it, and its rotation; it is read by log_scan.c.
  *
  * Every stream has a log of its own (a shared one would make unrelated
  * streams conflict under SERIALIZABLE): a few heaps, the slots, named
@@ -84,24 +85,11 @@
 
 #include "storage/debug_point.h"
 #include "storage/sequence.h"
+#include "storage/writers.h"
 #include "stream/log.h"
 #include "stream/log_slot.h"
 #include "stream/snapshot.h"
 #include "weir.h"
-
-/* columns of a slot */
-enum
-{
-	LOG_LEAF = 1,
-	LOG_FILENODE,
-	LOG_XID,
-	LOG_LOGGED_AT,
-	LOG_ROWS,
-	LOG_BLOCKS,
-	LOG_XIDS,
-	LOG_RUNS,
-	LOG_NATTS = LOG_RUNS
-};
 
 /*
  * The slot is moved on when it has so many blocks, twice as many for each
@@ -115,22 +103,6 @@ static int	slot_blocks = 32;
 /* an entry's runs take so many bytes at most, and hold so many rows */
 #define MAX_RUNS_SIZE	6000
 #define MAX_ENTRY_ROWS	100000
-
-struct WeirLogScan
-{
-	int32		stream_id;
-	Snapshot	snapshot;
-	bool		heads_only;
-	WeirLogPosition after;
-	WeirLogSlot *slots;			/* those with a turn, by turn */
-	int			nslots;
-	int			next_slot;
-	Relation	rel;			/* the slot that is being read, or NULL */
-	TableScanDesc scan;
-	TupleTableSlot *tuple_slot;
-	MemoryContext entry_context;
-	WeirLogEntry entry;
-};
 
 /* ----------------------------------------------------------------
  *		Finding the log
@@ -303,195 +275,6 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 }
 
 /* ----------------------------------------------------------------
- *		Reading
- * ----------------------------------------------------------------
- */
-
-int
-weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
-{
-	if (a->turn != b->turn)
-		return a->turn < b->turn ? -1 : 1;
-	return ItemPointerCompare((ItemPointer) &a->tid, (ItemPointer) &b->tid);
-}
-
-/*
- * Invariant 4.  Slots that the snapshot sees drained are not among those of
- * the scan.
- */
-static void
-check_truncations(WeirLogScan *scan)
-{
-	int64		truncated = weir_sequence_read(weir_log_truncated_sequence(scan->stream_id));
-
-	if (scan->nslots > 0 && scan->slots[0].turn <= truncated)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the log of stream %d has been truncated past this snapshot",
-						scan->stream_id),
-				 errhint("Retry the transaction.")));
-}
-
-/*
- * Can the slot have entries that are wanted?  Who may write to one that is
- * closed has an id below closed_at (invariant 1).  If all of those whose end
- * the snapshot sees had ended for "consumed", there is nothing new in it: a
- * transaction that stays open for long keeps slots from being sealed, but not
- * from being passed over.
- */
-static bool
-can_have_news(const WeirLogSlot *slot, const WeirUnseen *unseen, Snapshot snapshot)
-{
-	return !FullTransactionIdIsValid(slot->closed_at) ||
-		weir_snapshot_has_news(unseen, snapshot, slot->closed_at);
-}
-
-WeirLogScan *
-weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
-			   const WeirLogPosition *after, bool heads_only)
-{
-	WeirLogScan *scan = palloc0(sizeof(WeirLogScan));
-	WeirUnseen	unseen;
-	int			nslots;
-	int			n = 0;
-
-	if (consumed)
-		weir_snapshot_unpack(consumed, &unseen);
-	scan->stream_id = stream_id;
-	scan->snapshot = snapshot;
-	scan->heads_only = heads_only;
-	if (after)
-		scan->after = *after;
-	scan->slots = weir_log_slots(stream_id, snapshot, &nslots);
-	for (int i = 0; i < nslots; i++)
-	{
-		/* nothing in free ones, nothing new in drained ones */
-		if (scan->slots[i].turn == 0 ||
-			FullTransactionIdIsValid(scan->slots[i].drained_by))
-			continue;
-		scan->slots[n] = scan->slots[i];
-		scan->slots[n].is_passed = consumed &&
-			!can_have_news(&scan->slots[n], &unseen, snapshot);
-		n++;
-	}
-	scan->nslots = n;
-	scan->entry_context = AllocSetContextCreate(CurrentMemoryContext,
-												"weir log entry",
-												ALLOCSET_DEFAULT_SIZES);
-	check_truncations(scan);
-	return scan;
-}
-
-static void
-close_slot(WeirLogScan *scan)
-{
-	if (scan->rel == NULL)
-		return;
-	table_endscan(scan->scan);
-	ExecDropSingleTupleTableSlot(scan->tuple_slot);
-	table_close(scan->rel, NoLock);
-	scan->rel = NULL;
-}
-
-/* Open the next slot that can have entries; false after the last. */
-static bool
-open_next_slot(WeirLogScan *scan)
-{
-	close_slot(scan);
-	while (scan->next_slot < scan->nslots)
-	{
-		WeirLogSlot *slot = &scan->slots[scan->next_slot++];
-		Relation	rel;
-
-		if (slot->turn < scan->after.turn || slot->is_passed)
-			continue;
-		slot->relid = weir_log_slot_relid(scan->stream_id, slot->slot);
-		rel = table_open(slot->relid, AccessShareLock);
-		if (RelationGetNumberOfBlocks(rel) == 0)
-		{
-			table_close(rel, NoLock);
-			continue;
-		}
-		scan->rel = rel;
-		scan->tuple_slot = table_slot_create(rel, NULL);
-		scan->scan = table_beginscan(rel, scan->snapshot, 0, NULL);
-		scan->entry.position.turn = slot->turn;
-		return true;
-	}
-	return false;
-}
-
-static void
-fill_entry(WeirLogScan *scan)
-{
-	TupleTableSlot *slot = scan->tuple_slot;
-	WeirLogEntry *entry = &scan->entry;
-	MemoryContext old;
-
-	slot_getallattrs(slot);
-	entry->leaf = DatumGetObjectId(slot->tts_values[LOG_LEAF - 1]);
-	entry->filenode = DatumGetObjectId(slot->tts_values[LOG_FILENODE - 1]);
-	entry->xid = DatumGetFullTransactionId(slot->tts_values[LOG_XID - 1]);
-	entry->logged_at = DatumGetTimestampTz(slot->tts_values[LOG_LOGGED_AT - 1]);
-	entry->rows = DatumGetInt32(slot->tts_values[LOG_ROWS - 1]);
-	entry->blocks = DatumGetInt32(slot->tts_values[LOG_BLOCKS - 1]);
-	entry->xids = NULL;
-	entry->runs = NULL;
-	entry->nxids = entry->nruns = 0;
-	if (scan->heads_only)
-		return;
-
-	MemoryContextReset(scan->entry_context);
-	old = MemoryContextSwitchTo(scan->entry_context);
-	if (slot->tts_isnull[LOG_XIDS - 1])
-	{
-		entry->xids = palloc(sizeof(TransactionId));
-		entry->xids[0] = XidFromFullTransactionId(entry->xid);
-		entry->nxids = 1;
-	}
-	else
-		entry->xids = weir_xids_unpack(DatumGetByteaPP(slot->tts_values[LOG_XIDS - 1]),
-									   &entry->nxids);
-	entry->runs = weir_tidrun_unpack(DatumGetByteaPP(slot->tts_values[LOG_RUNS - 1]),
-									 &entry->nruns);
-	MemoryContextSwitchTo(old);
-}
-
-WeirLogEntry *
-weir_log_next(WeirLogScan *scan)
-{
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (scan->rel == NULL && !open_next_slot(scan))
-		{
-			/* nothing was taken away while we were reading? */
-			check_truncations(scan);
-			return NULL;
-		}
-		if (!table_scan_getnextslot(scan->scan, ForwardScanDirection,
-									scan->tuple_slot))
-		{
-			close_slot(scan);
-			continue;
-		}
-		scan->entry.position.tid = scan->tuple_slot->tts_tid;
-		if (weir_log_position_cmp(&scan->entry.position, &scan->after) <= 0)
-			continue;
-		fill_entry(scan);
-		return &scan->entry;
-	}
-}
-
-void
-weir_log_end(WeirLogScan *scan)
-{
-	close_slot(scan);
-	MemoryContextDelete(scan->entry_context);
-	pfree(scan);
-}
-
-/* ----------------------------------------------------------------
  *		Rotation
  * ----------------------------------------------------------------
  */
@@ -500,30 +283,21 @@ weir_log_end(WeirLogScan *scan)
 static FullTransactionId
 fresh_xmin(void)
 {
-	return weir_snapshot_widen(GetLatestSnapshot()->xmin);
+	return weir_full_xid(GetLatestSnapshot()->xmin);
 }
 
 /* Does that hold for every entry of the slot? */
 static bool
 all_consumed(WeirLogSlot *slot, WeirLogConsumed is_consumed, void *arg)
 {
-	WeirLogScan scan = {0};
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin_slot(slot, snapshot);
 	bool		result = true;
+	WeirLogEntry *entry;
 
-	scan.rel = table_open(slot->relid, AccessShareLock);
-	scan.heads_only = true;
-	scan.tuple_slot = table_slot_create(scan.rel, NULL);
-	scan.scan = table_beginscan(scan.rel, snapshot, 0, NULL);
-	scan.entry.position.turn = slot->turn;
-	while (result && table_scan_getnextslot(scan.scan, ForwardScanDirection,
-											scan.tuple_slot))
-	{
-		scan.entry.position.tid = scan.tuple_slot->tts_tid;
-		fill_entry(&scan);
-		result = is_consumed(&scan.entry, arg);
-	}
-	close_slot(&scan);
+	while (result && (entry = weir_log_next(scan)) != NULL)
+		result = is_consumed(entry, arg);
+	weir_log_end(scan);
 	UnregisterSnapshot(snapshot);
 	return result;
 }
@@ -540,7 +314,7 @@ truncate_slot(int32 stream_id, WeirLogSlot *slot,
 	FullTransactionId horizon;
 
 	/* look first: to try for the lock takes an id and writes WAL */
-	horizon = weir_snapshot_widen(GetOldestNonRemovableTransactionId(rel));
+	horizon = weir_full_xid(GetOldestNonRemovableTransactionId(rel));
 	if (!FullTransactionIdPrecedes(slot->drained_by, horizon) ||
 		!ConditionalLockRelationOid(slot->relid, AccessExclusiveLock))
 	{

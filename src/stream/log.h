@@ -62,9 +62,8 @@ extern bool weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
 
 /*
  * Read the entries that the snapshot sees, in order, from behind a position
- * on (NULL: from the start).  The pg_snapshot consumed, if it is not 0, says
- * that entries of transactions it sees are not wanted: most of them are left
- * out, though not all.  With heads_only runs and xids stay packed and NULL.
+ * on (NULL: from the start).  Entries of transactions that the pg_snapshot
+ * consumed sees, if it is not 0, are left out.  With heads_only runs and xids stay packed and NULL.
  * An entry lives until the next call.  Raises 40001 where the log has been
  * truncated past what the snapshot needs.
  */

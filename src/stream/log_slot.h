@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * log_slot.h
- *	  The slots of the logs as weir._log_slot describes them: for log.c.
+ *	  The slots of the logs: their columns, and what weir._log_slot says of
+ *	  them.  For log*.c only.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +12,23 @@
 #include "access/htup.h"
 #include "access/transam.h"
 #include "utils/snapshot.h"
+
+/* columns of a slot */
+enum
+{
+	LOG_LEAF = 1,
+	LOG_FILENODE,
+	LOG_XID,
+	LOG_LOGGED_AT,
+	LOG_ROWS,
+	LOG_BLOCKS,
+	LOG_XIDS,
+	LOG_RUNS,
+	LOG_NATTS = LOG_RUNS
+};
+
+/* where xid begins: behind two oids, aligned */
+#define WEIR_LOG_XID_OFFSET	8
 
 /* as many as a log has at most */
 #define WEIR_MAX_LOG_SLOTS	256
@@ -40,6 +58,14 @@ extern WeirLogSlot *weir_log_slots(int32 stream_id, Snapshot snapshot,
 
 /* Store what the struct says; inserts when it has no tuple yet. */
 extern void weir_log_slot_store(int32 stream_id, WeirLogSlot *slot);
+
+/*
+ * Read the heads of all entries of one slot, whatever its state, that the
+ * snapshot sees; see weir_log_begin.
+ */
+struct WeirLogScan;
+extern struct WeirLogScan *weir_log_begin_slot(WeirLogSlot *slot,
+											   Snapshot snapshot);
 
 /* Make the table of a new slot, and store it. */
 extern void weir_log_slot_create(int32 stream_id, WeirLogSlot *slot,

@@ -41,6 +41,12 @@
 #define START_INTERVAL_MS	1000
 
 /*
+ * Where none was found, commits look again after so long: until then one that
+ * has been started meanwhile is not woken, and has just begun to look itself.
+ */
+#define LOOK_INTERVAL_MS	100
+
+/*
  * While there is no process for one, one line says so, whatever the number of
  * sessions that ask: again if it has not changed after so long.
  */
@@ -52,6 +58,7 @@ static bool start_workers;
 /* what the sequence said before the commit */
 static int	worker_pid = 0;
 
+static TimestampTz last_miss = 0;	/* when a commit last found no worker */
 static TimestampTz last_start = 0;
 static bool may_report = false; /* it is ours to say that none can be started */
 
@@ -169,11 +176,20 @@ note_worker(void)
 static void
 note_worker_unless_known(void)
 {
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
 	if (find_worker() != NULL)
+		return;
+	/* the clock may have been set back */
+	if (last_miss != 0 && last_miss <= now &&
+		!TimestampDifferenceExceeds(last_miss, now, LOOK_INTERVAL_MS))
 		return;
 	note_worker();
 	if (find_worker() == NULL)
+	{
+		last_miss = now;
 		claim_report();
+	}
 }
 
 static const WeirCaptureHooks capture_hooks = {

@@ -1,0 +1,359 @@
+/*-------------------------------------------------------------------------
+ *
+ * log_scan.c
+ *	  Reading the log of a stream.
+ *
+ * The slots are read by turn, and each page by page.  What has been consumed
+ * stays in the log until its slot is truncated, so that most of what is there
+ * is not wanted: of such entries only the transaction id is looked at, in the
+ * page, before anything else is done with them.  That is all that a tick of a
+ * few rows pays for the thousands of entries before it.
+ *
+ * An entry that the pg_snapshot "consumed" sees is left out whatever has
+ * become of the transaction that wrote it: that has the same id, or (rewrite.c)
+ * writes anew what is not consumed only.
+ *
+ * Invariants: see log.c.
+ *
+ * Locks: ACCESS SHARE on the slots, to the end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "storage/sequence.h"
+#include "stream/log.h"
+#include "stream/log_slot.h"
+#include "stream/snapshot.h"
+#include "weir.h"
+
+struct WeirLogScan
+{
+	int32		stream_id;
+	Snapshot	snapshot;
+	Datum		consumed;		/* pg_snapshot, or 0 */
+	FullTransactionId consumed_xmin;	/* it sees all before */
+	bool		heads_only;
+	WeirLogPosition after;
+	WeirLogSlot *slots;			/* those with a turn, by turn */
+	int			nslots;
+	bool		is_single;		/* one slot, whatever its state */
+	int			next_slot;
+	Relation	rel;			/* the slot that is being read, or NULL */
+	BlockNumber nblocks;
+	BlockNumber next_block;
+	MemoryContext page_context;
+	int			ntuples;		/* wanted ones of the page, copied */
+	int			next_tuple;
+	HeapTuple	tuples[MaxHeapTuplesPerPage];
+	MemoryContext entry_context;
+	WeirLogEntry entry;
+};
+
+int
+weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
+{
+	if (a->turn != b->turn)
+		return a->turn < b->turn ? -1 : 1;
+	return ItemPointerCompare((ItemPointer) &a->tid, (ItemPointer) &b->tid);
+}
+
+/*
+ * Invariant 4.  Slots that the snapshot sees drained are not among those of
+ * the scan.
+ */
+static void
+check_truncations(WeirLogScan *scan)
+{
+	int64		truncated;
+
+	if (scan->is_single)
+		return;
+	truncated = weir_sequence_read(weir_log_truncated_sequence(scan->stream_id));
+	if (scan->nslots > 0 && scan->slots[0].turn <= truncated)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the log of stream %d has been truncated past this snapshot",
+						scan->stream_id),
+				 errhint("Retry the transaction.")));
+}
+
+/* ----------------------------------------------------------------
+ *		Begin and end
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Can the slot have entries that are wanted?  Who may write to one that is
+ * closed has an id below closed_at (invariant 1).  If all of those whose end
+ * the snapshot sees had ended for "consumed", there is nothing new in it: a
+ * transaction that stays open for long keeps slots from being sealed, but not
+ * from being passed over.
+ */
+static bool
+can_have_news(const WeirLogSlot *slot, const WeirUnseen *unseen, Snapshot snapshot)
+{
+	return !FullTransactionIdIsValid(slot->closed_at) ||
+		weir_snapshot_has_news(unseen, snapshot, slot->closed_at);
+}
+
+static WeirLogScan *
+make_scan(Snapshot snapshot)
+{
+	WeirLogScan *scan = palloc0(sizeof(WeirLogScan));
+
+	scan->snapshot = snapshot;
+	scan->page_context = AllocSetContextCreate(CurrentMemoryContext,
+											   "weir log page",
+											   ALLOCSET_DEFAULT_SIZES);
+	scan->entry_context = AllocSetContextCreate(CurrentMemoryContext,
+												"weir log entry",
+												ALLOCSET_DEFAULT_SIZES);
+	return scan;
+}
+
+WeirLogScan *
+weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
+			   const WeirLogPosition *after, bool heads_only)
+{
+	WeirLogScan *scan = make_scan(snapshot);
+	WeirUnseen	unseen;
+	int			nslots;
+	int			n = 0;
+
+	scan->stream_id = stream_id;
+	scan->heads_only = heads_only;
+	if (consumed)
+	{
+		weir_snapshot_unpack(consumed, &unseen);
+		scan->consumed = consumed;
+		scan->consumed_xmin =
+			DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin,
+														  consumed));
+	}
+	if (after)
+		scan->after = *after;
+	scan->slots = weir_log_slots(stream_id, snapshot, &nslots);
+	for (int i = 0; i < nslots; i++)
+	{
+		/* nothing in free ones, nothing new in drained ones */
+		if (scan->slots[i].turn == 0 ||
+			FullTransactionIdIsValid(scan->slots[i].drained_by))
+			continue;
+		scan->slots[n] = scan->slots[i];
+		scan->slots[n].is_passed = consumed &&
+			!can_have_news(&scan->slots[n], &unseen, snapshot);
+		n++;
+	}
+	scan->nslots = n;
+	check_truncations(scan);
+	return scan;
+}
+
+WeirLogScan *
+weir_log_begin_slot(WeirLogSlot *slot, Snapshot snapshot)
+{
+	WeirLogScan *scan = make_scan(snapshot);
+
+	scan->heads_only = true;
+	scan->is_single = true;
+	scan->slots = slot;
+	scan->nslots = 1;
+	return scan;
+}
+
+static void
+close_slot(WeirLogScan *scan)
+{
+	if (scan->rel == NULL)
+		return;
+	table_close(scan->rel, NoLock);
+	scan->rel = NULL;
+	scan->ntuples = scan->next_tuple = 0;
+}
+
+void
+weir_log_end(WeirLogScan *scan)
+{
+	close_slot(scan);
+	MemoryContextDelete(scan->page_context);
+	MemoryContextDelete(scan->entry_context);
+	pfree(scan);
+}
+
+/* Open the next slot that can have entries; false after the last. */
+static bool
+open_next_slot(WeirLogScan *scan)
+{
+	close_slot(scan);
+	while (scan->next_slot < scan->nslots)
+	{
+		WeirLogSlot *slot = &scan->slots[scan->next_slot++];
+
+		if (slot->turn < scan->after.turn || slot->is_passed)
+			continue;
+		if (!OidIsValid(slot->relid))
+			slot->relid = weir_log_slot_relid(scan->stream_id, slot->slot);
+		scan->rel = table_open(slot->relid, AccessShareLock);
+		PredicateLockRelation(scan->rel, scan->snapshot);
+		scan->nblocks = RelationGetNumberOfBlocks(scan->rel);
+		scan->next_block = 0;
+		scan->entry.position.turn = slot->turn;
+		return true;
+	}
+	return false;
+}
+
+/* ----------------------------------------------------------------
+ *		Pages
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The top transaction of an entry, read in place: the columns before it are
+ * two oids, and none of them is null.
+ */
+static FullTransactionId
+xid_of_tuple(HeapTupleHeader tuple)
+{
+	uint64		xid;
+
+	memcpy(&xid, (char *) tuple + tuple->t_hoff + WEIR_LOG_XID_OFFSET,
+		   sizeof(xid));
+	return FullTransactionIdFromU64(xid);
+}
+
+static bool
+is_wanted(const WeirLogScan *scan, HeapTuple tuple)
+{
+	WeirLogPosition position = scan->entry.position;
+	FullTransactionId xid;
+
+	if (scan->consumed != 0)
+	{
+		xid = xid_of_tuple(tuple->t_data);
+		if (FullTransactionIdPrecedes(xid, scan->consumed_xmin) ||
+			weir_snapshot_sees(scan->consumed, xid))
+			return false;
+	}
+	position.tid = tuple->t_self;
+	return weir_log_position_cmp(&position, &scan->after) > 0;
+}
+
+/* Copy what is wanted of the next page, as far as the snapshot sees it. */
+static void
+read_page(WeirLogScan *scan)
+{
+	Buffer		buffer = ReadBuffer(scan->rel, scan->next_block);
+	MemoryContext old;
+	Page		page;
+	OffsetNumber last;
+
+	scan->ntuples = scan->next_tuple = 0;
+	MemoryContextReset(scan->page_context);
+	old = MemoryContextSwitchTo(scan->page_context);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	last = PageGetMaxOffsetNumber(page);
+	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
+	{
+		ItemId		item = PageGetItemId(page, offset);
+		HeapTupleData tuple;
+		bool		is_visible;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		tuple.t_tableOid = RelationGetRelid(scan->rel);
+		ItemPointerSet(&tuple.t_self, scan->next_block, offset);
+		if (!is_wanted(scan, &tuple))
+			continue;
+		is_visible = HeapTupleSatisfiesVisibility(&tuple, scan->snapshot, buffer);
+		HeapCheckForSerializableConflictOut(is_visible, scan->rel, &tuple,
+											buffer, scan->snapshot);
+		if (is_visible)
+			scan->tuples[scan->ntuples++] = heap_copytuple(&tuple);
+	}
+	UnlockReleaseBuffer(buffer);
+	MemoryContextSwitchTo(old);
+	scan->next_block++;
+}
+
+/* ----------------------------------------------------------------
+ *		Entries
+ * ----------------------------------------------------------------
+ */
+
+static void
+fill_entry(WeirLogScan *scan, HeapTuple tuple)
+{
+	WeirLogEntry *entry = &scan->entry;
+	Datum		values[LOG_NATTS];
+	bool		nulls[LOG_NATTS];
+	MemoryContext old;
+
+	heap_deform_tuple(tuple, RelationGetDescr(scan->rel), values, nulls);
+	entry->position.tid = tuple->t_self;
+	entry->leaf = DatumGetObjectId(values[LOG_LEAF - 1]);
+	entry->filenode = DatumGetObjectId(values[LOG_FILENODE - 1]);
+	entry->xid = DatumGetFullTransactionId(values[LOG_XID - 1]);
+	entry->logged_at = DatumGetTimestampTz(values[LOG_LOGGED_AT - 1]);
+	entry->rows = DatumGetInt32(values[LOG_ROWS - 1]);
+	entry->blocks = DatumGetInt32(values[LOG_BLOCKS - 1]);
+	entry->xids = NULL;
+	entry->runs = NULL;
+	entry->nxids = entry->nruns = 0;
+	if (scan->heads_only)
+		return;
+
+	MemoryContextReset(scan->entry_context);
+	old = MemoryContextSwitchTo(scan->entry_context);
+	if (nulls[LOG_XIDS - 1])
+	{
+		entry->xids = palloc(sizeof(TransactionId));
+		entry->xids[0] = XidFromFullTransactionId(entry->xid);
+		entry->nxids = 1;
+	}
+	else
+		entry->xids = weir_xids_unpack(DatumGetByteaPP(values[LOG_XIDS - 1]),
+									   &entry->nxids);
+	entry->runs = weir_tidrun_unpack(DatumGetByteaPP(values[LOG_RUNS - 1]),
+									 &entry->nruns);
+	MemoryContextSwitchTo(old);
+}
+
+WeirLogEntry *
+weir_log_next(WeirLogScan *scan)
+{
+	for (;;)
+	{
+		if (scan->next_tuple < scan->ntuples)
+		{
+			fill_entry(scan, scan->tuples[scan->next_tuple++]);
+			return &scan->entry;
+		}
+		CHECK_FOR_INTERRUPTS();
+		if (scan->rel != NULL && scan->next_block < scan->nblocks)
+			read_page(scan);
+		else if (!open_next_slot(scan))
+		{
+			/* nothing was taken away while we were reading? */
+			check_truncations(scan);
+			return NULL;
+		}
+	}
+}
