@@ -6,7 +6,7 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
-#   make fuzz                       src/types outside of a server (test/fuzz/run)
+#   make fuzz                       pure modules outside of a server (test/fuzz/run)
 #   make valgrind                   the tests of the types in a server under valgrind
 
 EXTENSION = weir
@@ -126,6 +126,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
@@ -270,6 +271,7 @@ REGRESS_AGGREGATE = \
 	late \
 	closed_table \
 	skip \
+	live_merge \
 	sink \
 	sink_isolation \
 	session \

@@ -655,6 +655,37 @@ weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
 
 /* ---------- queries over state rows ---------- */
 
+bool
+weir_partial_can_cluster(const WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	if (def->is_session || def->nkeys == 0 || def->query->groupingSets != NIL ||
+		(def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE))
+		return false;
+	foreach(lc, def->keys)
+	{
+		if (!((WeirKey *) lfirst(lc))->hashable)
+			return false;
+	}
+	return true;
+}
+
+/* Rows of a group follow each other: neither a hash table nor a sort is needed. */
+static void
+use_clusters(Agg *agg)
+{
+	Plan	   *input = agg->plan.lefttree;
+
+	if (IsA(input, Sort))
+		input = input->lefttree;
+	if (!IsA(input, NamedTuplestoreScan) || agg->numCols == 0 ||
+		agg->groupingSets != NIL || agg->chain != NIL)
+		return;
+	agg->plan.lefttree = input;
+	agg->aggstrategy = AGG_SORTED;
+}
+
 /*
  * Mark the Agg nodes of the plan and put the scan of the source in the place
  * of that of the ephemeral relation.
@@ -668,7 +699,11 @@ fix_state_plan(WeirDefinition *def, Plan *plan, AggSplit split,
 	if (IsA(plan, NamedTuplestoreScan))
 		return weir_state_scan_make(def, plan, source);
 	if (IsA(plan, Agg))
+	{
 		mark_agg((Agg *) plan, split);
+		if (source->is_clustered)
+			use_clusters((Agg *) plan);
+	}
 	plan->lefttree = fix_state_plan(def, plan->lefttree, split, source);
 	plan->righttree = fix_state_plan(def, plan->righttree, split, source);
 	return plan;

@@ -26,6 +26,8 @@ struct WeirStateSource
 {
 	bool		(*next) (WeirStateSource *source, TupleTableSlot *slot);
 	double		rows;			/* estimate */
+	bool		is_clustered;	/* rows that are equal in window and keys
+								 * follow each other */
 };
 
 /* A row whose windows have all closed, or that is left out by weir.skip. */
@@ -92,6 +94,14 @@ extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
  */
 extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 								List *conditions, DestReceiver *dest);
+
+/*
+ * Does the result follow from rows that follow each other, if the source is
+ * clustered?  Then no table of all groups is made.  What is kept by pane and
+ * spread to several windows can't be clustered.
+ */
+extern bool weir_partial_can_cluster(const WeirDefinition *def);
+
 extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
 									 Datum value);
 

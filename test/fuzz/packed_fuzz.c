@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * packed_fuzz.c
- *	  Fuzzing of packed lists: runs of tuples, transactions, words.
+ *	  Fuzzing of packed lists: runs of tuples, transactions.
  *
  * Bytes that are found stored are unpacked without a step outside, or raise
  * XX001; and what was unpacked, packed again, is the same list.
@@ -12,7 +12,6 @@
 
 #include "utils/memutils.h"
 
-#include "aggregate/word_set.h"
 #include "shim.h"
 #include "types/tidrun.h"
 
@@ -84,44 +83,8 @@ fuzz_xids(const char *data, size_t size)
 	SHIM_CHECK(*shim_sqlstate == '\0' || shim_raised("XX001"));
 }
 
-static void
-check_words(const char *from, const char *end)
-{
-	WeirWordSet set = {0};
-	WeirPackedWords packed;
-	int64		word = 0;
-	const char *at = from;
-	char	   *bytes;
-
-	while (at < end && weir_word_set_get(&at, end, at == from, &word))
-		weir_word_set_add(&set, CurrentMemoryContext, word);
-	weir_word_set_sort(&set, &packed);
-	SHIM_CHECK(packed.nwords == set.nwords);
-	bytes = palloc(packed.size);
-	SHIM_CHECK(weir_word_set_put(bytes, &packed) == bytes + packed.size);
-	at = bytes;
-	word = 0;
-	for (uint64 i = 0; i < packed.nwords; i++)
-	{
-		SHIM_CHECK(weir_word_set_get(&at, bytes + packed.size, i == 0, &word));
-		SHIM_CHECK(word == packed.words[i]);
-		SHIM_CHECK(i == 0 || packed.words[i - 1] < packed.words[i]);
-	}
-	SHIM_CHECK(at == bytes + packed.size);
-}
-
-static void
-fuzz_words(const char *data, size_t size)
-{
-	char	   *copy = memcpy(palloc(size), data, size);
-
-	SHIM_TRY(check_words(copy, copy + size));
-	SHIM_CHECK(*shim_sqlstate == '\0');
-}
-
 const ShimTarget shim_targets[] = {
 	{"tidrun", fuzz_tidrun},
 	{"xids", fuzz_xids},
-	{"words", fuzz_words},
 	{0}
 };

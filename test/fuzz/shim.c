@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * shim.c
- *	  The little of the server that the pure modules of src/types need.
+ *	  The little of the server that pure modules need.
  *
  * Memory, errors, and the parts of fmgr, the encodings and the TOAST
  * machinery that values in memory in a UTF-8 database take.  String buffers,
@@ -141,7 +141,7 @@ palloc0(Size size)
 void *
 palloc_extended(Size size, int flags)
 {
-	return palloc(size);
+	return (flags & MCXT_ALLOC_ZERO) != 0 ? palloc0(size) : palloc(size);
 }
 
 void *
@@ -196,7 +196,7 @@ MemoryContextMemAllocated(MemoryContext context, bool recurse)
 void *
 MemoryContextAllocExtended(MemoryContext context, Size size, int flags)
 {
-	return flags & MCXT_ALLOC_ZERO ? palloc0(size) : palloc(size);
+	return palloc_extended(size, flags);
 }
 
 Size
