@@ -7,6 +7,7 @@
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
 #   make fuzz                       pure modules outside of a server (test/fuzz/run)
+#   make valgrind                   the tests of the types in a server under valgrind
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -251,6 +252,7 @@ REGRESS_STORAGE = \
 	wide_table_errors \
 	wide_table_random \
 	wide_table_rules \
+	bigtable_errors \
 	wide_table_hll \
 	authorized_view
 
@@ -334,7 +336,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress fuzz
+SELF_CONTAINED = test demo bench stress fuzz valgrind
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -347,6 +349,9 @@ stress:
 
 fuzz:
 	@$(CURDIR)/test/fuzz/run
+
+valgrind:
+	@$(CURDIR)/test/run valgrind
 
 demo:
 	@$(CURDIR)/demo/run

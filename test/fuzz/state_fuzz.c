@@ -3,9 +3,8 @@
  * state_fuzz.c
  *	  Fuzzing of the bytes of state: rows, and sets of words.
  *
- * Compiled once for each FUZZ_TARGET.  Whatever the bytes are, they are read
- * or refused, and nothing outside of them is looked at; what was read makes
- * bytes from which the same is read.
+ * Whatever the bytes are, they are read or refused, and nothing outside of
+ * them is looked at; what was read makes bytes from which the same is read.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +18,6 @@
 #include "shim.h"
 
 #define MAX_COLUMNS 9
-
-extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
 /* ---------- rows ---------- */
 
@@ -117,7 +114,7 @@ read_rows(const char *data, size_t size)
 	}
 }
 
-static void pg_attribute_unused()
+static void
 fuzz_row(const char *data, size_t size)
 {
 	SHIM_TRY(read_rows(data, size));
@@ -161,18 +158,15 @@ read_words(const char *data, size_t size)
 	SHIM_CHECK(from == again + packed.size);
 }
 
-static void pg_attribute_unused()
+static void
 fuzz_words(const char *data, size_t size)
 {
 	SHIM_TRY(read_words(data, size));
 	SHIM_CHECK(*shim_sqlstate == '\0');
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
-{
-	shim_begin();
-	FUZZ_TARGET((const char *) data, size);
-	shim_end();
-	return 0;
-}
+const ShimTarget shim_targets[] = {
+	{"row", fuzz_row},
+	{"words", fuzz_words},
+	{0}
+};
