@@ -6,7 +6,8 @@
 #   make demo                       twenty seconds of live data (demo/run)
 #   make bench                      ratios, measured side by side (bench/run)
 #   make stress                     the crash test, long
-#   make fuzz                       src/types outside of a server (test/fuzz/run)
+#   make fuzz                       pure modules outside of a server (test/fuzz/run)
+#   make valgrind                   the tests of the types in a server under valgrind
 
 EXTENSION = weir
 EXTVERSION = 0.1
@@ -66,6 +67,9 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/wide_table.o \
+	src/storage/writers.o \
+	src/storage/face_links.o \
+	src/storage/face_owner.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
@@ -79,6 +83,7 @@ OBJS_STORAGE = \
 	src/storage/rowmodify.o \
 	src/storage/tableops.o \
 	src/storage/authorized_view.o \
+	src/storage/base_row.o \
 	src/storage/compact_row.o
 
 OBJS_STREAM = \
@@ -109,7 +114,10 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_apply.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
+	src/aggregate/window_filter.o \
+	src/aggregate/row_filter.o \
 	src/aggregate/partial.o \
+	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
@@ -118,11 +126,15 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip.o \
+	src/aggregate/closed_index.o \
+	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
@@ -167,6 +179,8 @@ SQL_STORAGE = \
 	src/storage/face.sql \
 	src/storage/changes.sql \
 	src/storage/wide_table.sql \
+	src/storage/face_links.sql \
+	src/storage/face_owner.sql \
 	src/storage/rowstore.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
@@ -183,13 +197,15 @@ SQL_STREAM = \
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
-	src/aggregate/partial.sql \
+	src/aggregate/window_filter.sql \
+	src/aggregate/row_filter.sql \
 	src/aggregate/distinct.sql \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
+	src/aggregate/skip.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
@@ -236,6 +252,7 @@ REGRESS_STORAGE = \
 	wide_table_errors \
 	wide_table_random \
 	wide_table_rules \
+	bigtable_errors \
 	wide_table_hll \
 	authorized_view
 
@@ -247,11 +264,18 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
+	stream_drain \
 	change_stream
 
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	closed_table \
+	skip \
+	live_merge \
+	live_merge \
+	closed_table \
+	skip \
 	sink \
 	sink_isolation \
 	session \
@@ -280,6 +304,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	stat_views \
 	sink_locks \
 	wide_table_rmw \
 	wide_table_compact \
@@ -311,7 +336,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and need nothing installed, not even pg_config.
 # Variables given to make, such as KEEP=1, reach them through the environment.
-SELF_CONTAINED = test demo bench stress fuzz
+SELF_CONTAINED = test demo bench stress fuzz valgrind
 
 .DEFAULT_GOAL := all
 .PHONY: $(SELF_CONTAINED)
@@ -324,6 +349,9 @@ stress:
 
 fuzz:
 	@$(CURDIR)/test/fuzz/run
+
+valgrind:
+	@$(CURDIR)/test/run valgrind
 
 demo:
 	@$(CURDIR)/demo/run

@@ -24,6 +24,7 @@ END $$;
 CREATE FUNCTION make(name text, window_function text, more text DEFAULT '', lateness interval DEFAULT '0') RETURNS regclass LANGUAGE sql AS $$
     SELECT weir.create_continuous_aggregate(name, format('SELECT w.window_start, w.window_end, count(*) AS n, sum(v) AS total%s
         FROM r, weir.%s w GROUP BY w.window_start, w.window_end', more, window_function), allowed_lateness => lateness) $$;
+CREATE VIEW counted AS SELECT aggregate, late_rows, partly_late_rows FROM weir.stat_aggregates ORDER BY aggregate::text;
 CREATE VIEW late AS SELECT aggregate, event_time, watermark, reason, "row" ->> 'v' AS v FROM weir.late_rows ORDER BY aggregate::text, event_time, 5;
 CREATE VIEW watermark AS SELECT watermark FROM weir.stat_streams WHERE stream::text = 'r';
 
@@ -221,9 +222,31 @@ CALL weir.drain('r');
 SELECT * FROM hopping_closed ORDER BY 1;
 SELECT * FROM hopping ORDER BY 1;
 TABLE late;
+-- rule 31, D4: what is lost is counted by row, not by window; what is lost for
+-- some windows only is counted apart
+TABLE counted;
 SELECT weir.advance_watermark('r', 'infinity');
 CALL weir.drain('r');
 SELECT * FROM hopping_closed ORDER BY 1;
+-- the same where state is not kept by pane, and for rows that WHERE rejects;
+-- of twelve windows of a row, some, all and none have closed
+CALL begin_rule();
+SELECT make('hopping', 'hop(at, ''5 minutes'', ''1 hour'')');
+SELECT weir.create_continuous_aggregate('by_window', $$ SELECT w.window_start, w.window_end, count(*) AS n, sum(v) AS total
+    FROM r, weir.hop(at, '5 minutes', '1 hour') w WHERE v < 100 AND at >= w.window_start GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('choosy', $$ SELECT w.window_start, w.window_end, count(*) AS n, sum(v) AS total
+    FROM r, weir.hop(at, '5 minutes', '1 hour') w WHERE v < 4 GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('tumbling', $$ SELECT w.window_start, w.window_end, count(*) AS n
+    FROM r, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end $$);
+SELECT weir.create_continuous_aggregate('local', $$ SELECT w.window_start, w.window_end, count(*) AS n
+    FROM r, weir.hop(at, '5 minutes', '1 hour', timezone => 'Europe/Berlin') w GROUP BY w.window_start, w.window_end $$);
+INSERT INTO r VALUES ('2024-01-01 12:02', NULL, 1);
+CALL weir.drain('r');
+INSERT INTO r VALUES ('2024-01-01 12:01', NULL, 1), ('2024-01-01 12:00', NULL, 1), ('2024-01-01 11:59:59.999999', NULL, 2), ('2024-01-01 11:30', NULL, 4),
+    ('2024-01-01 11:00', NULL, 8), ('2024-01-01 10:59:59.999999', NULL, 16), ('2024-01-01 11:01', NULL, 200);
+CALL weir.drain('r');
+TABLE counted;
+SELECT aggregate, event_time, v FROM late;
 
 -- Rule 30: a row late for a step that has closed is in all later ones.
 CALL begin_rule();
@@ -236,6 +259,7 @@ SELECT weir.advance_watermark('r', 'infinity');
 CALL weir.drain('r');
 SELECT * FROM steps_closed ORDER BY 1, 2;
 TABLE late;
+TABLE counted;
 -- Rule 11: steps begin with the first that holds a row and go on without rows
 CALL begin_rule();
 SELECT make('steps', 'cumulate(at, ''10 minutes'', ''40 minutes'')');
@@ -265,6 +289,12 @@ SELECT * FROM sessions_closed;
 INSERT INTO r VALUES ('2024-01-01 10:05', NULL, 64), ('2024-01-01 10:24', NULL, 128);
 CALL weir.drain('r');
 TABLE late;
+-- the end that a late row is shown with is that of the session it was judged by:
+-- of the late rows of the tick that belong together
+INSERT INTO r VALUES ('2024-01-01 08:00', NULL, 256), ('2024-01-01 08:08', NULL, 512), ('2024-01-01 08:18', NULL, 1024), ('2024-01-01 08:40', NULL, 2048);
+CALL weir.drain('r');
+SELECT event_time, window_end, "row" ->> 'v' AS v FROM weir.late_rows WHERE aggregate = 'sessions'::regclass ORDER BY event_time;
+TABLE counted;
 SELECT weir.advance_watermark('r', 'infinity');
 CALL weir.drain('r');
 SELECT * FROM sessions_closed ORDER BY 1;

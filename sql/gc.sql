@@ -205,6 +205,64 @@ SELECT count(*) FROM long_delta;
 SELECT weir.drop_wide_table('long'), weir.drop_wide_table('flat');
 DROP FUNCTION change;
 
+-- Rules that were replaced: a pass over whole rows applies them to rows at rest, and
+-- forgets them when nobody can see a row any more to which they have not been applied.
+CREATE VIEW replaced AS SELECT count(*) AS rules FROM weir._family_rules r JOIN weir._wide_tables t USING (face) WHERE t.delta::text = 'ruled_delta';
+SELECT weir.create_wide_table('ruled');
+SELECT weir.add_family('ruled', 'v'), weir.add_family('ruled', 'w', weir.max_versions(1));
+SELECT weir.mutate_row('ruled', 'k' || i, weir.set_cell('v', 'q', repeat('x', 100), '2024-01-01'), weir.set_cell('v', 'q', '2', '2024-01-02'),
+	weir.set_cell('w', 'q', '1', '2024-01-01')) FROM generate_series(1, 20) i \g /dev/null
+SELECT * FROM weir.compact('ruled');
+SELECT weir.alter_family('ruled', 'v', NULL), weir.alter_family('ruled', 'w', weir.max_versions(1));
+SELECT rules AS rules_replaced_by_the_same FROM replaced;
+SELECT weir.alter_family('ruled', 'v', weir.max_versions(1)), weir.alter_family('ruled', 'w', weir.max_versions(2));
+SELECT weir.mutate_row('ruled', 'k1', weir.set_cell('w', 'q', '2', '2024-01-02'));
+SELECT * FROM weir.compact('ruled');
+SELECT sum(pg_column_size(b.cells)) > 2000 AS garbage_is_there, (SELECT sum(weir.cell_count(cells)) FROM ruled), (SELECT rules FROM replaced) FROM ruled_base b;
+SELECT * FROM weir.compact('ruled', whole_rows => true);
+SELECT sum(pg_column_size(b.cells)) > 2000 AS garbage_is_there, (SELECT sum(weir.cell_count(cells)) FROM ruled), (SELECT rules FROM replaced) FROM ruled_base b;
+DO $$
+BEGIN
+	FOR i IN 1 .. 10000 LOOP
+		COMMIT;
+		EXIT WHEN (SELECT rules FROM replaced) = 0;
+		COMMIT;
+		PERFORM weir.compact('ruled', whole_rows => true);
+	END LOOP;
+END $$;
+SELECT rules FROM replaced;
+SELECT * FROM weir.compact('ruled', whole_rows => true);
+SELECT sum(weir.cell_count(cells)) FROM ruled;
+-- With its family, or with all rows, a rule goes at once.
+SELECT weir.alter_family('ruled', 'v', NULL), weir.alter_family('ruled', 'w', NULL);
+SELECT weir.drop_family('ruled', 'v');
+SELECT rules FROM replaced;
+TRUNCATE ruled;
+SELECT rules FROM replaced;
+DROP VIEW replaced;
+SELECT weir.drop_wide_table('ruled');
+
+-- A column that reaches over several segments, of which the last is folded alone: what
+-- is known of when its old versions are garbage is kept.
+SELECT weir.create_wide_table('due');
+SELECT weir.add_family('due', 'v', weir.gc_intersection(weir.max_versions(50), weir.max_age('1 second'))), weir.add_family('due', 'z');
+SELECT weir.mutate_row('due', 'k', VARIADIC weir.set_cell('z', 'q', '1', '2024-01-01') ||
+	(SELECT array_agg(weir.set_cell('v', 'm', repeat(md5(i::text), 10), now() - i * interval '1 us')) FROM generate_series(1, 150) i));
+SELECT * FROM weir.compact('due');
+SELECT weir.mutate_row('due', 'k', weir.set_cell('z', 'q', '2', '2024-01-01'));
+SELECT * FROM weir.compact('due');
+DO $$
+DECLARE
+	old timestamptz := (SELECT max(ts) + interval '1 second' FROM weir.read_rows('due', weir.family_regex('v')));
+BEGIN
+	WHILE clock_timestamp() <= old LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+SELECT FROM weir.compact('due');
+SELECT sum(octet_length(weir._segment_send(b.cells))) BETWEEN 50 * 337 AND 51 * 337 AS garbage_has_gone, (SELECT weir.cell_count(cells) FROM due) FROM due_base b;
+SELECT weir.drop_wide_table('due');
+
 DROP VIEW cells;
 DROP FUNCTION check_seg;
 SELECT weir.drop_wide_table('g'), weir.drop_wide_table('seg');

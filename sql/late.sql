@@ -81,7 +81,7 @@ SELECT * FROM strict_closed ORDER BY 1, 3;
 SELECT count(*) FROM lenient_closed;
 SELECT weir.advance_watermark('ev', 'infinity');
 CALL weir.drain('ev');
-SELECT groups FROM weir.stat_aggregates;
+SELECT groups, watermark, closed_until FROM weir.stat_aggregates;
 
 -- after the end of input everything is late
 INSERT INTO ev VALUES ('2024-01-02', 'too late', 1);
@@ -90,7 +90,7 @@ SELECT aggregate, event_time, watermark FROM weir.late_rows WHERE event_time >= 
 
 -- retention of closed rows
 SELECT weir.create_continuous_aggregate('bad', 'SELECT count(*) FROM ev', retention => '1 day');
-SELECT weir.create_continuous_aggregate('bad', 'SELECT w.window_start, count(*) FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY 1', retention => '1 day');
+SELECT weir.create_continuous_aggregate('bad', 'SELECT w.window_start, count(*) FROM ev, weir.cumulate(at, ''1 hour'', ''1 day'') w GROUP BY w.window_start, w.window_end', retention => '1 day');
 SELECT weir.create_continuous_aggregate('bad', 'SELECT w.window_end, count(*) FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY 1', retention => '1 month');
 SELECT weir.create_continuous_aggregate('bad', 'SELECT w.window_end, count(*) FROM ev, weir.tumble(at, ''1 hour'') w GROUP BY 1', allowed_lateness => '-1 hour');
 
@@ -105,5 +105,28 @@ INSERT INTO plain VALUES ('1969-12-31 23:56', 4), ('1969-12-31 23:57', 8);
 CALL weir.drain('plain');
 SELECT * FROM plain_10m ORDER BY 1;
 SELECT event_time, watermark, window_end, "row" FROM weir.late_rows WHERE stream = 'plain'::regclass ORDER BY 1;
+
+-- retention where the end is no column: by what follows from the start
+CREATE TABLE days (at timestamptz);
+SELECT weir.create_stream('days', 'at');
+SELECT weir.create_continuous_aggregate('by_end', $$
+    SELECT w.window_start, w.window_end, count(*) FROM days, weir.hop(at, '6 hours', '1 day', timezone => 'Europe/Berlin') w GROUP BY w.window_start, w.window_end $$, retention => '30 hours');
+SELECT weir.create_continuous_aggregate('by_start', $$
+    SELECT w.window_start, count(*) FROM days, weir.hop(at, '6 hours', '1 day', timezone => 'Europe/Berlin') w GROUP BY w.window_start $$, retention => '30 hours');
+SELECT weir.create_continuous_aggregate('months', $$
+    SELECT w.window_start, count(*) FROM days, weir.tumble(at, '1 month') w GROUP BY w.window_start $$, retention => '30 days');
+INSERT INTO days SELECT timestamptz '2024-02-25 00:00' + n * interval '1 hour' FROM generate_series(0, 40 * 24) n;
+CALL weir.drain('days');
+SELECT weir._maintain_aggregate('by_end'), weir._maintain_aggregate('by_start'), weir._maintain_aggregate('months');
+SELECT count(*), min(window_start), max(window_start) FROM by_end_closed;
+SELECT window_start, count FROM by_start_closed EXCEPT ALL SELECT window_start, count FROM by_end_closed;
+SELECT window_start, count FROM by_end_closed EXCEPT ALL SELECT window_start, count FROM by_start_closed;
+SELECT * FROM months_closed;
+SELECT weir.advance_watermark('days', '2024-05-30 23:59:59.999999');
+SELECT weir._maintain_aggregate('months');
+SELECT * FROM months_closed ORDER BY 1;
+SELECT weir.advance_watermark('days', '2024-05-31 00:00:00.000001');
+SELECT weir._maintain_aggregate('months');
+SELECT * FROM months_closed ORDER BY 1;
 \c postgres
 DROP DATABASE weir_late;

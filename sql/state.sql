@@ -147,19 +147,50 @@ SELECT damaged(substr(data, 1, 15)) FROM saved;
 SELECT damaged(set_byte(data, 0, 1)) FROM saved;
 SELECT damaged(set_byte(data, 1, 99)) FROM saved;
 SELECT damaged(set_byte(data, 2, 99)) FROM saved;
-SELECT damaged(set_byte(data, 4, 4)) FROM saved;
-SELECT damaged(set_byte(data, 8, get_byte(data, 8) # 1)) FROM saved;
-SELECT damaged(set_byte(data, 12, 1)) FROM saved;
-SELECT damaged(set_byte(data, 16, 3)) FROM saved;
+SELECT damaged(set_byte(data, 12, get_byte(data, 12) # 1)) FROM saved;
 SELECT damaged(data || '\x00') FROM saved;
-SELECT damaged(substr(data, 1, length(data) - 20)) FROM saved;
 SELECT damaged(data) FROM saved;
+-- any bit, and bytes cut off
+SELECT regexp_replace(damaged(set_bit(data, n, 1 - get_bit(data, n))), 'is \d+\.', 'is N.') AS result, count(*) > 0
+FROM saved, generate_series(0, 8 * length(data) - 1, 13) n GROUP BY 1 ORDER BY 1;
+SELECT damaged(substr(data, 1, n)) AS result, count(*) > 0 FROM saved, generate_series(0, length(data) - 1, 5) n GROUP BY 1 ORDER BY 1;
+
+-- bytes that are wrong under a right checksum, as only other code would write them
+CREATE TABLE crc32c_steps AS
+    WITH RECURSIVE step (byte, bits, crc) AS (
+        SELECT n, 0, n FROM generate_series(0::bigint, 255) n
+        UNION ALL SELECT byte, bits + 1, (crc >> 1) # (crc & 1) * 2197175160 FROM step WHERE bits < 8)
+    SELECT array_agg(crc ORDER BY byte) AS steps FROM step WHERE bits = 8;
+CREATE FUNCTION crc32c(bytes bytea) RETURNS bigint STABLE LANGUAGE plpgsql AS $$
+DECLARE
+    crc bigint := 4294967295;
+    steps bigint[] := (SELECT c.steps FROM crc32c_steps c);
+BEGIN
+    FOR i IN 0 .. length(bytes) - 1 LOOP
+        crc := (crc >> 8) # steps[1 + ((crc # get_byte(bytes, i)) & 255)];
+    END LOOP;
+    RETURN crc # 4294967295;
+END $$;
+-- in the byte order of the machine
+CREATE FUNCTION sealed(data bytea) RETURNS bytea LANGUAGE sql AS $$
+    SELECT substr(data, 1, 12) || string_agg(substr(bytes, n, 1), '' ORDER BY CASE WHEN swapped THEN -n ELSE n END) || substr(data, 17)
+    FROM (SELECT substr(int8send(crc32c(substr(data, 1, 12) || substr(data, 17))), 5), get_byte((SELECT data FROM saved LIMIT 1), 4) > 0) x (bytes, swapped),
+        generate_series(1, 4) n GROUP BY bytes, swapped $$;
+SELECT sealed(data) = data AS is_crc32c FROM saved;
+SELECT damaged(sealed(set_byte(data, 4, 4))) FROM saved;
+SELECT damaged(sealed(set_byte(data, 8, get_byte(data, 8) # 1))) FROM saved;
+SELECT damaged(sealed(set_byte(data, 2, 99))) FROM saved;
+SELECT damaged(sealed(set_byte(data, 16, 255))) FROM saved;
+SELECT damaged(sealed(data || '\x00')) FROM saved;
+SELECT damaged(sealed(substr(data, 1, length(data) - 20))) FROM saved;
+SELECT damaged(data) FROM saved;
+
 -- of more rows than a group of the directory has, and read by key
 INSERT INTO ev SELECT '2024-01-01 06:00', g, 'x', 1 FROM generate_series(1, 30) g;
 CALL weir.drain('ev');
 TRUNCATE saved;
 INSERT INTO saved SELECT * FROM weir._state_1 WHERE window_start = '2024-01-01 06:00';
-SELECT nrows, get_byte(data, 12) AS ngroups FROM saved;
+SELECT nrows FROM saved;
 CREATE FUNCTION damaged_keys(data bytea) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     d text;
@@ -178,13 +209,39 @@ BEGIN
     RETURN NEXT found;
 END $$;
 SELECT DISTINCT * FROM damaged_keys((SELECT data FROM saved));
-SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 12, 0) FROM saved));
-SELECT DISTINCT * FROM damaged_keys((SELECT substr(data, 1, 30) FROM saved));
+SELECT DISTINCT * FROM damaged_keys((SELECT sealed(substr(data, 1, 30)) FROM saved)) ORDER BY 1;
 -- the second group begins before the first, or far behind the end
-SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(set_byte(data, 26, 0), 27, 0) FROM saved)) ORDER BY 1;
-SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 27, 255) FROM saved)) ORDER BY 1;
+SELECT DISTINCT * FROM damaged_keys((SELECT sealed(set_byte(set_byte(data, 26, 0), 27, 0)) FROM saved)) ORDER BY 1;
+SELECT DISTINCT * FROM damaged_keys((SELECT sealed(set_byte(data, 27, 255)) FROM saved)) ORDER BY 1;
 -- hashes out of order
-SELECT DISTINCT * FROM damaged_keys((SELECT set_byte(data, 19, 255) FROM saved)) ORDER BY 1;
+SELECT DISTINCT * FROM damaged_keys((SELECT sealed(set_byte(data, 19, 255)) FROM saved)) ORDER BY 1;
 SELECT damaged_keys IS NOT NULL AS is_read FROM damaged_keys((SELECT data FROM saved));
+
+-- a state row, and sets of distinct values in it, of every form: each changed
+-- byte, but for those of a long text, and each length gives rows or an error
+CREATE TABLE forms (k int, t text, n name, u uuid, f float8, b bytea);
+SELECT weir.create_stream('forms');
+SELECT weir.create_continuous_aggregate('every_form', $$
+    SELECT k, n, t, count(*), count(DISTINCT k) AS words, count(DISTINCT t) AS texts, sum(DISTINCT k) AS sum, max(DISTINCT u::text), avg(DISTINCT f) AS mean, array_agg(DISTINCT b) AS bytes
+    FROM forms GROUP BY k, n, t $$);
+INSERT INTO forms SELECT 7, repeat('t', 130), 'name', md5(g::text)::uuid, g / 3.0, ('b' || g)::bytea FROM generate_series(1, 2) g;
+INSERT INTO forms SELECT k + 1, NULL, n, u, f, b FROM forms;
+CALL weir.drain('forms');
+TRUNCATE saved;
+CREATE FUNCTION form_state() RETURNS text LANGUAGE sql AS $$ SELECT format('weir._state_%s', (SELECT max(aggregate_id) FROM weir._aggregate)) $$;
+SELECT form_state() AS form_state \gset
+INSERT INTO saved SELECT * FROM :form_state;
+CREATE FUNCTION tried(data bytea) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('UPDATE %s SET data = $1', form_state()) USING sealed(data);
+    PERFORM * FROM every_form;
+    RETURN 'rows';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ' ' || regexp_replace(regexp_replace(SQLERRM, 'block \d+, item \d+', 'block N, item N'), '(type) (with OID \d+|.*)', '\1 ...');
+END $$;
+SELECT tried(data) FROM saved;
+SELECT tried(set_byte(data, n, get_byte(data, n) # x)) AS result, count(*) > 0 FROM saved, generate_series(16, length(data) - 1) n, unnest(ARRAY[1, 255]) x
+WHERE get_byte(data, n) <> ascii('t') GROUP BY 1 ORDER BY 1;
+SELECT tried(substr(data, 1, n)) AS result, count(*) > 0 FROM saved, generate_series(16, length(data) - 1, 3) n GROUP BY 1 ORDER BY 1;
 \c postgres
 DROP DATABASE weir_state;

@@ -66,6 +66,18 @@ INSERT INTO t VALUES ('-infinity', 'g');
 COPY t FROM stdin;
 infinity	h
 \.
+-- there is room for windows around it, and it is there
+\set VERBOSITY default
+INSERT INTO t VALUES ('294276-12-30', 'i');
+INSERT INTO t VALUES ('4713-01-01 BC', 'i');
+BEGIN;
+INSERT INTO t VALUES ('294176-01-01', 'i'), ('4613-01-01 BC', 'i');
+ROLLBACK;
+BEGIN;
+ALTER TABLE t ALTER COLUMN ts DROP NOT NULL;
+INSERT INTO t VALUES (NULL, 'i');
+ROLLBACK;
+\set VERBOSITY terse
 SELECT source, max_event_time FROM weir._source ORDER BY 1;
 
 -- A stream without event time may have what it likes.

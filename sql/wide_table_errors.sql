@@ -169,6 +169,28 @@ RESET ROLE;
 DROP OWNED BY weir_owner;
 SELECT count(*) FROM pg_class WHERE relname ~ '^(w|own)(_|$)' AND relnamespace = 'public'::regnamespace;
 SELECT tbl FROM weir.wide_tables;
+-- and so does all that makes up a table, and what gives a part of it away
+SELECT weir.create_wide_table('given');
+SELECT weir.add_family('given', 'f');
+SELECT weir.enable_changes('given');
+SELECT weir.create_authorized_view('given_part', 'given', ARRAY['a'::bytea]);
+ALTER TABLE given OWNER TO weir_owner;
+SELECT relname, relkind, relowner::regrole FROM pg_class WHERE relname ~ '^given' ORDER BY relname COLLATE "C";
+SET ROLE weir_owner;
+SELECT weir.mutate_row('given', 'k', weir.set_cell('f', 'q', 'v', '2024-01-01'));
+SELECT count(*) FROM weir.changes('given');
+ALTER TABLE given ADD COLUMN odd int;
+ALTER TABLE given DROP COLUMN odd;
+RESET ROLE;
+-- a part that is given away by itself is somebody else's
+ALTER FOREIGN TABLE given_part OWNER TO weir_reader;
+SELECT relowner::regrole FROM pg_class WHERE relname = 'given_part';
+ALTER FOREIGN TABLE given_part OWNER TO weir_owner;
+REASSIGN OWNED BY weir_owner TO weir_writer;
+SELECT DISTINCT relowner::regrole FROM pg_class WHERE relname ~ '^given';
+DROP FOREIGN TABLE given CASCADE;
+DROP OWNED BY weir_owner, weir_writer;
+SELECT count(*) FROM pg_class WHERE relname ~ '^given';
 DROP ROLE weir_reader, weir_writer, weir_deleter, weir_owner;
 DROP FUNCTION error_of;
 DROP FOREIGN TABLE fake;

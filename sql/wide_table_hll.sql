@@ -21,6 +21,24 @@ SELECT weir.mutate_row('h', 'k', weir.add_to_cell('u', 'q', '2024-01-01', 5));
 SELECT weir.mutate_row('h', 'k', weir.set_cell('u', 'q', 'x'));
 SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', '\xffff'));
 SELECT weir.read_row('h', 'k', weir.qualifier_regex('q'));
+-- Changes are recorded as states that are merged; a copy made of them is the table.
+SELECT weir.create_wide_table('hw'), weir.create_wide_table('hcopy');
+SELECT weir.add_family('hw', 'u', weir.max_versions(2), 'hll'), weir.add_family('hcopy', 'u', NULL, 'hll');
+SELECT weir.enable_changes('hw');
+SELECT count(weir.mutate_row('hw', 'r' || i % 3, weir.add_to_cell('u', 'q' || i % 2, timestamptz '2024-01-01' + (i % 4) * interval '1 day', 'user ' || i % 50)))
+FROM generate_series(1, 200) i;
+SELECT deltas FROM weir.compact('hw');
+SELECT weir.mutate_row('hw', 'r1', weir.delete_from_column('u', 'q0'), weir.add_to_cell('u', 'q0', '2024-01-09', 'again'), weir.add_to_cell('u', 'q0', '2024-01-09', 'and again'));
+-- garbage that is fed again before a compaction comes by
+SELECT weir.mutate_row('hw', 'r2', weir.add_to_cell('u', 'q1', '2024-01-08', 'x'), weir.add_to_cell('u', 'q1', '2024-01-01', 'y'));
+SELECT deltas FROM weir.compact('hw');
+SELECT kind, m.mutation, count(*) FROM weir.changes('hw') c, weir.mutations(c.changes) m GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT count(weir.mutate_row('hcopy', row_key, VARIADIC changes)) > 0 AS copied FROM (SELECT * FROM weir.changes('hw') ORDER BY seq) c;
+SELECT encode(row_key, 'escape') AS key, encode(qualifier, 'escape') AS q, ts::date, sketches.hll_cardinality(value::sketches.hll) FROM weir.read_rows('hw');
+SELECT count(*) FROM (SELECT row_key, family, qualifier, ts, value FROM weir.read_rows('hw')) a
+FULL JOIN (SELECT row_key, family, qualifier, ts, value FROM weir.read_rows('hcopy')) b USING (row_key, family, qualifier, ts)
+WHERE a.value IS NULL OR b.value IS NULL OR sketches.hll_ne(a.value::sketches.hll, b.value::sketches.hll);
+SELECT weir.drop_wide_table('hw'), weir.drop_wide_table('hcopy');
 -- without the extension states are bytes, but cannot be combined
 SET client_min_messages = warning;
 DROP EXTENSION hll;

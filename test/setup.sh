@@ -74,6 +74,9 @@ weir_requirements()
 			REQ
 			;;
 	esac
+	case " $* " in
+		*" valgrind "*) echo "command:valgrind valgrind" ;;
+	esac
 }
 
 weir_missing_packages()
@@ -149,6 +152,38 @@ weir_need()
 	[ -z "$missing" ] || weir_die "still missing after installation: $(echo $missing)"
 }
 
+# Can clang build a program for libFuzzer?  The runtime is in a package of its own.
+weir_clang_fuzzes()
+{
+	local clang
+
+	for clang in $(compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -u)
+	do
+		echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return 0; }' |
+			"$clang" -x c -fsanitize=fuzzer,address,undefined - -o "$WEIR_TMP/try" 2>/dev/null && return
+	done
+	return 1
+}
+
+# The same, after an attempt to install it.  Nothing depends on it, so that it is
+# no error if that fails.
+weir_have_libfuzzer()
+{
+	local sudo= major
+
+	weir_clang_fuzzes && return
+	command -v apt-cache >/dev/null || return
+	if [ "$(id -u)" -ne 0 ]
+	then
+		sudo -n true 2>/dev/null || return
+		sudo=sudo
+	fi
+	major=$(apt-cache depends clang 2>/dev/null | sed -nE 's/^ *Depends: clang-([0-9]+)$/\1/p')
+	[ -n "$major" ] || return
+	weir_install_packages "$sudo" "clang-$major" "libclang-rt-$major-dev" </dev/null >"$WEIR_TMP/log/clang" 2>&1 &&
+		weir_clang_fuzzes
+}
+
 # Runs a command as the user of the tests, in the temporary directory.
 as_user()
 {
@@ -158,6 +193,7 @@ as_user()
 		export HOME="$WEIR_TMP/home" TMPDIR="$WEIR_TMP/t" LANG=C.UTF-8
 		export PATH="$WEIR_BIN:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 		[ -n "$WEIR_PGHOST" ] && export PGHOST="$WEIR_PGHOST"
+		[ -n "${WEIR_START_SECONDS:-}" ] && export PGCTLTIMEOUT="$WEIR_START_SECONDS"
 		unset LC_ALL LC_MESSAGES LANGUAGE
 		if [ "$(id -u)" -eq 0 ]
 		then

@@ -18,7 +18,8 @@ my @shapes = ('wide', 'cells', 'jsonb', 'hstore');
 my %shape_name = (
 	cells => 'one tuple a cell',
 	jsonb => 'jsonb rows',
-	hstore => 'hstore rows');
+	hstore => 'hstore rows',
+	bytes => 'the row stored as one bytea');
 
 # Several things measured in turns: name => [median, median of processor time].
 # Each is measured by run_one->(name), which returns a number, or one and the
@@ -58,7 +59,7 @@ sub beside
 {
 	my ($what, $goals, $show, $less_is_better, %median) = @_;
 
-	foreach my $other (grep { exists $median{$_} && $_ ne 'wide' } @shapes)
+	foreach my $other (grep { exists $median{$_} && $_ ne 'wide' } @shapes, 'bytes')
 	{
 		compare($what, $shape_name{$other}, $median{wide}, $median{$other}, $show, $less_is_better, $goals->{$other});
 	}
@@ -190,7 +191,8 @@ my %point_query = (
 	wide => "SELECT weir.read_row('wide', KEY)",
 	cells => 'SELECT family, qualifier, ts, value FROM cells WHERE row_key = KEY::bytea',
 	jsonb => 'SELECT cells FROM jsonb_rows WHERE row_key = KEY::bytea',
-	hstore => 'SELECT cells FROM hstore_rows WHERE row_key = KEY::bytea');
+	hstore => 'SELECT cells FROM hstore_rows WHERE row_key = KEY::bytea',
+	bytes => 'SELECT cells FROM bytea_rows WHERE row_key = KEY::bytea');
 
 sub point_query
 {
@@ -204,16 +206,21 @@ $measure{wide_read} = sub {
 
 	without_worker();
 	fill_shapes($keys, 100, 108, @shapes);
+	# what the server can do at most: to find as many bytes and to send them
+	sql('DROP TABLE IF EXISTS bytea_rows',
+		'CREATE TABLE bytea_rows AS SELECT row_key, weir.widerow_send(cells) AS cells FROM wide',
+		'ALTER TABLE bytea_rows ADD PRIMARY KEY (row_key)', 'VACUUM ANALYZE bytea_rows');
+	my @read = (@shapes, 'bytes');
 	my $goals = { cells => '>= 3 x, and >= 17,000/s' };
 	foreach my $format ('binary', 'text')
 	{
 		beside("point read of a 100-cell row of 12 KB, $clients clients, $format output",
 			$goals, \&per_second, 0,
-			in_turns($n_runs, \@shapes, sub { reader_rate($format, $keys, point_query($_[0], '\$1::text')) }));
+			in_turns($n_runs, \@read, sub { reader_rate($format, $keys, point_query($_[0], '\$1::text')) }));
 	}
 	beside("the same with pgbench -M prepared (text)",
 		$goals, \&per_second, 0,
-		in_turns($n_runs, \@shapes,
+		in_turns($n_runs, \@read,
 			sub { client_rate("\\set key random(1, $keys)\n" . point_query($_[0], ':key::text') . ";\n", $clients) }));
 };
 

@@ -76,6 +76,8 @@ enum
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
+	Anum_partly_late_rows,
+	Anum_skipped_rows,
 	Anum_ticks,
 	Anum_state_rows,
 	Anum_closed_rows,
@@ -270,6 +272,16 @@ weir_aggregate_get_owned(Oid relid, WeirAggregate *agg)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, name);
 }
 
+void
+weir_aggregate_require_argument(FunctionCallInfo fcinfo, int argno,
+								const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
 /* ids in one of the tables, of rows with the value in the column, or all */
 static List *
 collect_ids(const char *table, AttrNumber column, int32 value)
@@ -429,37 +441,32 @@ weir_aggregate_set_options(int32 id, Datum lateness, bool set_lateness,
 					  replace);
 }
 
-void
-weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
+/* How far something has come; "forever" is stored as NULL. */
+static void
+set_until(int32 id, AttrNumber column, Datum until, bool is_forever)
 {
-	Datum		values[Natts_aggregate];
-	bool		isnull[Natts_aggregate];
-	bool		replace[Natts_aggregate];
+	Datum		values[Natts_aggregate] = {0};
+	bool		isnull[Natts_aggregate] = {false};
+	bool		replace[Natts_aggregate] = {false};
 
-	memset(values, 0, sizeof(values));
-	memset(isnull, 0, sizeof(isnull));
-	memset(replace, 0, sizeof(replace));
-	values[Anum_closed_until - 1] = TimestampGetDatum(closed_until);
-	replace[Anum_closed_until - 1] = true;
+	values[column - 1] = until;
+	isnull[column - 1] = is_forever;
+	replace[column - 1] = true;
 	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
 					  replace);
 }
 
 void
+weir_aggregate_set_closed_until(int32 id, Timestamp closed_until)
+{
+	set_until(id, Anum_closed_until, TimestampGetDatum(closed_until), false);
+}
+
+void
 weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
 {
-	Datum		values[Natts_aggregate];
-	bool		isnull[Natts_aggregate];
-	bool		replace[Natts_aggregate];
-
-	memset(values, 0, sizeof(values));
-	memset(isnull, 0, sizeof(isnull));
-	memset(replace, 0, sizeof(replace));
-	values[Anum_parent_until - 1] = TimestampGetDatum(parent_until);
-	isnull[Anum_parent_until - 1] = TIMESTAMP_IS_NOEND(parent_until);
-	replace[Anum_parent_until - 1] = true;
-	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
-					  replace);
+	set_until(id, Anum_parent_until, TimestampGetDatum(parent_until),
+			  TIMESTAMP_IS_NOEND(parent_until));
 }
 
 /*
@@ -524,6 +531,8 @@ weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 	int			i;
 
 	added[0] = counts->late_rows;
+	added[Anum_partly_late_rows - Anum_late_rows] = counts->partly_late_rows;
+	added[Anum_skipped_rows - Anum_late_rows] = counts->skipped_rows;
 	added[Anum_ticks - Anum_late_rows] = 1;
 	added[Anum_state_rows - Anum_late_rows] = counts->state_rows;
 	added[Anum_closed_rows - Anum_late_rows] = counts->closed_rows;

@@ -9,6 +9,7 @@
 #define WEIR_AGGREGATE_H
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
@@ -19,7 +20,9 @@ typedef enum WeirAggregateStatus
 	WEIR_AGGREGATE_ACTIVE,
 	WEIR_AGGREGATE_RETRYING,	/* failed; is tried again at next_retry */
 	WEIR_AGGREGATE_FAILED,		/* failed too often; until weir.resume */
-	WEIR_AGGREGATE_PAUSED		/* by weir.pause */
+	WEIR_AGGREGATE_PAUSED,		/* by weir.pause */
+	WEIR_AGGREGATE_SKIPPING		/* failed; is tried again without what it
+								 * fails at: weir.skip */
 } WeirAggregateStatus;
 
 typedef struct WeirAggregate
@@ -56,6 +59,8 @@ typedef struct WeirAggregate
 typedef struct WeirAggregateCounts
 {
 	int64		late_rows;
+	int64		partly_late_rows;	/* for some of their windows */
+	int64		skipped_rows;	/* by weir.skip */
 	int64		state_rows;		/* written */
 	int64		closed_rows;
 	int64		closed_windows;
@@ -72,6 +77,10 @@ extern bool weir_aggregate_find(Oid relid, Snapshot snapshot,
 
 /* The same; raises 42809 if it is none, 42501 if the user is not its owner. */
 extern void weir_aggregate_get_owned(Oid relid, WeirAggregate *agg);
+
+/* Raise 22004 if the argument of that number and name is NULL. */
+extern void weir_aggregate_require_argument(FunctionCallInfo fcinfo, int argno,
+											const char *name);
 
 /*
  * ids, ascending, of all; of a stream's, those over other aggregates

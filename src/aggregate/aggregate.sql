@@ -30,6 +30,8 @@ CREATE TABLE weir._aggregate_progress (
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,
+    partly_late_rows bigint NOT NULL,
+    skipped_rows bigint NOT NULL,
     ticks bigint NOT NULL,
     state_rows bigint NOT NULL,
     closed_rows bigint NOT NULL,
@@ -47,7 +49,7 @@ CREATE TABLE weir._late_row (
     reason text NOT NULL,
     "row" jsonb NOT NULL
 );
-COMMENT ON TABLE weir._late_row IS 'rows whose windows had closed';
+COMMENT ON TABLE weir._late_row IS 'rows whose windows had closed, or at which a query failed';
 CREATE INDEX ON weir._late_row (aggregate_id, arrived_at);
 
 SELECT pg_catalog.pg_extension_config_dump('weir._aggregate', '');

@@ -39,11 +39,14 @@
 
 #include "weir.h"
 #include "aggregate/cascade.h"
+#include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
+#include "aggregate/late.h"
 #include "aggregate/maintain.h"
 #include "aggregate/parent.h"
+#include "aggregate/skip.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/newrows.h"
@@ -171,7 +174,19 @@ take_rows(const WeirAggregate *agg, Step *step)
 	{
 		WeirIntake	intake;
 
-		weir_intake_run(agg, def, read_closed, step, bound, &intake);
+		if (agg->status == WEIR_AGGREGATE_SKIPPING && step->from_table)
+		{
+			List	   *skipped;
+
+			skipped = weir_skip_intake(agg, def, read_closed, step, bound,
+									   weir_parent_closed(def, step->after,
+														  step->until),
+									   NULL, &intake);
+			weir_late_keep(agg, skipped, weir_parent_watermark(def, step->after));
+			counts.skipped_rows += list_length(skipped);
+		}
+		else
+			weir_intake_run(agg, def, read_closed, step, bound, &intake);
 		counts.state_rows += intake.state_rows;
 	}
 	if (def->nwindow > 0)
@@ -182,7 +197,8 @@ take_rows(const WeirAggregate *agg, Step *step)
 	weir_restore_identity(&saved);
 	WEIR_DEBUG_POINT("cascade_aggregate");
 
-	if (counts.state_rows > 0 || counts.closed_windows > 0)
+	if (counts.state_rows > 0 || counts.skipped_rows > 0 ||
+		counts.closed_windows > 0)
 	{
 		counts.busy_usec = GetCurrentTimestamp() - start;
 		weir_aggregate_count(agg->id, &counts);
@@ -241,7 +257,7 @@ weir_cascade_follow(const WeirAggregate *parent, EphemeralNamedRelation closed,
 		step.closed = closed != NULL && closed->md.enrtuples > 0 ? closed : NULL;
 		step.after = after;
 		step.until = until;
-		error = weir_failure_attempt(follow, &step);
+		error = weir_closed_attempt(step.id, follow, &step);
 		if (error != NULL)
 			fall_behind(&step, error);
 	}
@@ -336,7 +352,8 @@ catch_up(void *arg)
 	if (step->until > step->after)
 		take_rows(&agg, step);
 	weir_aggregate_set_parent_until(agg.id, step->is_last ? DT_NOEND : step->until);
-	if (agg.status == WEIR_AGGREGATE_RETRYING)
+	if (agg.status == WEIR_AGGREGATE_RETRYING ||
+		agg.status == WEIR_AGGREGATE_SKIPPING)
 	{
 		agg.status = WEIR_AGGREGATE_ACTIVE;
 		agg.failures = 0;
@@ -348,6 +365,7 @@ static bool
 may_run(const WeirAggregate *agg)
 {
 	return agg->status == WEIR_AGGREGATE_ACTIVE ||
+		agg->status == WEIR_AGGREGATE_SKIPPING ||
 		(agg->status == WEIR_AGGREGATE_RETRYING &&
 		 agg->next_retry <= GetCurrentTimestamp());
 }
@@ -373,7 +391,7 @@ weir_cascade_catch_up(int32 stream_id)
 		step.id = agg.id;
 		step.after = agg.parent_until;
 		PushActiveSnapshot(GetLatestSnapshot());
-		error = weir_failure_attempt(catch_up, &step);
+		error = weir_closed_attempt(step.id, catch_up, &step);
 		if (error != NULL)
 			fall_behind(&step, error);
 		PopActiveSnapshot();
@@ -394,6 +412,7 @@ weir_cascade_is_behind(int32 stream_id)
 			agg.parent_id != 0 &&
 			!TIMESTAMP_IS_NOEND(agg.parent_until) &&
 			(agg.status == WEIR_AGGREGATE_ACTIVE ||
+			 agg.status == WEIR_AGGREGATE_SKIPPING ||
 			 agg.status == WEIR_AGGREGATE_RETRYING))
 			return true;
 	}

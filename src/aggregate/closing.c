@@ -5,8 +5,8 @@
  *
  * All in the transaction of the tick that moved the watermark: the state of
  * the windows is merged and finished, the rows are inserted into the table of
- * closed rows by an ordinary INSERT (so it can have indexes, triggers and
- * subscribers), the sinks run over the same rows, and the state is deleted.
+ * closed rows (closed_table.c), the sinks run over the same rows, and the state
+ * is deleted.
  *
  * Where state is kept by pane and windows overlap, a pane's state stays until
  * the last window that holds it has closed.
@@ -21,24 +21,23 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_am.h"
-#include "commands/defrem.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "aggregate/cascade.h"
+#include "aggregate/closed_table.h"
 #include "aggregate/closing.h"
 #include "aggregate/delivery.h"
+#include "aggregate/late.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
+#include "aggregate/sink.h"
+#include "aggregate/skip.h"
 #include "aggregate/source.h"
 
 /* Do windows of this kind share panes? */
@@ -107,71 +106,7 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 															 until - 1));
 }
 
-/*
- * The order in which rows go into the table: by window, as they lie on disk,
- * then by key.  They come in order of a hash, so that each would go to
- * another leaf of an index on the keys.  If all are of the same window there is
- * no need to compare it, which takes a third of the sort.
- */
-static void
-append_order(StringInfo sql, WeirDefinition *def, TupleDesc desc,
-			 bool is_one_window)
-{
-	List	   *columns = list_copy(weir_definition_key_columns(def));
-	AttrNumber	window = weir_definition_window_column(def, 1);
-	const char *separator = " ORDER BY ";
-	ListCell   *lc;
-
-	if (window == 0)
-		window = weir_definition_window_column(def, 2);
-	if (window != 0 && !(is_one_window && columns != NIL))
-		columns = lcons_int(window, columns);
-	foreach(lc, columns)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, lfirst_int(lc) - 1);
-
-		if (!OidIsValid(GetDefaultOpClass(att->atttypid, BTREE_AM_OID)))
-			continue;
-		appendStringInfo(sql, "%s%s", separator,
-						 quote_identifier(NameStr(att->attname)));
-		separator = ", ";
-	}
-}
-
-/* INSERT INTO closed (columns) SELECT columns, by position */
-static char *
-insert_command(const WeirAggregate *agg, WeirDefinition *def, TupleDesc desc,
-			   bool is_one_window)
-{
-	StringInfoData to;
-	StringInfoData from;
-	int			i;
-
-	initStringInfo(&to);
-	initStringInfo(&from);
-	for (i = 1; i <= desc->natts; i++)
-	{
-		char	   *name = get_attname(agg->closed, i, true);
-
-		if (name == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("a column of table \"%s\" has been dropped",
-							get_rel_name(agg->closed)),
-					 errhint("Drop the continuous aggregate and create it again.")));
-		appendStringInfo(&to, "%s%s", i > 1 ? ", " : "", quote_identifier(name));
-		appendStringInfo(&from, "%s%s", i > 1 ? ", " : "",
-						 quote_identifier(NameStr(TupleDescAttr(desc, i - 1)->attname)));
-	}
-	appendStringInfoString(&from, " FROM closed");
-	append_order(&from, def, desc, is_one_window);
-	return psprintf("INSERT INTO %s (%s) SELECT %s",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
-											   get_rel_name(agg->closed)),
-					to.data, from.data);
-}
-
-/* The rows as the relation "closed". */
+/* The rows as the relation "closed"; NULL: there are none, or nobody asks. */
 static EphemeralNamedRelation
 name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 {
@@ -185,18 +120,42 @@ name_rows(Tuplestorestate *rows, TupleDesc desc, int64 nrows)
 	return enr;
 }
 
-/* Insert the closed rows into their table. */
-static void
-insert(const WeirAggregate *agg, WeirDefinition *def,
-	   EphemeralNamedRelation closed, bool is_one_window)
+/* Does anything hang on the rows? */
+static bool
+has_followers(const WeirAggregate *agg)
 {
-	SPI_connect();
-	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the closed rows");
-	if (SPI_execute(insert_command(agg, def, closed->md.tupdesc, is_one_window),
-					false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not insert closed rows");
-	SPI_finish();
+	return weir_sink_list(agg->id) != NIL ||
+		weir_aggregate_ids_of_parent(agg->id) != NIL;
+}
+
+/* What is being closed. */
+typedef struct Closing
+{
+	const WeirAggregate *agg;
+	WeirDefinition *def;
+	Timestamp	after;
+	Timestamp	until;
+	Oid			state;
+	WeirRunReader *reader;
+	WeirAggregateCounts *counts;
+} Closing;
+
+/* The result of state rows, all of windows that close. */
+static void
+finish(Closing *closing, WeirStateSource *source, DestReceiver *dest)
+{
+	const WeirAggregate *agg = closing->agg;
+	List	   *skipped;
+
+	if (agg->status != WEIR_AGGREGATE_SKIPPING)
+	{
+		weir_partial_finish(closing->def, source, NIL, dest);
+		return;
+	}
+	skipped = weir_skip_finish(agg, closing->def, source, dest);
+	weir_late_keep(agg, skipped, TIMESTAMP_NOT_FINITE(closing->until) ?
+				   closing->until : closing->until + agg->lateness_usec);
+	closing->counts->skipped_rows += list_length(skipped);
 }
 
 /*
@@ -204,20 +163,19 @@ insert(const WeirAggregate *agg, WeirDefinition *def,
  * not.  What is still open is written anew, so all that was read can go.
  */
 static void
-finish_sessions(WeirDefinition *def, Oid state, WeirRunReader *reader,
-				Timestamp until, Tuplestorestate *rows)
+finish_sessions(Closing *closing, DestReceiver *dest)
 {
+	WeirDefinition *def = closing->def;
 	Tuplestorestate *closed = tuplestore_begin_heap(false, false, work_mem);
 	Tuplestorestate *open = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = weir_source_receiver(rows);
 
-	weir_session_split(def, weir_session_merge(def, weir_runs_source(reader)),
-					   until, closed, open);
-	weir_partial_finish(def, weir_source_stored(def, closed), NIL, dest);
-	dest->rDestroy(dest);
+	weir_session_split(def,
+					   weir_session_merge(def, weir_runs_source(closing->reader)),
+					   closing->until, closed, open);
+	finish(closing, weir_source_stored(def, closed), dest);
 	if (tuplestore_tuple_count(open) > 0)
 	{
-		WeirRunWriter *writer = weir_runs_begin_write(def, state, 0);
+		WeirRunWriter *writer = weir_runs_begin_write(def, closing->state, 0);
 
 		weir_partial_combine(def, weir_source_stored(def, open),
 							 weir_runs_receiver(writer));
@@ -227,20 +185,36 @@ finish_sessions(WeirDefinition *def, Oid state, WeirRunReader *reader,
 	tuplestore_end(open);
 }
 
-/* Finish the state that is read into rows. */
 static void
-finish(WeirDefinition *def, WeirRunReader *reader, Timestamp after,
-	   Timestamp until, Tuplestorestate *rows)
+finish_windows(Closing *closing, DestReceiver *dest)
 {
-	WeirStateSource *source;
-	DestReceiver *dest;
-
 	/* state of a window that shares nothing is there until it is closed */
-	source = weir_source_spread(def, weir_runs_source(reader),
-								shares_panes(def) ? after : DT_NOBEGIN, until);
-	dest = weir_source_receiver(rows);
-	weir_partial_finish(def, source, NIL, dest);
-	dest->rDestroy(dest);
+	finish(closing,
+		   weir_source_spread(closing->def, weir_runs_source(closing->reader),
+							  shares_panes(closing->def) ? closing->after : DT_NOBEGIN,
+							  closing->until),
+		   dest);
+}
+
+/*
+ * Merging all the runs of a window is given the memory of maintenance, as
+ * merging some of them is: groups that do not fit are written to disk first.
+ */
+static void
+finish_with_memory(Closing *closing, DestReceiver *dest)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	if (maintenance_work_mem > work_mem)
+		(void) set_config_option("work_mem",
+								 psprintf("%d", maintenance_work_mem),
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+	if (closing->def->is_session)
+		finish_sessions(closing, dest);
+	else
+		finish_windows(closing, dest);
+	AtEOXact_GUC(true, nest_level);
 }
 
 /* Is there state of windows that close?  Tells the first end of any. */
@@ -251,41 +225,40 @@ has_state(WeirDefinition *def, Oid state, Timestamp until, Timestamp *first)
 		(shares_panes(def) || *first <= until);
 }
 
-/* Close the windows; returns their rows, or NULL if there are none. */
+/* Close the windows; returns their rows if there are any and they are wanted. */
 static EphemeralNamedRelation
 close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 			  Timestamp until, WeirAggregateCounts *counts)
 {
-	Oid			state = weir_runs_relid(agg->id);
+	Closing		closing = {agg, def, after, until, weir_runs_relid(agg->id), NULL, counts};
 	WeirRunRange range;
 	WeirRunReader *reader;
 	Snapshot	snapshot;
-	Tuplestorestate *rows;
-	EphemeralNamedRelation closed;
+	WeirClosedWriter *writer;
+	EphemeralNamedRelation closed = NULL;
 	Timestamp	first;
+	bool		is_one_window;
 	int64		nrows;
 	int64		nwindows;
 
-	if (!has_state(def, state, until, &first))
+	if (!has_state(def, closing.state, until, &first))
 		return NULL;
 	(void) weir_aggregate_lock_state(agg->id, true);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	range_until(def, until, &range);
-	reader = weir_runs_begin_read(def, state, &range, snapshot);
-	rows = tuplestore_begin_heap(false, false, work_mem);
-	if (def->is_session)
-		finish_sessions(def, state, reader, until, rows);
-	else
-		finish(def, reader, after, until, rows);
-
-	nrows = tuplestore_tuple_count(rows);
-	closed = name_rows(rows, weir_partial_result_desc(def), nrows);
-	if (nrows > 0)
+	closing.reader = reader = weir_runs_begin_read(def, closing.state, &range,
+												   snapshot);
+	is_one_window = at_most_one_ends(def, shares_panes(def) ? after : first - 1,
+									 until);
+	writer = weir_closed_begin_write(agg, def, is_one_window,
+									 has_followers(agg));
+	finish_with_memory(&closing, weir_closed_receiver(writer));
+	nrows = weir_closed_end_write(writer);
+	if (nrows > 0 && weir_closed_rows(writer) != NULL)
 	{
-		insert(agg, def, closed,
-			   at_most_one_ends(def, shares_panes(def) ? after : first - 1,
-								until));
-		weir_delivery_run(agg, rows, closed->md.tupdesc);
+		closed = name_rows(weir_closed_rows(writer),
+						   weir_partial_result_desc(def), nrows);
+		weir_delivery_run(agg, weir_closed_rows(writer), closed->md.tupdesc);
 	}
 	nwindows = weir_runs_delete_read(reader,
 									 def->is_session ? DT_NOEND : until);

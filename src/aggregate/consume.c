@@ -30,6 +30,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
+#include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
 #include "aggregate/definition.h"
@@ -37,10 +38,12 @@
 #include "aggregate/drop.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
+#include "aggregate/late.h"
 #include "aggregate/maintain.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
+#include "aggregate/skip.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
@@ -54,55 +57,11 @@ weir_consume_is_in_tick(int32 cursor_id)
 	return ticking_cursor != 0 && ticking_cursor == cursor_id;
 }
 
-/* ---------- late rows ---------- */
-
-enum
-{
-	Anum_late_aggregate_id = 1,
-	Anum_late_arrived_at,
-	Anum_late_event_time,
-	Anum_late_watermark,
-	Anum_late_window_end,
-	Anum_late_reason,
-	Anum_late_row,
-	Natts_late = Anum_late_row
-};
-
-static void
-keep_late_rows(const WeirAggregate *agg, List *late, Timestamp watermark)
-{
-	Relation	rel = table_open(get_relname_relid("_late_row",
-												   weir_schema_oid()),
-								 RowExclusiveLock);
-	CatalogIndexState indexes = CatalogOpenIndexes(rel);
-	Datum		values[Natts_late];
-	bool		isnull[Natts_late] = {false};
-	ListCell   *lc;
-
-	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
-	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
-	foreach(lc, late)
-	{
-		WeirLateRow *row = lfirst(lc);
-
-		values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
-		values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
-		values[Anum_late_reason - 1] =
-			CStringGetTextDatum(TIMESTAMP_NOT_FINITE(row->event_time) ?
-								"event time is infinite" : "window closed");
-		values[Anum_late_row - 1] = row->row;
-		CatalogTupleInsertWithInfo(rel, heap_form_tuple(RelationGetDescr(rel),
-														values, isnull), indexes);
-	}
-	CatalogCloseIndexes(indexes);
-	table_close(rel, RowExclusiveLock);
-}
-
 /* ---------- one aggregate ---------- */
 
 /*
- * Find and keep the late rows.  Not in history: of a restored aggregate, these
+ * Find and keep the late rows, and count those late for some of their windows:
+ * they count in the others (D4).  Not in history: of a restored aggregate, these
  * are in the closed rows already.
  */
 static void
@@ -111,13 +70,16 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 			   WeirAggregateCounts *counts)
 {
 	List	   *late;
+	int64		partly_late;
 
 	if (tick->cursor.in_history)
 		return;
-	late = weir_partial_late_rows(def, tick->batch, bound, test, arg);
+	late = weir_partial_late_rows(def, tick->batch, bound, test, arg,
+								  &partly_late);
 	if (late != NIL)
-		keep_late_rows(agg, late, tick->cursor.watermark);
+		weir_late_keep(agg, late, tick->cursor.watermark);
 	counts->late_rows += list_length(late);
+	counts->partly_late_rows += partly_late;
 }
 
 static int64
@@ -135,7 +97,16 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 
 	if (weir_batch_max_rows(tick->batch) == 0)
 		return;
-	weir_intake_run(agg, def, read_batch, tick->batch, bound, &intake);
+	if (agg->status == WEIR_AGGREGATE_SKIPPING)
+	{
+		List	   *skipped = weir_skip_intake(agg, def, read_batch, tick->batch,
+											   bound, def, tick->batch, &intake);
+
+		weir_late_keep(agg, skipped, tick->cursor.watermark);
+		counts->skipped_rows += list_length(skipped);
+	}
+	else
+		weir_intake_run(agg, def, read_batch, tick->batch, bound, &intake);
 	counts->state_rows += intake.state_rows;
 	if (intake.rejected > 0 || intake.late_sessions != NULL)
 		find_late_rows(tick, agg, def, bound,
@@ -169,13 +140,15 @@ take_tick(WeirTick *tick, int32 id)
 	weir_restore_identity(&saved);
 	WEIR_DEBUG_POINT("tick_aggregate");
 
-	if (counts.state_rows > 0 || counts.late_rows > 0 || counts.closed_windows > 0)
+	if (counts.state_rows > 0 || counts.late_rows > 0 ||
+		counts.skipped_rows > 0 || counts.closed_windows > 0)
 	{
 		counts.busy_usec = GetCurrentTimestamp() - start;
 		weir_aggregate_count(id, &counts);
 	}
 
-	if (agg.status == WEIR_AGGREGATE_RETRYING)
+	if (agg.status == WEIR_AGGREGATE_RETRYING ||
+		agg.status == WEIR_AGGREGATE_SKIPPING)
 	{
 		agg.status = WEIR_AGGREGATE_ACTIVE;
 		agg.failures = 0;
@@ -219,7 +192,7 @@ static void
 take_tick_or_isolate(WeirTick *tick, int32 id)
 {
 	TickOfOne	one = {tick, id};
-	ErrorData  *error = weir_failure_attempt(take_tick_of_one, &one);
+	ErrorData  *error = weir_closed_attempt(id, take_tick_of_one, &one);
 
 	if (error != NULL)
 		isolate(tick, id, error);

@@ -27,10 +27,8 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
-#include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
@@ -56,6 +54,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
+#include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/definition.h"
 #include "aggregate/parent.h"
@@ -90,10 +89,7 @@ run_sql(const char *sql)
 static Datum
 require_interval(FunctionCallInfo fcinfo, int argno, const char *name)
 {
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
+	weir_aggregate_require_argument(fcinfo, argno, name);
 	(void) weir_interval_usec(PG_GETARG_DATUM(argno), name);
 	return PG_GETARG_DATUM(argno);
 }
@@ -267,48 +263,6 @@ dry_run(NewAggregate *new)
 
 /* ---------- tables and views ---------- */
 
-static bool
-has_btree(Oid type)
-{
-	return OidIsValid(GetDefaultOpClass(type, BTREE_AM_OID));
-}
-
-/*
- * The default index: by keys, then window, for the history of one key; the
- * window alone, for whom rows lie in order on disk, needs no more than BRIN.
- */
-static void
-create_default_indexes(NewAggregate *new, const char *closed)
-{
-	AttrNumber	window = weir_definition_window_column(new->def, 1);
-	StringInfoData columns;
-	int			n = 0;
-	ListCell   *lc;
-
-	if (window == 0)
-		window = weir_definition_window_column(new->def, 2);
-	initStringInfo(&columns);
-	foreach(lc, weir_definition_key_columns(new->def))
-	{
-		Form_pg_attribute att = TupleDescAttr(new->columns, lfirst_int(lc) - 1);
-
-		if (has_btree(att->atttypid) && n < INDEX_MAX_KEYS - 1)
-			appendStringInfo(&columns, "%s%s", n++ > 0 ? ", " : "",
-							 quote_identifier(NameStr(att->attname)));
-	}
-	if (window != 0)
-	{
-		const char *name =
-			quote_identifier(NameStr(TupleDescAttr(new->columns, window - 1)->attname));
-
-		if (n > 0)
-			run_sql(psprintf("CREATE INDEX ON %s USING brin (%s)", closed, name));
-		appendStringInfo(&columns, "%s%s", n++ > 0 ? ", " : "", name);
-	}
-	if (n > 0)
-		run_sql(psprintf("CREATE INDEX ON %s (%s)", closed, columns.data));
-}
-
 static char *
 qualified(const char *schema, const char *name)
 {
@@ -319,12 +273,14 @@ static void
 create_closed_table(NewAggregate *new)
 {
 	char	   *closed = qualified(new->schema, new->closed_name);
+	ListCell   *lc;
 
 	run_sql(psprintf("CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA", closed,
 					 qualified(WEIR_SCHEMA, psprintf("_query_%d", new->agg.id))));
 	new->agg.closed = get_relname_relid(new->closed_name,
 										get_namespace_oid(new->schema, false));
-	create_default_indexes(new, closed);
+	foreach(lc, weir_closed_default_indexes(new->def, new->columns, closed))
+		run_sql(lfirst(lc));
 }
 
 static void
@@ -375,6 +331,16 @@ create_view(NewAggregate *new)
 
 /* ---------- SQL functions ---------- */
 
+/* Do closed rows show when their windows ended?  See maintain.c. */
+static bool
+tells_end(const WeirDefinition *def)
+{
+	return weir_definition_window_column(def, 2) != 0 ||
+		(weir_definition_window_column(def, 1) != 0 &&
+		 (def->window.kind == WEIR_WINDOW_TUMBLE ||
+		  def->window.kind == WEIR_WINDOW_HOP));
+}
+
 static void
 check_retention(const WeirDefinition *def)
 {
@@ -382,10 +348,11 @@ check_retention(const WeirDefinition *def)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("retention does not apply to an aggregate without windows")));
-	if (weir_definition_window_column(def, 2) == 0)
+	if (!tells_end(def))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("retention needs window_end among the columns of the aggregate")));
+				 errmsg("retention needs to know when the windows of closed rows ended"),
+				 errhint("Put window_end into the SELECT list.")));
 }
 
 /* The query may use nothing of weir's, but is of no use without it. */
@@ -429,10 +396,10 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		with_data;
 
 	memset(&new, 0, sizeof(new));
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(4) || PG_ARGISNULL(5))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("name, query, realtime and with_data must not be null")));
+	weir_aggregate_require_argument(fcinfo, 0, "name");
+	weir_aggregate_require_argument(fcinfo, 1, "query");
+	weir_aggregate_require_argument(fcinfo, 4, "realtime");
+	weir_aggregate_require_argument(fcinfo, 5, "with_data");
 	lateness = require_interval(fcinfo, 2, "allowed_lateness");
 	if (has_retention)
 		retention = require_interval(fcinfo, 3, "retention");
@@ -476,6 +443,28 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(new.agg.view);
 }
 
+/* Windows that close because of another lateness. */
+typedef struct LatenessChange
+{
+	WeirAggregate *agg;
+	WeirDefinition *def;
+	Timestamp	before;
+	Timestamp	after;
+} LatenessChange;
+
+static void
+close_between(void *arg)
+{
+	LatenessChange *change = arg;
+	WeirAggregateCounts counts = {0};
+	WeirIdentity identity;
+
+	weir_aggregate_become_owner(change->agg, &identity);
+	weir_closing_run(change->agg, change->def, change->before, change->after,
+					 &counts);
+	weir_restore_identity(&identity);
+}
+
 /*
  * Another lateness: windows that were closed, or would have been if there had
  * been rows for them, stay closed; those that it lets close do so at once, so
@@ -484,19 +473,18 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 static void
 change_lateness(WeirAggregate *agg, Datum lateness)
 {
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
-	Timestamp	before = weir_cascade_bound(agg, def, NULL);
-	Timestamp	after;
-	WeirAggregateCounts counts = {0};
-	WeirIdentity identity;
+	LatenessChange change;
+	ErrorData  *error;
 
-	weir_aggregate_set_closed_until(agg->id, before);
+	change.agg = agg;
+	change.def = weir_definition_analyze(weir_definition_query(agg->query));
+	change.before = weir_cascade_bound(agg, change.def, NULL);
+	weir_aggregate_set_closed_until(agg->id, change.before);
 	agg->lateness_usec = weir_interval_usec(lateness, "allowed_lateness");
-	after = weir_cascade_bound(agg, def, NULL);
-
-	weir_aggregate_become_owner(agg, &identity);
-	weir_closing_run(agg, def, before, after, &counts);
-	weir_restore_identity(&identity);
+	change.after = weir_cascade_bound(agg, change.def, NULL);
+	error = weir_closed_attempt(agg->id, close_between, &change);
+	if (error != NULL)
+		ReThrowError(error);
 }
 
 /*
@@ -520,10 +508,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		set_retention = !PG_ARGISNULL(2);
 	bool		set_realtime = !PG_ARGISNULL(3);
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("aggregate must not be null")));
+	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
 	(void) weir_cursor_lock_stream(agg.stream_id, true);
 	if (!weir_aggregate_lock(agg.open, true) ||

@@ -28,6 +28,9 @@ typedef struct WeirKey
 	bool		is_implied;		/* not in GROUP BY: depends on what is */
 } WeirKey;
 
+/* Rows that are left out; see row_filter.h. */
+typedef struct WeirRowFilter WeirRowFilter;
+
 /* The aggregate that is read in place of a stream; see parent.h. */
 typedef struct WeirParent WeirParent;
 
@@ -54,6 +57,9 @@ typedef struct WeirDefinition
 	int			nwindow;		/* window columns in front: 2 or 0 */
 	int			nkeys;
 	uint32		fingerprint;	/* of the layout and meaning of state rows */
+	WeirRowFilter *row_filter;	/* which rows are read; NULL: all */
+	List	   *row_conditions;	/* added to WHERE: which rows of the parent's
+								 * table are read */
 } WeirDefinition;
 
 /*

@@ -37,7 +37,7 @@ CREATE AGGREGATE weir._distinct_set(anyelement) (
 );
 COMMENT ON AGGREGATE weir._distinct_set(anyelement) IS 'the set of the values';
 
--- Called only from plans that weir makes itself, see partial.sql.
+-- Called only from plans that weir makes itself, see window_filter.sql.
 CREATE FUNCTION weir._distinct_apply(set bytea, call internal, result anyelement)
 RETURNS anyelement
 AS 'MODULE_PATHNAME', 'weir__distinct_apply'

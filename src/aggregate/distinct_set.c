@@ -433,7 +433,8 @@ pack_words(const WeirDistinctSet *set)
 	weir_word_set_sort(&set->of.words, &packed);
 	bytes = begin_pack(set, FORM_WORDS, packed.nwords, packed.size, &to);
 	(void) weir_word_set_put(to, &packed);
-	pfree(packed.words);
+	if (packed.copy != NULL)
+		pfree(packed.copy);
 	return bytes;
 }
 
@@ -586,6 +587,14 @@ check_view(const WeirDistinctSet *view, const WeirDistinctType *dtype)
 		corrupted();
 }
 
+/* Nothing may follow the last value. */
+static void
+check_end(const char *p, const ViewedValues *from)
+{
+	if (p != from->end)
+		corrupted();
+}
+
 /* The bytes of the next of the values that are no words. */
 static const char *
 next_bytes(const TypeCacheEntry *typcache, const char **p, const char *end,
@@ -626,12 +635,14 @@ add_viewed_words(WeirDistinctSet *set, const ViewedValues *from)
 	int64		word = 0;
 	uint64		i;
 
+	weir_word_set_reserve(&set->of.words, set->context, from->nvalues);
 	for (i = 0; i < from->nvalues; i++)
 	{
 		if (!weir_word_set_get(&p, from->end, i == 0, &word))
 			corrupted();
 		weir_word_set_add(&set->of.words, set->context, word);
 	}
+	check_end(p, from);
 }
 
 void
@@ -666,6 +677,7 @@ weir_distinct_add_view(WeirDistinctSet *set, const WeirDistinctSet *view)
 		weir_distinct_add(set, make_value(set->dtype->typcache, bytes, length,
 										  room));
 	}
+	check_end(p, from);
 	pfree(room);
 }
 
@@ -698,6 +710,7 @@ weir_distinct_values(const WeirDistinctSet *view, const WeirDistinctType *dtype)
 		values[i] = make_value(typcache, bytes, length,
 							   palloc(length + VARHDRSZ));
 	}
+	check_end(p, from);
 	qsort_arg(values, from->nvalues, sizeof(Datum), compare_values,
 			  unconstify(WeirDistinctType *, dtype));
 	return values;

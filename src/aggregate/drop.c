@@ -44,6 +44,17 @@ drop_relation(const char *type, Oid relid, DropBehavior behavior)
 				 behavior == DROP_CASCADE ? " CASCADE" : "");
 }
 
+/* As the server does; its view is gone if the server has told. */
+static void
+tell_of_cascade(const WeirAggregate *agg)
+{
+	char	   *name = get_rel_name(agg->view);
+
+	if (name != NULL)
+		ereport(NOTICE,
+				(errmsg("drop cascades to continuous aggregate \"%s\"", name)));
+}
+
 /* Drop the aggregates over this one, or refuse because there are some. */
 static void
 drop_dependents(const WeirAggregate *agg, DropBehavior behavior)
@@ -65,6 +76,7 @@ drop_dependents(const WeirAggregate *agg, DropBehavior behavior)
 					 errdetail("Continuous aggregate \"%s\" depends on it.",
 							   get_rel_name(dependent.view)),
 					 errhint("Use weir.drop_continuous_aggregate(..., cascade => true) to drop the dependent objects too.")));
+		tell_of_cascade(&dependent);
 		weir_drop_aggregate(&dependent, behavior);
 	}
 }
@@ -116,8 +128,10 @@ weir_drop_of_stream(int32 stream_id)
 		WeirAggregate agg;
 
 		/* may have gone with another one */
-		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg))
-			weir_drop_aggregate(&agg, DROP_CASCADE);
+		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg))
+			continue;
+		tell_of_cascade(&agg);
+		weir_drop_aggregate(&agg, DROP_CASCADE);
 	}
 }
 
@@ -125,9 +139,11 @@ Datum
 weir_drop_continuous_aggregate(PG_FUNCTION_ARGS)
 {
 	WeirAggregate agg;
+	bool		cascade = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 
+	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
-	weir_drop_aggregate(&agg, PG_GETARG_BOOL(1) ? DROP_CASCADE : DROP_RESTRICT);
+	weir_drop_aggregate(&agg, cascade ? DROP_CASCADE : DROP_RESTRICT);
 	PG_RETURN_VOID();
 }
 

@@ -3,7 +3,7 @@
 CREATE FUNCTION weir.drop_continuous_aggregate(aggregate regclass, cascade boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'weir_drop_continuous_aggregate'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir.drop_continuous_aggregate(regclass, boolean) IS
 'drop a continuous aggregate with its closed rows and sinks';
 

@@ -112,12 +112,16 @@ weir_failure_attempt(void (*function) (void *arg), void *arg)
 void
 weir_failure_note(WeirAggregate *agg, const ErrorData *error)
 {
-	agg->failures++;
+	if (!weir_failure_is_nobodys(error))
+		agg->failures++;
 	if (agg->failures >= weir_max_failures)
 		agg->status = WEIR_AGGREGATE_FAILED;
 	else
 	{
-		agg->status = WEIR_AGGREGATE_RETRYING;
+		/* what does not count does not end what weir.skip has begun */
+		if (agg->status != WEIR_AGGREGATE_SKIPPING ||
+			!weir_failure_is_nobodys(error))
+			agg->status = WEIR_AGGREGATE_RETRYING;
 		agg->next_retry = weir_failure_next_retry(agg->failures);
 	}
 	weir_aggregate_set_progress(agg, weir_failure_text(error));

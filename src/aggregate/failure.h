@@ -35,8 +35,8 @@ extern ErrorData *weir_failure_catch(void (*function) (void *arg), void *arg,
 extern ErrorData *weir_failure_attempt(void (*function) (void *arg), void *arg);
 
 /*
- * One more failure of the aggregate: its status, and when to try again, here
- * and in the catalog.
+ * One more failure of the aggregate, if it counts: its status, and when to try
+ * again, here and in the catalog.
  */
 extern void weir_failure_note(WeirAggregate *agg, const ErrorData *error);
 

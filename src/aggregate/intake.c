@@ -54,9 +54,11 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 
 	while (source->next(source, slot))
 	{
+		Timestamp	end;
+
 		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
 								  slot->tts_isnull + def->nwindow,
-								  DatumGetTimestamp(slot->tts_values[1])))
+								  DatumGetTimestamp(slot->tts_values[1]), &end))
 			(void) dest->receiveSlot(slot, dest);
 		ExecClearTuple(slot);
 	}

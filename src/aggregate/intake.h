@@ -22,7 +22,7 @@ typedef int64 WeirRowReader(WeirDefinition *def, Timestamp bound,
 typedef struct WeirIntake
 {
 	int64		state_rows;		/* written */
-	int64		rejected;		/* rows (or windows) left out: some may be late */
+	int64		rejected;		/* rows (or windows) that may be late */
 	WeirLateSessions *late_sessions;	/* sessions left out; NULL: none */
 } WeirIntake;
 

@@ -439,6 +439,21 @@ find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
 				 errhint("A sink sees the rows just closed as \"closed\".")));
 }
 
+/*
+ * The stored state rows; if they are all of the state, and many groups may be
+ * wanted, so that those of a group follow each other.
+ */
+static WeirStateSource *
+stored_rows(WeirDefinition *def, WeirRunReader *reader, bool is_all,
+			bool is_one_group)
+{
+	WeirStateSource *source = NULL;
+
+	if (is_all && !is_one_group && weir_partial_can_cluster(def))
+		source = weir_runs_merged_source(reader);
+	return source != NULL ? source : weir_runs_source(reader);
+}
+
 /* With the owner's rights: put the rows into the scan's tuplestore. */
 static void
 compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
@@ -455,18 +470,19 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 	DestReceiver *dest;
 
 	chunk_range(def, filter, &range);
-	if (OidIsValid(state))
-	{
-		reader = weir_runs_begin_read(def, state, &range, snapshot);
-		source = weir_runs_source(reader);
-	}
 	if (agg->realtime || !agg->is_ready)
 	{
-		WeirStateSource *unread;
-
 		pending = pending_rows(agg, def, bound, snapshot);
-		unread = weir_source_stored(def, pending);
-		source = source != NULL ? weir_source_concat(source, unread) : unread;
+		if (tuplestore_tuple_count(pending) > 0)
+			source = weir_source_stored(def, pending);
+	}
+	if (OidIsValid(state))
+	{
+		WeirStateSource *stored;
+
+		reader = weir_runs_begin_read(def, state, &range, snapshot);
+		stored = stored_rows(def, reader, source == NULL, range.has_hash);
+		source = source != NULL ? weir_source_concat(stored, source) : stored;
 	}
 	if (source == NULL)
 		return;

@@ -177,6 +177,25 @@ watermark_of(const WeirAggregate *agg, const WeirDefinition *def)
 }
 
 /*
+ * The column that tells which windows ended before "limit", and what it is less
+ * than in these.
+ */
+static AttrNumber
+ended_before(const WeirDefinition *def, Timestamp *limit)
+{
+	AttrNumber	column = weir_definition_window_column(def, 2);
+	WeirWindowSpec spec = def->window;
+
+	if (column == 0)
+	{
+		/* then create.c has seen to it that the end goes up with the start */
+		column = weir_definition_window_column(def, 1);
+		*limit = weir_window_start_after(&spec, *limit - 1);
+	}
+	return column;
+}
+
+/*
  * True if there may be more.  What an aggregate over this one has not taken yet
  * stays.
  */
@@ -203,13 +222,13 @@ maintain_retention(const WeirAggregate *agg)
 	if (limit > watermark || limit < MIN_TIMESTAMP)
 		return false;
 	limit = Min(limit, weir_cascade_needed_from(agg));
-	if (limit < MIN_TIMESTAMP)
+	if (limit <= MIN_TIMESTAMP)
 		return false;
 
 	weir_aggregate_become_owner(agg, &saved);
 	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
 									   get_rel_name(agg->closed));
-	column = get_attname(agg->closed, weir_definition_window_column(def, 2), false);
+	column = get_attname(agg->closed, ended_before(def, &limit), false);
 	argtypes[0] = def->window_type;
 	values[0] = TimestampGetDatum(limit);
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -276,7 +276,9 @@ get_varlena(WeirRowPacker *packer, ColumnForm form, const char **from,
 	copy_value(packer, p, (Size) size, end, used, value);
 	*from = p + size;
 	return VARATT_IS_4B(DatumGetPointer(*value)) &&
-		VARSIZE(DatumGetPointer(*value)) == size;
+		VARSIZE(DatumGetPointer(*value)) == size &&
+		(!VARATT_IS_COMPRESSED(DatumGetPointer(*value)) ||
+		 size >= VARHDRSZ_COMPRESSED);
 }
 
 static bool

@@ -234,20 +234,6 @@ weir_parent_set_event_time(WeirDefinition *def, Node *node)
 		is_end_less_constant(def, node, &parent->less_usec);
 }
 
-/* where the first window starts that ends after t; not for sessions */
-static Timestamp
-start_of_next(const WeirDefinition *def, Timestamp t)
-{
-	WeirWindowSpec spec = def->window;
-	WeirWindowIter iter;
-	WeirWindow	window;
-
-	weir_window_iter_init(&iter, &spec, weir_window_pane(&spec, t));
-	if (!weir_window_iter_next(&iter, &window))
-		elog(ERROR, "pane is in no window");
-	return window.start;
-}
-
 /*
  * Nothing closes between the boundaries of panes, so the time of the last one
  * is what counts; closing.c does not even look in between.
@@ -261,7 +247,7 @@ weir_parent_watermark(const WeirDefinition *def, Timestamp until)
 	if (TIMESTAMP_NOT_FINITE(until))
 		return until;
 	if (parent->by_start)
-		return start_of_next(parent->def, until);
+		return weir_window_start_after(&spec, until);
 	if (!parent->def->is_session)
 		until = weir_window_pane_start(&spec, weir_window_pane(&spec, until));
 	/* the next end is a microsecond later at the least */
@@ -324,6 +310,7 @@ add_condition(WeirDefinition *def, AttrNumber column, int strategy,
 							  InvalidOid, InvalidOid);
 	def->query->jointree->quals =
 		make_and_qual(def->query->jointree->quals, (Node *) condition);
+	def->row_conditions = lappend(def->row_conditions, condition);
 }
 
 /* The windows end later than that (or not later). */
@@ -331,6 +318,7 @@ static void
 add_end_condition(WeirDefinition *def, Timestamp end, bool is_later)
 {
 	WeirParent *parent = def->parent;
+	WeirWindowSpec spec = parent->def->window;
 
 	if (end == (is_later ? DT_NOBEGIN : DT_NOEND))
 		return;					/* all do */
@@ -343,7 +331,7 @@ add_end_condition(WeirDefinition *def, Timestamp end, bool is_later)
 					  is_later ? BTGreaterEqualStrategyNumber :
 					  BTLessStrategyNumber,
 					  TIMESTAMP_NOT_FINITE(end) ? end :
-					  start_of_next(parent->def, end));
+					  weir_window_start_after(&spec, end));
 }
 
 WeirDefinition *

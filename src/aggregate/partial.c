@@ -22,9 +22,9 @@
  * batch, and needs no invalidation when a table, function or type is altered.
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
- * added to WHERE, which counts what it rejects.  The server may evaluate it
- * before other conditions; only when it has rejected something, the batch is
- * read a second time to find the rows that are late in earnest.
+ * added to WHERE, which counts what may be late for a window.  The server may
+ * evaluate it before other conditions; only when it has counted something, the
+ * batch is read a second time to find the rows that are late in earnest.
  *
  * A timestamp without time zone has the same representation as one with, and
  * is read as UTC (D11); the functions called here are declared for timestamptz
@@ -68,75 +68,14 @@
 #include "aggregate/distinct.h"
 #include "aggregate/distinct_row.h"
 #include "aggregate/partial.h"
+#include "aggregate/row_filter.h"
 #include "aggregate/state_scan.h"
+#include "aggregate/window_filter.h"
 
-PG_FUNCTION_INFO_V1(weir__window_is_open);
-PG_FUNCTION_INFO_V1(weir__pane_start);
-PG_FUNCTION_INFO_V1(weir__pane_last_end);
-PG_FUNCTION_INFO_V1(weir__session_end);
 
 #define AGGSPLIT_COMBINE_SERIAL \
 	((AggSplit) (AGGSPLITOP_COMBINE | AGGSPLITOP_SKIPFINAL | \
 				 AGGSPLITOP_SERIALIZE | AGGSPLITOP_DESERIALIZE))
-
-/* What _window_is_open compares with. */
-typedef struct OpenFilter
-{
-	Timestamp	last_closed;	/* greatest value that is not open */
-	int64		rejected;
-} OpenFilter;
-
-/* ---------- functions in the plans ---------- */
-
-/*
- * An infinite event time falls into no window.  Such rows are left out as late
- * ones are, and kept with them; one bad clock must not stop an aggregate.
- */
-
-Datum
-weir__window_is_open(PG_FUNCTION_ARGS)
-{
-	OpenFilter *filter = (OpenFilter *) PG_GETARG_POINTER(1);
-
-	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_closed &&
-			   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0))))
-		PG_RETURN_BOOL(true);
-	filter->rejected++;
-	PG_RETURN_BOOL(false);
-}
-
-Datum
-weir__pane_start(PG_FUNCTION_ARGS)
-{
-	Timestamp	t = PG_GETARG_TIMESTAMP(0);
-	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
-
-	if (TIMESTAMP_NOT_FINITE(t))
-		PG_RETURN_TIMESTAMP(t);
-	PG_RETURN_TIMESTAMP(weir_window_pane_start(spec, weir_window_pane(spec, t)));
-}
-
-Datum
-weir__pane_last_end(PG_FUNCTION_ARGS)
-{
-	Timestamp	t = PG_GETARG_TIMESTAMP(0);
-	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
-
-	if (TIMESTAMP_NOT_FINITE(t))
-		PG_RETURN_TIMESTAMP(t);
-	PG_RETURN_TIMESTAMP(weir_window_last_end(spec, weir_window_pane(spec, t)));
-}
-
-Datum
-weir__session_end(PG_FUNCTION_ARGS)
-{
-	Timestamp	t = PG_GETARG_TIMESTAMP(0);
-	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
-
-	if (TIMESTAMP_NOT_FINITE(t))
-		PG_RETURN_TIMESTAMP(t);
-	PG_RETURN_TIMESTAMP(weir_window_session(spec, t).end);
-}
 
 /* ---------- expressions ---------- */
 
@@ -272,19 +211,15 @@ source_query(WeirDefinition *def)
 	return query;
 }
 
-/*
- * By pane, and for sessions, the window function is not called: it becomes a
- * row without columns, which the planner drops.
- */
+/* The entry becomes a row without columns, which the planner drops. */
 static void
-forget_window_call(WeirDefinition *def, Query *query)
+forget_entry(Query *query, Index rti)
 {
-	RangeTblEntry *rte = rt_fetch(def->window_rti, query->rtable);
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
 
 	rte->rtekind = RTE_RESULT;
-	rte->functions = NIL;
-	rte->lateral = false;
-	rte->eref = makeAlias("window", NIL);
+	rte->eref = makeAlias("forgotten", NIL);
+	lfirst(list_nth_cell(query->rtable, rti - 1)) = rte;
 }
 
 /*
@@ -296,13 +231,16 @@ plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
 {
 	List	   *rewritten;
 
+	if (def->row_filter != NULL)
+		weir_row_filter_add(def->row_filter, def->stream_rti, query);
 	AcquireRewriteLocks(query, true, false);
 	rewritten = QueryRewrite(query);
 	if (list_length(rewritten) != 1)
 		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
 	query = linitial_node(Query, rewritten);
+	/* by pane, and for sessions, the window function is not called */
 	if (def->by_pane || def->is_session)
-		forget_window_call(def, query);
+		forget_entry(query, def->window_rti);
 	if (batch == NULL)
 		return pg_plan_query(query, "continuous aggregate", 0, NULL);
 	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
@@ -354,7 +292,7 @@ mark_agg(Agg *agg, AggSplit split)
 /* ---------- rows to states ---------- */
 
 static Query *
-partial_query(WeirDefinition *def, OpenFilter *filter)
+partial_query(WeirDefinition *def, WeirOpenFilter *filter)
 {
 	Query	   *query = source_query(def);
 	ListCell   *lc;
@@ -400,57 +338,21 @@ partial_query(WeirDefinition *def, OpenFilter *filter)
 	return query;
 }
 
-/*
- * The least event time whose last window ends after the bound: the start of
- * a pane.  Ends never decrease from pane to pane, so halving finds it.
- */
-Timestamp
-weir_partial_threshold(WeirDefinition *def, Timestamp bound)
-{
-	int64		low,
-				high;
-
-	Assert(def->by_pane);
-	if (TIMESTAMP_NOT_FINITE(bound))
-		return bound;
-	high = weir_window_pane(&def->window, bound);	/* ends after the bound */
-	low = high - def->window.npanes - 1;
-	while (high - low > 1)
-	{
-		int64		middle = low + (high - low) / 2;
-
-		if (weir_window_last_end(&def->window, middle) > bound)
-			high = middle;
-		else
-			low = middle;
-	}
-	return weir_window_pane_start(&def->window, high);
-}
-
-static void
-init_filter(WeirDefinition *def, Timestamp bound, OpenFilter *filter)
-{
-	filter->rejected = 0;
-	filter->last_closed = def->is_session ? DT_NOBEGIN : bound;
-	if (def->by_pane && !TIMESTAMP_NOT_FINITE(bound))
-		filter->last_closed = weir_partial_threshold(def, bound) - 1;
-}
-
 static int64
 rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
 			   Timestamp bound, DestReceiver *dest)
 {
-	OpenFilter	filter;
+	WeirOpenFilter	filter;
 	PlannedStmt *plan;
 
-	init_filter(def, bound, &filter);
+	weir_open_filter_init(def, bound, &filter);
 	plan = plan_over_batch(def, partial_query(def, &filter), batch);
 	if (!IsA(plan->planTree, Agg))
 		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
 			 (int) nodeTag(plan->planTree));
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
 	run_plan(plan, env, dest);
-	return filter.rejected;
+	return filter.late;
 }
 
 int64
@@ -523,8 +425,8 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	if (receiver->test != NULL && !is_infinite &&
 		!receiver->test(receiver->test_arg, slot->tts_values + 5,
 						slot->tts_isnull + 5,
-						DatumGetTimestamp(slot->tts_values[2])))
-		window_end = DT_NOEND;	/* it is in a session that is open */
+						DatumGetTimestamp(slot->tts_values[2]), &window_end))
+		return true;			/* it is in a session that is open */
 
 	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
 	if (!found)
@@ -566,7 +468,9 @@ readable_row(WeirDefinition *def, RangeTblEntry *rte)
 	RowExpr    *row;
 	Relation	rel;
 
-	if (pg_class_aclcheck(rte->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	/* who may read the parent's view may read the rows that it shows */
+	if (def->parent != NULL ||
+		pg_class_aclcheck(rte->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return (Expr *) makeWholeRowVar(rte, def->stream_rti, 0, false);
 
 	row = makeNode(RowExpr);
@@ -592,25 +496,40 @@ readable_row(WeirDefinition *def, RangeTblEntry *rte)
 	return (Expr *) row;
 }
 
-/* Every row of the batch that the query wants, once for each window. */
-static Query *
-late_query(WeirDefinition *def, OpenFilter *filter)
+static Expr *
+row_as_jsonb(WeirDefinition *def, Query *query)
 {
-	Query	   *query = source_query(def);
 	RangeTblEntry *rte = rt_fetch(def->stream_rti, query->rtable);
 
+	return (Expr *) makeFuncExpr(F_TO_JSONB, JSONBOID,
+								 list_make1(readable_row(def, rte)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+static void
+add_row_id(WeirDefinition *def, Query *query)
+{
 	add_output(query, (Expr *) makeVar(def->stream_rti,
 									   TableOidAttributeNumber,
 									   OIDOID, -1, InvalidOid, 0), "relation");
 	add_output(query, (Expr *) makeVar(def->stream_rti,
 									   SelfItemPointerAttributeNumber,
 									   TIDOID, -1, InvalidOid, 0), "tid");
+}
+
+/*
+ * Every row of the batch that the query wants, once for each window; where
+ * state is kept by pane, those that are late for one.
+ */
+static Query *
+late_query(WeirDefinition *def, WeirOpenFilter *filter)
+{
+	Query	   *query = source_query(def);
+
+	add_row_id(def, query);
 	add_output(query, copyObject(def->event_time), "event_time");
 	add_output(query, end_expr(def), "window_end");
-	add_output(query, (Expr *) makeFuncExpr(F_TO_JSONB, JSONBOID,
-											list_make1(readable_row(def, rte)),
-											InvalidOid, InvalidOid,
-											COERCE_EXPLICIT_CALL), "row");
+	add_output(query, row_as_jsonb(def, query), "row");
 	if (def->is_session)
 	{
 		ListCell   *lc;
@@ -642,9 +561,9 @@ compare_late(const ListCell *a, const ListCell *b)
 
 List *
 weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
-					   WeirLateTest *test, void *arg)
+					   WeirLateTest *test, void *arg, int64 *partly_late)
 {
-	OpenFilter	filter;
+	WeirOpenFilter	filter;
 	LateReceiver receiver;
 	HASHCTL		ctl;
 	HASH_SEQ_STATUS status;
@@ -667,7 +586,9 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 	receiver.rows = hash_create("weir late rows", 256, &ctl,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	init_filter(def, bound, &filter);
+	weir_open_filter_init(def, bound, &filter);
+	filter.last_closed = filter.last_late;
+	*partly_late = 0;
 	run_plan(plan_over_batch(def, late_query(def, &filter), batch), NULL,
 			 (DestReceiver *) &receiver);
 
@@ -680,15 +601,90 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 			WeirLateRow *row = palloc(sizeof(WeirLateRow));
 
 			*row = entry->late;
+			row->reason = TIMESTAMP_NOT_FINITE(row->event_time) ?
+				"event time is infinite" : "window closed";
 			late = lappend(late, row);
 		}
+		else if (def->by_pane || entry->has_row)
+			(*partly_late)++;
 	}
 	hash_destroy(receiver.rows);
 	list_sort(late, compare_late);
 	return late;
 }
 
+/* ---------- the rows themselves ---------- */
+
+/* event time of the row as the stream has it, or NULL if it has none */
+static Expr *
+own_event_time(WeirDefinition *def)
+{
+	if (def->event_time != NULL)
+		return copyObject(def->event_time);
+	if (def->stream.event_time_attno == 0)
+		return (Expr *) makeNullConst(TIMESTAMPTZOID, -1, InvalidOid);
+	return (Expr *) makeVar(def->stream_rti, def->stream.event_time_attno,
+							def->stream.event_time_type, -1, InvalidOid, 0);
+}
+
+void
+weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
+				  DestReceiver *dest)
+{
+	Query	   *query = source_query(def);
+	RangeTblRef *stream = makeNode(RangeTblRef);
+	ListCell   *lc;
+	Index		rti;
+
+	/* the relation alone, and of WHERE only which rows of it are meant */
+	for (rti = 1; rti <= list_length(query->rtable); rti++)
+		if (rti != def->stream_rti)
+			forget_entry(query, rti);
+	stream->rtindex = def->stream_rti;
+	query->jointree = makeFromExpr(list_make1(stream), NULL);
+	foreach(lc, def->row_conditions)
+		add_qual(query, copyObject(lfirst(lc)));
+	add_row_id(def, query);
+	if (with_values)
+	{
+		add_output(query, own_event_time(def), "event_time");
+		add_output(query, row_as_jsonb(def, query), "row");
+	}
+	run_plan(plan_over_batch(def, query, batch), NULL, dest);
+}
+
 /* ---------- queries over state rows ---------- */
+
+bool
+weir_partial_can_cluster(const WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	if (def->is_session || def->nkeys == 0 || def->query->groupingSets != NIL ||
+		(def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE))
+		return false;
+	foreach(lc, def->keys)
+	{
+		if (!((WeirKey *) lfirst(lc))->hashable)
+			return false;
+	}
+	return true;
+}
+
+/* Rows of a group follow each other: neither a hash table nor a sort is needed. */
+static void
+use_clusters(Agg *agg)
+{
+	Plan	   *input = agg->plan.lefttree;
+
+	if (IsA(input, Sort))
+		input = input->lefttree;
+	if (!IsA(input, NamedTuplestoreScan) || agg->numCols == 0 ||
+		agg->groupingSets != NIL || agg->chain != NIL)
+		return;
+	agg->plan.lefttree = input;
+	agg->aggstrategy = AGG_SORTED;
+}
 
 /*
  * Mark the Agg nodes of the plan and put the scan of the source in the place
@@ -703,7 +699,11 @@ fix_state_plan(WeirDefinition *def, Plan *plan, AggSplit split,
 	if (IsA(plan, NamedTuplestoreScan))
 		return weir_state_scan_make(def, plan, source);
 	if (IsA(plan, Agg))
+	{
 		mark_agg((Agg *) plan, split);
+		if (source->is_clustered)
+			use_clusters((Agg *) plan);
+	}
 	plan->lefttree = fix_state_plan(def, plan->lefttree, split, source);
 	plan->righttree = fix_state_plan(def, plan->righttree, split, source);
 	return plan;

@@ -26,21 +26,24 @@ struct WeirStateSource
 {
 	bool		(*next) (WeirStateSource *source, TupleTableSlot *slot);
 	double		rows;			/* estimate */
+	bool		is_clustered;	/* rows that are equal in window and keys
+								 * follow each other */
 };
 
-/* A row whose windows have all closed. */
+/* A row whose windows have all closed, or that is left out by weir.skip. */
 typedef struct WeirLateRow
 {
 	Timestamp	event_time;
 	Timestamp	window_end;		/* of its last window */
 	Datum		row;			/* jsonb */
+	char	   *reason;
 } WeirLateRow;
 
 /*
  * State rows of a batch, for windows that end after the bound.  Returns how
  * many rows (or, where state is not kept by pane, windows of rows) were left
- * out; some of them may not have been wanted by the query anyway.  Sessions are
- * not left out here, and not merged yet: see session.h.
+ * out of a window or all of them; some may not have been wanted by the query
+ * anyway.  Sessions are not left out here, and not merged yet: see session.h.
  */
 extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
@@ -60,15 +63,25 @@ extern int64 weir_partial_from_table(WeirDefinition *def, Timestamp bound,
 									 DestReceiver *dest);
 
 /*
- * The rows among them that the query wanted: a list of WeirLateRow.  For
+ * The rows among them that the query wanted, and that have been left out of
+ * all windows: a list of WeirLateRow; and how many were left out of some.  For
  * sessions the test tells whether a row with these keys and this event time
- * is late; NULL for other windows.
+ * is late, and the end of its session; NULL for other windows.
  */
 typedef bool WeirLateTest(void *arg, const Datum *keys, const bool *isnull,
-						  Timestamp event_time);
+						  Timestamp event_time, Timestamp *window_end);
 extern List *weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch,
 									Timestamp bound, WeirLateTest *test,
-									void *arg);
+									void *arg, int64 *partly_late);
+
+/*
+ * The rows themselves, that the definition's row_filter lets through, whether
+ * the query wants them or not: relation, tid and, with values, event time and
+ * the row as jsonb.  Without a batch, those of the table that row_conditions
+ * allow.
+ */
+extern void weir_partial_rows(WeirDefinition *def, WeirBatch *batch,
+							  bool with_values, DestReceiver *dest);
 
 /* State rows that are equal in window and keys, made one. */
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
@@ -81,13 +94,18 @@ extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
  */
 extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 								List *conditions, DestReceiver *dest);
+
+/*
+ * Does the result follow from rows that follow each other, if the source is
+ * clustered?  Then no table of all groups is made.  What is kept by pane and
+ * spread to several windows can't be clustered.
+ */
+extern bool weir_partial_can_cluster(const WeirDefinition *def);
+
 extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
 									 Datum value);
 
 /* the row type of the result; the slot's names are those of the query */
 extern TupleDesc weir_partial_result_desc(const WeirDefinition *def);
-
-/* least event time whose last window ends after the bound; by pane only */
-extern Timestamp weir_partial_threshold(WeirDefinition *def, Timestamp bound);
 
 #endif							/* WEIR_PARTIAL_H */

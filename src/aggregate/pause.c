@@ -100,6 +100,7 @@ cursor_is_wanted(const WeirCursor *cursor)
 
 		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
 			(agg.status == WEIR_AGGREGATE_ACTIVE ||
+			 agg.status == WEIR_AGGREGATE_SKIPPING ||
 			 agg.status == WEIR_AGGREGATE_RETRYING))
 			return true;
 	}
@@ -140,6 +141,7 @@ set_paused(Oid relid, bool paused)
 Datum
 weir_pause(PG_FUNCTION_ARGS)
 {
+	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), true);
 	PG_RETURN_VOID();
 }
@@ -147,6 +149,7 @@ weir_pause(PG_FUNCTION_ARGS)
 Datum
 weir_resume(PG_FUNCTION_ARGS)
 {
+	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), false);
 	PG_RETURN_VOID();
 }

@@ -39,11 +39,11 @@
  *		2		2		columns of a state row				03 00
  *		4		4		state rows							02 00 00 00
  *		8		4		fingerprint of the definition		d1 7a 03 9c
- *		12		4		groups in the directory, 0: none	00 00 00 00
+ *		12		4		CRC-32C of all other bytes			5e 91 07 b2
  *		16		6 for	the directory, for who looks for one key: of each 16
  *				each	state rows the hash of the first one, and in two
  *						bytes where it begins, counted from the end of the
- *						directory; none if there are but 16
+ *						directory; none if there are up to 16
  *				state rows, in the order of their hash, see packed_row.h
  *
  * The columns of a state row are the keys and the states; those of the window
@@ -56,6 +56,8 @@
  *	   weir_aggregate_lock_state, in the transaction that makes the result.
  *	3. No value in a state row is out of line: it is fetched before it is
  *	   packed.
+ *	4. Nothing of a chunk is read before its checksum is found right: values go
+ *	   to functions of their types, which trust them.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,6 +66,7 @@
 #include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "port/pg_crc32c.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -166,6 +169,18 @@ weir_runs_packed_desc(const WeirDefinition *def)
 	for (i = 1; i <= natts; i++)
 		TupleDescCopyEntry(desc, i, def->state_desc, i + skipped);
 	return desc;
+}
+
+uint32
+weir_runs_checksum(const char *data, Size size)
+{
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, data, offsetof(RunHeader, checksum));
+	COMP_CRC32C(crc, data + RUN_HEADER_SIZE, size - RUN_HEADER_SIZE);
+	FIN_CRC32C(crc);
+	return crc;
 }
 
 /* ---------- hashing of keys ---------- */

@@ -73,6 +73,13 @@ extern WeirRunReader *weir_runs_begin_read(WeirDefinition *def, Oid relid,
 										   const WeirRunRange *range,
 										   Snapshot snapshot);
 extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
+
+/*
+ * Instead: rows that are equal in window and keys follow each other, all of
+ * them.  NULL if that takes more memory than an operation of a query may use.
+ * All keys must have a hash function; not for sessions.
+ */
+extern WeirStateSource *weir_runs_merged_source(WeirRunReader *reader);
 extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*

@@ -22,10 +22,13 @@ typedef struct RunHeader
 	uint16		natts;
 	uint32		nrows;
 	uint32		fingerprint;
-	uint32		ngroups;		/* in the directory */
+	uint32		checksum;		/* last */
 } RunHeader;
 
 #define RUN_HEADER_SIZE		sizeof(RunHeader)
+
+/* of the bytes of a chunk, at least a header, but for the checksum in it */
+extern uint32 weir_runs_checksum(const char *data, Size size);
 
 /*
  * The directory: of each group of so many rows the hash of the first one and

@@ -3,7 +3,7 @@
  * runs_read.c
  *	  Reading of state, and deleting what has been read.
  *
- * See runs.c for what is read.
+ * See runs.c for what is read; here it is read chunk by chunk, in no order.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,35 +27,12 @@
 #include "aggregate/packed_row.h"
 #include "aggregate/runs.h"
 #include "aggregate/runs_format.h"
-
-struct WeirRunReader
-{
-	WeirStateSource source;
-	WeirDefinition *def;
-	TupleDesc	row_desc;
-	WeirRowPacker *packer;
-	WeirRunRange range;
-	Relation	rel;
-	SysScanDesc scan;
-	MemoryContext context;		/* that of the scan */
-	ItemPointerData *tids;		/* chunks read, and their windows' ends */
-	Timestamp  *ends;
-	int			nread;
-	int			max_read;
-	Timestamp	window_end;		/* of the current chunk */
-	Timestamp	window_start;
-	char	   *data;			/* its bytes */
-	Size		data_size;
-	Size		max_data;
-	Size		offset;
-	Size		end;			/* offset behind the rows that are read */
-	uint32		rows_left;
-};
+#include "aggregate/runs_reader.h"
 
 static void
 corrupted(WeirRunReader *reader, const char *what)
 {
-	ItemPointer tid = &reader->tids[reader->nread - 1];
+	ItemPointer tid = &reader->tid;
 
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -130,6 +107,7 @@ narrow_to_hash(WeirRunReader *reader, uint32 nrows, uint32 ngroups)
 static void
 check_header(WeirRunReader *reader, uint32 nrows)
 {
+	uint32		ngroups = run_directory_groups(nrows);
 	RunHeader	header;
 
 	if (reader->data_size < RUN_HEADER_SIZE)
@@ -137,8 +115,9 @@ check_header(WeirRunReader *reader, uint32 nrows)
 	memcpy(&header, reader->data, sizeof(header));
 	if (header.version != RUN_FORMAT_VERSION)
 		corrupted(reader, psprintf("The format version is %d.", header.version));
-	if (header.nrows != nrows || nrows == 0 ||
-		header.ngroups != run_directory_groups(nrows))
+	if (header.checksum != weir_runs_checksum(reader->data, reader->data_size))
+		corrupted(reader, "The checksum does not match the bytes.");
+	if (header.nrows != nrows || nrows == 0)
 		corrupted(reader, "The header contradicts the row.");
 	if (header.server_major != WEIR_SERVER_MAJOR ||
 		header.fingerprint != reader->def->fingerprint ||
@@ -148,13 +127,13 @@ check_header(WeirRunReader *reader, uint32 nrows)
 				 errmsg("state in table \"%s\" is of another definition or server version",
 						RelationGetRelationName(reader->rel)),
 				 errhint("Drop the continuous aggregate and create it again.")));
-	if ((reader->data_size - RUN_HEADER_SIZE) / RUN_GROUP_SIZE < header.ngroups)
+	if ((reader->data_size - RUN_HEADER_SIZE) / RUN_GROUP_SIZE < ngroups)
 		corrupted(reader, "The directory is cut short.");
 	reader->rows_left = header.nrows;
-	reader->offset = RUN_HEADER_SIZE + header.ngroups * RUN_GROUP_SIZE;
+	reader->offset = RUN_HEADER_SIZE + ngroups * RUN_GROUP_SIZE;
 	reader->end = reader->data_size;
-	if (reader->range.has_hash && header.ngroups > 0)
-		narrow_to_hash(reader, header.nrows, header.ngroups);
+	if (reader->range.has_hash && ngroups > 0)
+		narrow_to_hash(reader, header.nrows, ngroups);
 }
 
 static void
@@ -166,6 +145,7 @@ remember_chunk(WeirRunReader *reader, HeapTuple tuple)
 		reader->tids = repalloc_huge(reader->tids, sizeof(ItemPointerData) * reader->max_read);
 		reader->ends = repalloc_huge(reader->ends, sizeof(Timestamp) * reader->max_read);
 	}
+	reader->tid = tuple->t_self;
 	reader->tids[reader->nread] = tuple->t_self;
 	reader->ends[reader->nread] = reader->window_end;
 	reader->nread++;
@@ -202,9 +182,32 @@ chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 	return true;
 }
 
-/* Go to the next chunk; false if there is none. */
-static bool
-next_chunk(WeirRunReader *reader)
+void
+weir_runs_restart_in_order(WeirRunReader *reader)
+{
+	if (reader->index != NULL)
+		systable_endscan_ordered(reader->scan);
+	else
+	{
+		systable_endscan(reader->scan);
+		reader->index = index_open(weir_runs_index(reader->rel),
+								   AccessShareLock);
+	}
+	reader->scan = systable_beginscan_ordered(reader->rel, reader->index,
+											  reader->snapshot, reader->nkeys,
+											  reader->keys);
+}
+
+HeapTuple
+weir_runs_next_tuple(WeirRunReader *reader)
+{
+	return reader->index != NULL ?
+		systable_getnext_ordered(reader->scan, ForwardScanDirection) :
+		systable_getnext(reader->scan);
+}
+
+bool
+weir_runs_next_chunk(WeirRunReader *reader)
 {
 	for (;;)
 	{
@@ -215,7 +218,7 @@ next_chunk(WeirRunReader *reader)
 
 		/* what the scan allocates on its way must live as long as the scan */
 		old = MemoryContextSwitchTo(reader->context);
-		tuple = systable_getnext(reader->scan);
+		tuple = weir_runs_next_tuple(reader);
 		MemoryContextSwitchTo(old);
 		if (tuple == NULL)
 			return false;
@@ -232,21 +235,15 @@ next_chunk(WeirRunReader *reader)
 	}
 }
 
-static bool
-read_state(WeirStateSource *source, TupleTableSlot *slot)
+void
+weir_runs_read_row(WeirRunReader *reader, Datum *values, bool *isnull)
 {
-	WeirRunReader *reader = (WeirRunReader *) source;
 	int			skipped = chunk_columns(reader->def);
 	const char *from;
 
-	while (reader->rows_left == 0)
-	{
-		if (!next_chunk(reader))
-			return false;
-	}
 	from = reader->data + reader->offset;
 	if (!weir_row_get(reader->packer, &from, reader->data + reader->end,
-					  slot->tts_values + skipped, slot->tts_isnull + skipped))
+					  values + skipped, isnull + skipped))
 		corrupted(reader, psprintf("There is no state row at byte %zu.",
 								   reader->offset));
 	reader->offset = from - reader->data;
@@ -255,10 +252,23 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 								   reader->offset, reader->end));
 	if (skipped > 0)
 	{
-		slot->tts_values[0] = TimestampGetDatum(reader->window_end);
-		slot->tts_values[1] = TimestampGetDatum(reader->window_start);
-		slot->tts_isnull[0] = slot->tts_isnull[1] = false;
+		values[0] = TimestampGetDatum(reader->window_end);
+		values[1] = TimestampGetDatum(reader->window_start);
+		isnull[0] = isnull[1] = false;
 	}
+}
+
+static bool
+read_state(WeirStateSource *source, TupleTableSlot *slot)
+{
+	WeirRunReader *reader = (WeirRunReader *) source;
+
+	while (reader->rows_left == 0)
+	{
+		if (!weir_runs_next_chunk(reader))
+			return false;
+	}
+	weir_runs_read_row(reader, slot->tts_values, slot->tts_isnull);
 	ExecStoreVirtualTuple(slot);
 	return true;
 }
@@ -268,7 +278,7 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 					 const WeirRunRange *range, Snapshot snapshot)
 {
 	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
-	ScanKeyData keys[5];
+	ScanKey		keys = reader->keys;
 	int			nkeys = 0;
 
 	reader->context = CurrentMemoryContext;
@@ -302,6 +312,8 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 	}
 	reader->rel = table_open(relid, AccessShareLock);
 	reader->source.rows = Max(reader->rel->rd_rel->reltuples, 10) * 100;
+	reader->nkeys = nkeys;
+	reader->snapshot = snapshot;
 	reader->scan = systable_beginscan(reader->rel, weir_runs_index(reader->rel),
 									  nkeys > 0, snapshot, nkeys, keys);
 	return reader;
@@ -316,7 +328,13 @@ weir_runs_source(WeirRunReader *reader)
 void
 weir_runs_end_read(WeirRunReader *reader)
 {
-	systable_endscan(reader->scan);
+	if (reader->index != NULL)
+	{
+		systable_endscan_ordered(reader->scan);
+		index_close(reader->index, NoLock);
+	}
+	else
+		systable_endscan(reader->scan);
 	table_close(reader->rel, NoLock);
 }
 

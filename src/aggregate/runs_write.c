@@ -148,6 +148,7 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	TupleTableSlot *slot = writer->slots[writer->nslots];
 	bytea	   *data = palloc(VARHDRSZ + size);
 	char	   *directory = VARDATA(data) + RUN_HEADER_SIZE;
+	uint32		ngroups = run_directory_groups(end - first);
 	char	   *start;
 	char	   *to;
 	const PendingRow *row;
@@ -162,18 +163,19 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	header.natts = writer->row_desc->natts;
 	header.nrows = end - first;
 	header.fingerprint = writer->def->fingerprint;
-	header.ngroups = run_directory_groups(header.nrows);
-	memcpy(VARDATA(data), &header, sizeof(header));
-	start = to = directory + header.ngroups * RUN_GROUP_SIZE;
+	start = to = directory + ngroups * RUN_GROUP_SIZE;
 	for (row = first; row < end; row++)
 	{
-		if (header.ngroups > 0 && (row - first) % RUN_GROUP_ROWS == 0)
+		if (ngroups > 0 && (row - first) % RUN_GROUP_ROWS == 0)
 			run_directory_put(directory, (row - first) / RUN_GROUP_ROWS,
 							  row->hash, to - start);
 		memcpy(to, row->bytes, row->size);
 		to += row->size;
 	}
 	Assert(to == VARDATA(data) + size);
+	memcpy(VARDATA(data), &header, sizeof(header));
+	header.checksum = weir_runs_checksum(VARDATA(data), size);
+	memcpy(VARDATA(data), &header, sizeof(header));
 
 	window_end = first->window_end;
 	window_start = first->window_start;

@@ -358,7 +358,7 @@ weir_session_late(WeirDefinition *def, WeirStateSource *source,
 
 bool
 weir_session_is_late(void *arg, const Datum *keys, const bool *isnull,
-					 Timestamp event_time)
+					 Timestamp event_time, Timestamp *session_end)
 {
 	WeirLateSessions *late = arg;
 	uint32		hash;
@@ -377,7 +377,10 @@ weir_session_is_late(void *arg, const Datum *keys, const bool *isnull,
 
 		if (event_time >= session->start && event_time < session->end &&
 			keys_equal(&late->keys, session->keys, session->isnull, keys, isnull))
+		{
+			*session_end = session->end;
 			return true;
+		}
 	}
 	return false;
 }

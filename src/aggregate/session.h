@@ -32,8 +32,12 @@ extern WeirLateSessions *weir_session_late(WeirDefinition *def,
 										   WeirStateSource *source,
 										   Timestamp bound);
 
-/* a WeirLateTest; nothing is late if sessions is NULL */
+/*
+ * A WeirLateTest: the end is that of the merged session, by which it has been
+ * judged.  Nothing is late if sessions is NULL.
+ */
 extern bool weir_session_is_late(void *sessions, const Datum *keys,
-								 const bool *isnull, Timestamp event_time);
+								 const bool *isnull, Timestamp event_time,
+								 Timestamp *session_end);
 
 #endif							/* WEIR_SESSION_H */

@@ -259,14 +259,51 @@ weir_sink_drop_all(int32 aggregate_id)
 
 /* ---------- commands ---------- */
 
+/* A position in an error message counts in the text of the statement. */
+static void
+statement_error_callback(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
+/* What running it cannot tell, or not so well. */
 static void
 check_statement(const char *statement)
 {
-	if (list_length(raw_parser(statement, RAW_PARSE_DEFAULT)) != 1)
+	List	   *statements;
+	Node	   *node;
+	ErrorContextCallback callback;
+
+	callback.callback = statement_error_callback;
+	callback.arg = unconstify(char *, statement);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	statements = raw_parser(statement, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+
+	if (list_length(statements) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("a sink must be one statement"),
 				 errhint("Create several sinks, or call a function.")));
+	node = linitial_node(RawStmt, statements)->stmt;
+	if (IsA(node, TransactionStmt))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a sink cannot begin or end a transaction"),
+				 errdetail("It runs in the one in which windows close.")));
+	if (IsA(node, CopyStmt) && ((CopyStmt *) node)->filename == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a sink cannot copy from or to a client"),
+				 errhint("Use INSERT, or COPY with a file or a program.")));
 }
 
 static void
@@ -302,17 +339,37 @@ lock_owned_sink(const char *name)
 	return sink;
 }
 
+static char *
+name_argument(FunctionCallInfo fcinfo)
+{
+	weir_aggregate_require_argument(fcinfo, 0, "name");
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
+static void
+check_name(const char *name)
+{
+	if (name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the name of a sink must not be empty")));
+	if (strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name \"%s\" is too long for a sink", name),
+				 errdetail("It must be shorter than %d bytes.", NAMEDATALEN)));
+}
+
 Datum
 weir_create_sink(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *name = name_argument(fcinfo);
 	WeirSink	sink = {0};
 	WeirAggregate agg;
 
-	if (strlen(name) >= NAMEDATALEN || name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid name for a sink: \"%s\"", name)));
+	weir_aggregate_require_argument(fcinfo, 1, "aggregate");
+	weir_aggregate_require_argument(fcinfo, 2, "statement");
+	check_name(name);
 	weir_aggregate_get_owned(PG_GETARG_OID(1), &agg);
 	if (!OidIsValid(agg.closed))
 		ereport(ERROR,
@@ -337,7 +394,7 @@ weir_create_sink(PG_FUNCTION_ARGS)
 Datum
 weir_drop_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 
 	delete_sink(NameStr(sink->name));
 	PG_RETURN_VOID();
@@ -346,7 +403,7 @@ weir_drop_sink(PG_FUNCTION_ARGS)
 Datum
 weir_resume_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 
 	if (sink->status != WEIR_SINK_ACTIVE)
 		resume(sink);
@@ -356,7 +413,7 @@ weir_resume_sink(PG_FUNCTION_ARGS)
 Datum
 weir_skip_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 	int64		skipped = 0;
 
 	if (sink->closings_behind > 0)

@@ -31,27 +31,27 @@ SELECT pg_catalog.pg_extension_config_dump('weir._undelivered', '');
 CREATE FUNCTION weir.create_sink(name text, aggregate regclass, statement text)
 RETURNS void
 AS 'MODULE_PATHNAME', 'weir_create_sink'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir.create_sink(text, regclass, text) IS
 'run a statement over the transition table "closed" whenever windows close';
 
 CREATE FUNCTION weir.drop_sink(name text)
 RETURNS void
 AS 'MODULE_PATHNAME', 'weir_drop_sink'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir.drop_sink(text) IS 'drop a sink';
 
 CREATE FUNCTION weir.resume_sink(name text)
 RETURNS void
 AS 'MODULE_PATHNAME', 'weir_resume_sink'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir.resume_sink(text) IS
 'try a sink that has failed again at once, with all that was kept for it';
 
 CREATE FUNCTION weir.skip_sink(name text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'weir_skip_sink'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir.skip_sink(text) IS
 'give up the rows that a sink fails at, those of one closing; returns how many they are';
 

@@ -159,6 +159,7 @@ weir_source_spread(WeirDefinition *def, WeirStateSource *source,
 	spread->pub.next = by_row ? next_in_range : next_of_panes;
 	spread->pub.rows = source->rows *
 		(by_row ? 1 : Min(def->window.npanes, 1000));
+	spread->pub.is_clustered = by_row && source->is_clustered;
 	spread->def = def;
 	spread->inner = source;
 	spread->after = after;

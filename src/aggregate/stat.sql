@@ -1,8 +1,14 @@
 /* src/aggregate/stat.sql */
 
+CREATE FUNCTION weir._aggregate_query(definition oid)
+RETURNS text
+AS 'MODULE_PATHNAME', 'weir__aggregate_query'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION weir._aggregate_query(oid) IS 'text of the definition of a continuous aggregate, if it is still there';
+
 CREATE VIEW weir.continuous_aggregates AS
 SELECT a.view AS aggregate, s.relation AS stream, a.closed,
-    pg_catalog.pg_get_viewdef(a.query) AS query,
+    weir._aggregate_query(a.query) AS query,
     a.allowed_lateness, a.retention, a.realtime, p.view AS parent
 FROM weir._aggregate a
 LEFT JOIN weir._aggregate p ON p.aggregate_id OPERATOR(pg_catalog.=) a.parent_id
@@ -26,11 +32,11 @@ COMMENT ON FUNCTION weir._followed_until(integer) IS 'by when windows of its par
 CREATE VIEW weir.stat_aggregates AS
 SELECT a.view AS aggregate,
     CASE p.status WHEN 0 THEN 'active' WHEN 1 THEN 'retrying' WHEN 2 THEN 'failed'
-        WHEN 3 THEN 'paused' ELSE 'not started' END AS status,
+        WHEN 3 THEN 'paused' WHEN 4 THEN 'skipping' ELSE 'not started' END AS status,
     st.groups, st.bytes, st.open_windows,
-    coalesce(CASE WHEN pg_catalog.isfinite(c.watermark) THEN c.watermark END,
-        weir._followed_until(a.aggregate_id)) AS watermark,
-    a.closed_until, p.closed_windows, p.closed_rows, p.late_rows,
+    coalesce(c.watermark, weir._followed_until(a.aggregate_id)) AS watermark,
+    a.closed_until AT TIME ZONE 'UTC' AS closed_until,
+    p.closed_windows, p.closed_rows, p.late_rows, p.partly_late_rows, p.skipped_rows,
     p.ticks, p.state_rows, p.busy_usec * interval '1 microsecond' AS time_spent,
     coalesce(c.history_leaf IS NOT NULL OR a.parent_until IS NOT NULL, false) AS in_history, p.failures,
     CASE WHEN pg_catalog.pg_has_role(v.relowner, 'USAGE')
@@ -60,5 +66,5 @@ JOIN weir._aggregate a USING (aggregate_id)
 JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) a.view
 LEFT JOIN weir._stream s ON s.id OPERATOR(pg_catalog.=) a.stream_id
 WHERE pg_catalog.pg_has_role(v.relowner, 'USAGE');
-COMMENT ON VIEW weir.late_rows IS 'rows that came after their windows had closed';
+COMMENT ON VIEW weir.late_rows IS 'rows that came after their windows had closed, or that weir.skip left out';
 GRANT SELECT ON weir.late_rows TO PUBLIC;

@@ -312,10 +312,12 @@ load_earlier_rules(WeirWideTable *table)
 		time = DatumGetTimestampTz(heap_getattr(tuple,
 												Anum_family_rules_until_time,
 												desc, &isnull));
-		if (number < table->nnumbers && table->by_number[number].exists)
-			append_rule(&table->by_number[number], seq,
-						weir_cell_ts_from_timestamptz(time),
-						rule_of_attribute(tuple, Anum_family_rules_gc, desc));
+		if (number >= table->nnumbers || !table->by_number[number].exists)
+			continue;
+		append_rule(&table->by_number[number], seq,
+					weir_cell_ts_from_timestamptz(time),
+					rule_of_attribute(tuple, Anum_family_rules_gc, desc));
+		table->rules_replaced = Max(table->rules_replaced, seq);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -51,6 +51,8 @@ typedef struct WeirWideTable
 	Oid			changes_index;	/* (seq) */
 	bool		is_millis;		/* timestamps are whole milliseconds */
 	bool		has_rules;		/* any family with a garbage-collection rule */
+	int64		rules_replaced;	/* number as of which a rule was last replaced
+								 * of those that are remembered, or 0 */
 	bool		is_in_name_order;	/* family numbers ascend with the names */
 	int			nfamilies;
 	WeirFamily *families;		/* ascending by name */

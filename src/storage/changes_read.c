@@ -69,7 +69,6 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
-#include "access/twophase.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
@@ -78,9 +77,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
-#include "storage/proc.h"
 #include "storage/procarray.h"
-#include "storage/sinvaladt.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -94,6 +91,7 @@
 #include "storage/changes.h"
 #include "storage/heapscan.h"
 #include "storage/sequence.h"
+#include "storage/writers.h"
 #include "types/json_list.h"
 #include "weir.h"
 
@@ -117,17 +115,6 @@ typedef struct ChangeScan
 
 /* ---- what is settled ---- */
 
-static FullTransactionId
-widen(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, xid);
-}
-
 /* The oldest transaction, other than this one, in progress for a snapshot. */
 static FullTransactionId
 oldest_in_progress(Snapshot snapshot)
@@ -135,48 +122,12 @@ oldest_in_progress(Snapshot snapshot)
 	TransactionId oldest = snapshot->xmax;
 
 	if (snapshot->takenDuringRecovery)
-		return widen(snapshot->xmin);
+		return weir_full_xid(snapshot->xmin);
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
 		if (TransactionIdPrecedes(snapshot->xip[i], oldest) &&
 			!TransactionIdIsCurrentTransactionId(snapshot->xip[i]))
 			oldest = snapshot->xip[i];
-	return widen(oldest);
-}
-
-/* Of a transaction that runs or is prepared; invalid if it has none, or ended */
-static TransactionId
-xid_of(VirtualTransactionId vxid)
-{
-	PGPROC	   *proc = WeirVxidGetProc(vxid);
-	bool		have_more;
-
-	if (proc && WeirProcLxid(proc) == vxid.localTransactionId)
-		return proc->xid;
-	return TwoPhaseGetXidByVirtualXID(vxid, &have_more);
-}
-
-/*
- * The oldest transaction that holds a lock on the heap as writers do.  One
- * that has no id yet has not taken a number either.
- */
-static FullTransactionId
-oldest_writer(Oid heap)
-{
-	FullTransactionId oldest = FullTransactionIdFromU64(PG_UINT64_MAX);
-	LOCKTAG		tag;
-	VirtualTransactionId *holder;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, heap);
-	for (holder = GetLockConflicts(&tag, ShareLock, NULL);
-		 VirtualTransactionIdIsValid(*holder); holder++)
-	{
-		TransactionId xid = xid_of(*holder);
-
-		if (TransactionIdIsValid(xid) &&
-			FullTransactionIdPrecedes(widen(xid), oldest))
-			oldest = widen(xid);
-	}
-	return oldest;
+	return weir_full_xid(oldest);
 }
 
 typedef enum RecordState
@@ -251,7 +202,7 @@ begin_scan(ChangeScan *s, const WeirWideTable *table, Snapshot snapshot)
 	if (!RecoveryInProgress())
 	{
 		s->noted_seq = weir_sequence_read(table->seq);
-		s->oldest_writer = oldest_writer(table->changes);
+		s->oldest_writer = weir_oldest_writer(table->changes);
 	}
 }
 

@@ -8,6 +8,16 @@
  * each in a transaction of its own if the caller likes; what is done to a row
  * is in compact_row.c.
  *
+ * Rows that rest have the rules applied that were in force when they were
+ * folded, and those that came later are applied by whoever reads them; so
+ * they, and when their garbage is due by them, are found only by looking at
+ * all rows.  A pass that is to fold whole rows does that, if a rule has been
+ * replaced.  If then no row is left, visible to anyone, to which a replaced
+ * rule would have to be applied, the rule is forgotten; that is in one of the
+ * next such passes at the earliest, as the rows that this one has replaced
+ * are visible to others.  (On a standby without hot_standby_feedback a query
+ * may be older than that, as it may for vacuum.)
+ *
  * Two compactions of one table exclude each other by a lock of their own,
  * held to the end of the transaction.
  *
@@ -15,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -35,6 +46,7 @@
 #include "storage/owner.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
+#include "storage/wide_table.h"
 #include "weir.h"
 
 /* At most so many rows with garbage are looked up at once. */
@@ -259,6 +271,71 @@ compact_garbage(Pass *pass)
 	return list_length(rows) == max && pass->stats->rows > rows_before;
 }
 
+/* ---- rows folded before a rule was replaced ---- */
+
+/*
+ * The least number in a heap, in a column that may be null, of the tuples
+ * that anyone can see; those below "limit" are given to "visit", if that is
+ * given.
+ */
+static int64
+least_number(Pass *pass, Oid heap, AttrNumber column, int64 limit,
+			 void (*visit) (Pass *pass, WeirRowKey key))
+{
+	Relation	rel = table_open(heap, AccessShareLock);
+	SnapshotData visible;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+	int64		least = PG_INT64_MAX;
+
+	InitNonVacuumableSnapshot(visible, GlobalVisTestFor(rel));
+	scan = table_beginscan_strat(rel, &visible, 0, NULL, true, false);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		isnull;
+		Datum		number = heap_getattr(tuple, column, RelationGetDescr(rel),
+										  &isnull);
+		struct varlena *key;
+
+		CHECK_FOR_INTERRUPTS();
+		if (isnull)
+			continue;
+		least = Min(least, DatumGetInt64(number));
+		if (visit == NULL || DatumGetInt64(number) >= limit)
+			continue;
+		key = PG_DETOAST_DATUM_COPY(heap_getattr(tuple, Anum_base_row_key,
+												 RelationGetDescr(rel),
+												 &isnull));
+		visit(pass, (WeirRowKey) {VARDATA(key), VARSIZE(key) - VARHDRSZ});
+		pfree(key);
+	}
+	table_endscan(scan);
+	table_close(rel, NoLock);
+	return least;
+}
+
+static void
+compact_visited(Pass *pass, WeirRowKey key)
+{
+	weir_row_compaction_do(pass->compaction, key, pass->stats);
+	weir_row_compaction_renew(pass->compaction);
+}
+
+/* Applies rules that were replaced to all rows, and forgets them if it can. */
+static void
+apply_rules(Pass *pass)
+{
+	const WeirWideTable *table = pass->table;
+	int64		least;
+
+	weir_row_compaction_renew(pass->compaction);
+	least = least_number(pass, table->base, Anum_base_hi,
+						 table->rules_replaced, compact_visited);
+	least = Min(least, least_number(pass, table->delta, Anum_delta_seq, 0,
+									NULL));
+	weir_forget_rules(table->face, 0, least);
+}
+
 /* ---- the pass ---- */
 
 /*
@@ -301,6 +378,8 @@ weir_compact_some(Oid face, const WeirCompactOptions *options,
 	}
 	if (position->deltas_done)
 		more = pass.table->has_rules && compact_garbage(&pass);
+	if (!more && options->whole_rows && pass.table->rules_replaced > 0)
+		apply_rules(&pass);
 	weir_row_compaction_end(pass.compaction);
 	weir_restore_identity(&identity);
 	CommandCounterIncrement();

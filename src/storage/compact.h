@@ -16,7 +16,8 @@ typedef struct WeirCompactOptions
 	int64		max_rows;		/* stop after so many rows looked at */
 	Size		max_bytes;		/* or so many bytes read */
 	bool		wait_for_rows;	/* wait for row locks, else skip the row */
-	bool		whole_rows;		/* fold long rows as a whole, see compact.c */
+	bool		whole_rows;		/* fold long rows as a whole, and apply rules
+								 * that were replaced: see compact.c */
 } WeirCompactOptions;
 
 /*

@@ -31,7 +31,11 @@
  * the old hi and the new one, as hi also tells which rules have been applied.
  * A column cut off by the edge of what is read looks to have fewer newer
  * versions than it has, so that too little of it is collected, never too
- * much.
+ * much; and what it knows of when more is due is kept.
+ *
+ * A rule that was replaced is applied as of its replacement.  If nothing of
+ * the row is in doubt it has had all of them when it is written: then its hi
+ * is at least the number at which the last of them was replaced.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +54,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "storage/base_row.h"
 #include "storage/changes.h"
 #include "storage/compact_row.h"
 #include "storage/heapscan.h"
@@ -68,25 +73,6 @@
 
 /* Fold as a whole if more columns than this are changed. */
 #define MAX_CHANGED_RANGES	32
-
-/* A segment in the base, before. */
-typedef struct OldSegment
-{
-	ItemPointerData tid;
-	WeirRowKey	part;
-	const char *bytes;
-	Size		len;
-	int64		gc_due;			/* PG_INT64_MAX: never */
-	bool		is_kept;		/* has a successor with the same part */
-	bool		is_adjacent;	/* to the one before it in the list */
-} OldSegment;
-
-/* Positions in a row between which something is changed. */
-typedef struct ChangedRange
-{
-	struct varlena *low;
-	struct varlena *high;
-} ChangedRange;
 
 /* A delta that is to be folded. */
 typedef struct FoldedDelta
@@ -110,14 +96,13 @@ struct WeirRowCompaction
 	WeirWideTable *table;
 	const WeirCompactOptions *options;
 	MemoryContext row_context;	/* reset after each row */
-	Size		bytes_read;
-	WeirHeapScan base;
+	Size		delta_bytes_read;
+	WeirBaseRow base;			/* as it is in the base */
 	WeirHeapScan delta;
 	Relation	base_heap;		/* for writing */
 	Relation	delta_heap;
 	EState	   *estate;
 	ResultRelInfo *base_rel;
-	Snapshot	snapshot;		/* for the base */
 	WeirFold   *fold;
 	WeirChangeWriter *changes;	/* for garbage; NULL: not recorded */
 	WeirFold   *fold_without_rules; /* what the row would be without */
@@ -126,186 +111,22 @@ struct WeirRowCompaction
 	/* of the current row */
 	WeirRowKey	key;
 	Datum		key_datum;
-	OldSegment *old;			/* those that were read, in order */
-	int			nold;
-	int			old_allocated;
-	bool		is_partial;		/* there are others */
-	int64		old_hi;
-	int64		old_folded_at;
 	FoldedDelta *deltas;
 	int			ndeltas;
 	int			deltas_allocated;
 	int64		hi;				/* number of the last delta */
+	int64		new_hi;			/* as of which the row is written */
 	int64		gc_time;		/* 0: as of the last delta */
 };
 
 typedef struct WeirRowCompaction Compaction;
 
-/* ---- reading a row ---- */
-
-static WeirRowKey
-bytes_of_datum(Datum d)
-{
-	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
-	WeirRowKey	bytes = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
-
-	return bytes;
-}
-
-static void
-read_segment(Compaction *c, OldSegment *segment)
-{
-	const TupleTableSlot *slot = c->base.slot;
-	WeirRowKey	cells = bytes_of_datum(slot->tts_values[Anum_base_cells - 1]);
-
-	memset(segment, 0, sizeof(*segment));
-	segment->tid = slot->tts_tid;
-	segment->part = bytes_of_datum(slot->tts_values[Anum_base_part - 1]);
-	segment->bytes = cells.bytes;
-	segment->len = cells.len;
-	segment->gc_due = slot->tts_isnull[Anum_base_gc_due - 1] ? PG_INT64_MAX :
-		DatumGetInt64(slot->tts_values[Anum_base_gc_due - 1]);
-	if (!slot->tts_isnull[Anum_base_hi - 1])
-		c->old_hi = DatumGetInt64(slot->tts_values[Anum_base_hi - 1]);
-	if (!slot->tts_isnull[Anum_base_folded_at - 1])
-		c->old_folded_at = DatumGetInt64(slot->tts_values[Anum_base_folded_at - 1]);
-	c->bytes_read += cells.len;
-}
-
-/* Adds the segment at which the scan stands. */
-static void
-push_segment(Compaction *c)
-{
-	if (c->nold == c->old_allocated)
-	{
-		c->old_allocated *= 2;
-		c->old = repalloc_huge(c->old, sizeof(OldSegment) * c->old_allocated);
-	}
-	read_segment(c, &c->old[c->nold]);
-	c->old[c->nold].is_adjacent = c->nold > 0;
-	c->nold++;
-}
-
-static void
-begin_base(Compaction *c)
-{
-	c->nold = 0;
-	c->old_hi = c->old_folded_at = 0;
-	c->old_allocated = LONG_ROW_SEGMENTS * 2;
-	c->old = palloc(sizeof(OldSegment) * c->old_allocated);
-	c->is_partial = false;
-}
-
-/*
- * Reads the segments of the row; false if there are more than max.
- */
-static bool
-read_base(Compaction *c, int max)
-{
-	ScanKeyData scankey;
-	bool		complete = true;
-
-	begin_base(c);
-	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
-				c->key_datum);
-	weir_heap_scan_start(&c->base, c->snapshot, &scankey, 1);
-	while (complete && weir_heap_scan_next(&c->base, ForwardScanDirection))
-	{
-		if (c->nold == max)
-			complete = false;
-		else
-			push_segment(c);
-	}
-	weir_heap_scan_stop(&c->base);
-	return complete;
-}
-
-static int
-part_cmp(const void *x, const void *y)
-{
-	const OldSegment *a = x;
-	const OldSegment *b = y;
-
-	return weir_bytes_cmp(a->part.bytes, a->part.len,
-						  b->part.bytes, b->part.len);
-}
-
-/* Adds the segments that reach into the range, from the last one back. */
-static void
-read_range(Compaction *c, const ChangedRange *range)
-{
-	ScanKeyData scankeys[2];
-	int			first = c->nold;
-
-	ScanKeyInit(&scankeys[0], Anum_base_row_key, BTEqualStrategyNumber,
-				F_BYTEAEQ, c->key_datum);
-	ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
-				F_BYTEALE, PointerGetDatum(range->high));
-	weir_heap_scan_start(&c->base, c->snapshot, scankeys, 2);
-	while (weir_heap_scan_next(&c->base, BackwardScanDirection))
-	{
-		const OldSegment *read;
-
-		push_segment(c);
-		read = &c->old[c->nold - 1];
-		/* each but the last one read follows the one read after it */
-		c->old[c->nold - 1].is_adjacent = false;
-		if (c->nold - 1 > first)
-			c->old[c->nold - 2].is_adjacent = true;
-		if (weir_bytes_cmp(read->part.bytes, read->part.len,
-						   VARDATA(range->low),
-						   VARSIZE(range->low) - VARHDRSZ) <= 0)
-			break;
-	}
-}
-
-/* Sorts the segments and drops those that were read twice. */
-static void
-sort_segments(Compaction *c)
-{
-	int			n = 0;
-
-	qsort(c->old, c->nold, sizeof(OldSegment), part_cmp);
-	for (int i = 0; i < c->nold; i++)
-	{
-		if (n > 0 && part_cmp(&c->old[n - 1], &c->old[i]) == 0)
-			c->old[n - 1].is_adjacent |= c->old[i].is_adjacent;
-		else
-			c->old[n++] = c->old[i];
-	}
-	c->nold = n;
-}
-
-/* Reads the segments that the ranges reach into, and the first one. */
-static void
-read_changed_segments(Compaction *c, const ChangedRange *ranges, int nranges)
-{
-	ChangedRange first;
-
-	begin_base(c);
-	c->is_partial = true;
-	first.low = first.high = (struct varlena *) cstring_to_text("");
-	read_range(c, &first);
-	for (int i = 0; i < nranges; i++)
-		read_range(c, &ranges[i]);
-	weir_heap_scan_stop(&c->base);
-	sort_segments(c);
-}
-
+/* The row as it was, under other rules maybe. */
 static void
 fold_base(Compaction *c, WeirFold *fold, const WeirFoldFamily *families)
 {
 	weir_fold_reset(fold, families, c->table->nnumbers);
-	weir_fold_set_base(fold, c->old_hi, c->old_folded_at);
-	for (int i = 0; i < c->nold; i++)
-	{
-		WeirSegmentReader reader;
-		WeirStoredCell cell;
-
-		weir_segment_reader_init(&reader, c->old[i].bytes, c->old[i].len);
-		while (weir_segment_next_cell(&reader, &cell))
-			weir_fold_add_base_cell(fold, &cell);
-	}
+	weir_base_row_fold(&c->base, fold);
 }
 
 /* ---- the deltas up to the horizon ---- */
@@ -343,7 +164,7 @@ scan_deltas(Compaction *c)
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, c->key_datum);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
-				F_INT8GT, Int64GetDatum(c->old_hi));
+				F_INT8GT, Int64GetDatum(c->base.hi));
 	weir_heap_scan_start(&c->delta, &dirty, scankeys, 2);
 	while (!in_doubt && weir_heap_scan_next(&c->delta, ForwardScanDirection))
 	{
@@ -354,6 +175,12 @@ scan_deltas(Compaction *c)
 	}
 	weir_heap_scan_stop(&c->delta);
 	c->gc_time = in_doubt ? 0 : weir_clock_usec();
+
+	/*
+	 * When a rule was replaced there were no writers; so if there is nothing
+	 * in doubt, all writes before that are there.
+	 */
+	c->new_hi = in_doubt ? c->hi : Max(c->hi, c->table->rules_replaced);
 }
 
 /*
@@ -365,7 +192,7 @@ read_deltas(Compaction *c)
 	Oid			home = c->table->home;
 	uint32		hash = weir_row_hash(c->key.bytes, c->key.len);
 
-	c->hi = c->old_hi;
+	c->hi = c->base.hi;
 	c->ndeltas = 0;
 	c->deltas_allocated = 16;
 	c->deltas = palloc(sizeof(FoldedDelta) * c->deltas_allocated);
@@ -379,8 +206,8 @@ read_deltas(Compaction *c)
 	/* What lies out of line is fetched without holding up writers. */
 	for (int i = 0; i < c->ndeltas; i++)
 	{
-		c->deltas[i].bytes = bytes_of_datum(c->deltas[i].stored);
-		c->bytes_read += c->deltas[i].bytes.len;
+		c->deltas[i].bytes = weir_bytes_of_datum(c->deltas[i].stored);
+		c->delta_bytes_read += c->deltas[i].bytes.len;
 	}
 	return true;
 }
@@ -400,7 +227,7 @@ fold_deltas(Compaction *c, WeirFold *fold)
  * many.  Columns mostly come several times in a row.
  */
 static bool
-add_changed(ChangedRange *ranges, int *nranges, uint16 family,
+add_changed(WeirRowSpan *ranges, int *nranges, uint16 family,
 			const char *qualifier, uint32 qualifier_len)
 {
 	struct varlena *low = weir_position_before(family, qualifier,
@@ -421,7 +248,7 @@ add_changed(ChangedRange *ranges, int *nranges, uint16 family,
 
 /* False if the delta changes too much to fold only parts of the row. */
 static bool
-add_changes_of_delta(const FoldedDelta *delta, ChangedRange *ranges,
+add_changes_of_delta(const FoldedDelta *delta, WeirRowSpan *ranges,
 					 int *nranges)
 {
 	WeirDeltaReader reader;
@@ -446,36 +273,7 @@ add_changes_of_delta(const FoldedDelta *delta, ChangedRange *ranges,
 	return true;
 }
 
-/* Adds the segments that hold garbage. */
-static bool
-add_garbage(Compaction *c, ChangedRange *ranges, int *nranges)
-{
-	ScanKeyData scankey;
-	bool		few = true;
-
-	ScanKeyInit(&scankey, Anum_base_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
-				c->key_datum);
-	weir_heap_scan_start(&c->base, c->snapshot, &scankey, 1);
-	while (few && weir_heap_scan_next(&c->base, ForwardScanDirection))
-	{
-		const TupleTableSlot *slot = c->base.slot;
-
-		if (slot->tts_isnull[Anum_base_gc_due - 1] ||
-			DatumGetInt64(slot->tts_values[Anum_base_gc_due - 1]) > c->gc_time)
-			continue;
-		few = *nranges < MAX_CHANGED_RANGES;
-		if (few)
-		{
-			ranges[*nranges].low = ranges[*nranges].high =
-				PG_DETOAST_DATUM_COPY(slot->tts_values[Anum_base_part - 1]);
-			(*nranges)++;
-		}
-	}
-	weir_heap_scan_stop(&c->base);
-	return few;
-}
-
-/* Was a rule replaced between the old hi and the new one? */
+/* Was a rule replaced between the old hi and the one to be written? */
 static bool
 rules_have_changed(const Compaction *c)
 {
@@ -484,8 +282,8 @@ rules_have_changed(const Compaction *c)
 		const WeirFoldFamily *family = &c->table->by_number[i];
 
 		for (int j = 0; j < family->nrules; j++)
-			if (family->rules[j].until_seq > c->old_hi &&
-				family->rules[j].until_seq <= c->hi)
+			if (family->rules[j].until_seq > c->base.hi &&
+				family->rules[j].until_seq <= c->new_hi)
 				return true;
 	}
 	return false;
@@ -498,18 +296,20 @@ rules_have_changed(const Compaction *c)
 static void
 read_long_row(Compaction *c)
 {
-	ChangedRange ranges[MAX_CHANGED_RANGES];
+	WeirRowSpan ranges[MAX_CHANGED_RANGES];
 	int			nranges = 0;
 	bool		partial = !rules_have_changed(c);
 
 	for (int i = 0; partial && i < c->ndeltas; i++)
 		partial = add_changes_of_delta(&c->deltas[i], ranges, &nranges);
 	if (partial && c->table->has_rules)
-		partial = add_garbage(c, ranges, &nranges);
+		partial = weir_base_row_find_garbage(&c->base, c->key_datum,
+											 c->gc_time, ranges, &nranges,
+											 MAX_CHANGED_RANGES);
 	if (partial)
-		read_changed_segments(c, ranges, nranges);
+		weir_base_row_read_spans(&c->base, c->key_datum, ranges, nranges);
 	else
-		(void) read_base(c, INT_MAX);
+		(void) weir_base_row_read(&c->base, c->key_datum, INT_MAX);
 }
 
 /* ---- cutting a row ---- */
@@ -570,23 +370,24 @@ divide_along_borders(Compaction *c, const WeirStoredCell *cells,
 
 	ranges[0].part = (struct varlena *) cstring_to_text("");
 	ranges[0].first = ranges[0].ncells = 0;
-	for (int i = 0; i < c->nold; i++)
+	for (int i = 0; i < c->base.n; i++)
 	{
-		uint32		run = i + 1 < c->nold ?
-			cells_before(&cells[done], ncells - done, c->old[i + 1].part) :
+		uint32		run = i + 1 < c->base.n ?
+			cells_before(&cells[done], ncells - done,
+						 c->base.segments[i + 1].part) :
 			ncells - done;
 		Size		run_size = size_of_cells(&cells[done], run);
 
 		if (run == 0)
 			continue;
 		if (i > 0 &&
-			((c->is_partial && !c->old[i].is_adjacent) ||
+			((c->base.is_partial && !c->base.segments[i].is_adjacent) ||
 			 (ranges[n - 1].ncells > 0 &&
 			  size + run_size >= SEGMENT_MERGE_LEN)))
 		{
 			ranges[n].part = (struct varlena *)
-				cstring_to_text_with_len(c->old[i].part.bytes,
-										 c->old[i].part.len);
+				cstring_to_text_with_len(c->base.segments[i].part.bytes,
+										 c->base.segments[i].part.len);
 			ranges[n].first = done;
 			ranges[n].ncells = 0;
 			n++;
@@ -605,7 +406,7 @@ static NewSegment *
 cut_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells,
 		int *nsegments)
 {
-	NewSegment *ranges = palloc(sizeof(NewSegment) * (c->nold + 1));
+	NewSegment *ranges = palloc(sizeof(NewSegment) * (c->base.n + 1));
 	int			nranges = divide_along_borders(c, cells, ncells, ranges);
 	int			allocated = nranges * 2;
 	NewSegment *segments = palloc(sizeof(NewSegment) * allocated);
@@ -666,6 +467,10 @@ due_of_segment(const Compaction *c, const WeirStoredCell *cells,
 			due = Min(due, weir_gc_rule_due(family->gc, i - column_start,
 											cells[i].ts));
 	}
+	if (segment->ncells > 0)
+		due = Min(due, weir_base_row_due_of_cut(&c->base, segment->part,
+												&cells[segment->first],
+												c->gc_time));
 	return due;
 }
 
@@ -680,16 +485,6 @@ insert_index_entries(Compaction *c, HeapTuple tuple)
 	WeirExecInsertIndexTuples(c->base_rel, slot, c->estate, false);
 	ExecDropSingleTupleTableSlot(slot);
 	ResetPerTupleExprContext(c->estate);
-}
-
-static OldSegment *
-old_segment_at(Compaction *c, const struct varlena *part)
-{
-	for (int i = 0; i < c->nold; i++)
-		if (weir_bytes_cmp(c->old[i].part.bytes, c->old[i].part.len,
-						   VARDATA(part), VARSIZE(part) - VARHDRSZ) == 0)
-			return &c->old[i];
-	return NULL;
 }
 
 static HeapTuple
@@ -716,7 +511,7 @@ static void
 write_segment(Compaction *c, const WeirStoredCell *cells,
 			  const NewSegment *segment, int64 hi, int64 folded_at)
 {
-	OldSegment *old = old_segment_at(c, segment->part);
+	WeirBaseSegment *old = weir_base_row_segment(&c->base, segment->part);
 	struct varlena *bytes = weir_segment_build(&cells[segment->first],
 											   segment->ncells);
 	int64		gc_due = due_of_segment(c, cells, segment);
@@ -747,30 +542,20 @@ write_row(Compaction *c, const WeirStoredCell *cells, uint32 ncells, int64 hi,
 	int			nsegments = 0;
 	NewSegment *segments;
 
-	if (ncells > 0 || c->is_partial)
+	if (ncells > 0 || c->base.is_partial)
 	{
 		segments = cut_row(c, cells, ncells, &nsegments);
 		for (int i = 0; i < nsegments; i++)
 			write_segment(c, cells, &segments[i], hi, folded_at);
 	}
-	for (int i = 0; i < c->nold; i++)
-		if (!c->old[i].is_kept)
-			simple_heap_delete(c->base_heap, &c->old[i].tid);
+	for (int i = 0; i < c->base.n; i++)
+		if (!c->base.segments[i].is_kept)
+			simple_heap_delete(c->base_heap, &c->base.segments[i].tid);
 	for (int i = 0; i < c->ndeltas; i++)
 		simple_heap_delete(c->delta_heap, &c->deltas[i].tid);
 }
 
 /* ---- one row ---- */
-
-/* Is any segment that was read due for garbage collection? */
-static bool
-is_garbage_due(const Compaction *c)
-{
-	for (int i = 0; i < c->nold; i++)
-		if (c->old[i].gc_due <= c->gc_time)
-			return true;
-	return false;
-}
 
 /* The families of the table as if no rule had ever been given. */
 static WeirFoldFamily *
@@ -812,13 +597,15 @@ compact_row(Compaction *c, WeirCompactStats *stats)
 	uint32		ncells;
 	bool		is_long;
 
-	is_long = !read_base(c, c->options->whole_rows ? INT_MAX :
-						 LONG_ROW_SEGMENTS);
+	is_long = !weir_base_row_read(&c->base, c->key_datum,
+								  c->options->whole_rows ? INT_MAX :
+								  LONG_ROW_SEGMENTS);
 	if (!read_deltas(c))
 		return false;
 	if (is_long)
 		read_long_row(c);
-	if (c->ndeltas == 0 && !is_garbage_due(c))
+	if (c->ndeltas == 0 && !weir_base_row_is_due(&c->base, c->gc_time) &&
+		!(c->options->whole_rows && rules_have_changed(c)))
 		return true;
 
 	fold_base(c, c->fold, c->table->by_number);
@@ -826,7 +613,7 @@ compact_row(Compaction *c, WeirCompactStats *stats)
 	cells = weir_fold_row(c->fold, c->gc_time, &ncells);
 	if (!record_garbage(c, cells, ncells))
 		return false;
-	write_row(c, cells, ncells, c->hi,
+	write_row(c, cells, ncells, c->new_hi,
 			  Max(c->gc_time, weir_fold_last_time(c->fold)));
 	stats->rows++;
 	stats->deltas += c->ndeltas;
@@ -854,7 +641,7 @@ weir_row_compaction_do(WeirRowCompaction *c, WeirRowKey key,
 Size
 weir_row_compaction_bytes(const WeirRowCompaction *c)
 {
-	return c->bytes_read;
+	return c->base.bytes_read + c->delta_bytes_read;
 }
 
 /* ---- begin and end ---- */
@@ -869,7 +656,7 @@ weir_row_compaction_begin(WeirWideTable *table,
 	c->options = options;
 	c->base_heap = table_open(table->base, RowExclusiveLock);
 	c->delta_heap = table_open(table->delta, RowExclusiveLock);
-	weir_heap_scan_open(&c->base, table->base, table->base_index);
+	weir_heap_scan_open(&c->base.scan, table->base, table->base_index);
 	weir_heap_scan_open(&c->delta, table->delta, table->delta_index);
 	c->estate = CreateExecutorState();
 	c->base_rel = makeNode(ResultRelInfo);
@@ -885,7 +672,7 @@ weir_row_compaction_begin(WeirWideTable *table,
 		c->fold_without_rules = weir_fold_create(weir_hll_combine);
 		c->families = families_without_rules(table);
 	}
-	c->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	c->base.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	return c;
 }
 
@@ -893,14 +680,14 @@ void
 weir_row_compaction_renew(WeirRowCompaction *c)
 {
 	CommandCounterIncrement();
-	UnregisterSnapshot(c->snapshot);
-	c->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	UnregisterSnapshot(c->base.snapshot);
+	c->base.snapshot = RegisterSnapshot(GetLatestSnapshot());
 }
 
 void
 weir_row_compaction_end(WeirRowCompaction *c)
 {
-	UnregisterSnapshot(c->snapshot);
+	UnregisterSnapshot(c->base.snapshot);
 	weir_fold_destroy(c->fold);
 	if (c->changes != NULL)
 	{
@@ -911,7 +698,7 @@ weir_row_compaction_end(WeirRowCompaction *c)
 	ExecCloseIndices(c->base_rel);
 	FreeExecutorState(c->estate);
 	weir_heap_scan_close(&c->delta);
-	weir_heap_scan_close(&c->base);
+	weir_heap_scan_close(&c->base.scan);
 	table_close(c->delta_heap, NoLock);
 	table_close(c->base_heap, NoLock);
 	pfree(c);

@@ -39,6 +39,7 @@
 #include "storage/face.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
+#include "storage/wide_table.h"
 #include "types/widerow.h"
 #include "weir.h"
 
@@ -395,8 +396,13 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 	}
 	weir_truncate(rels, relids);
 	foreach(lc, faces)
-		weir_changes_put_event(weir_wide_table_require(RelationGetRelid((Relation) lfirst(lc))),
+	{
+		Oid			face = RelationGetRelid((Relation) lfirst(lc));
+
+		weir_changes_put_event(weir_wide_table_require(face),
 							   WEIR_CHANGE_TRUNCATE, NULL);
+		weir_forget_rules(face, 0, PG_INT64_MAX);
+	}
 	foreach(lc, rels)
 		table_close((Relation) lfirst(lc), NoLock);
 }

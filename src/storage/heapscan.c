@@ -9,28 +9,55 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
 
 #include "storage/heapscan.h"
 #include "weir.h"
 
-void
-weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
+static void
+open_index(WeirHeapScan *cursor, Oid index)
 {
-	memset(cursor, 0, sizeof(*cursor));
-	cursor->heap = table_open(heap, AccessShareLock);
 	cursor->index = index_open(index, AccessShareLock);
 	cursor->slot = table_slot_create(cursor->heap, NULL);
 	cursor->context = CurrentMemoryContext;
 }
 
 void
+weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
+{
+	memset(cursor, 0, sizeof(*cursor));
+	cursor->heap = table_open(heap, AccessShareLock);
+	open_index(cursor, index);
+}
+
+/*
+ * What a snapshot sees was in the heap when the snapshot was taken, and is
+ * not vacuumed away while the snapshot is there; so a heap that has no pages
+ * now has nothing for it.  Serializable transactions need the scan for the
+ * sake of its predicate locks.
+ */
+void
+weir_heap_scan_open_unless_empty(WeirHeapScan *cursor, Oid heap, Oid index)
+{
+	memset(cursor, 0, sizeof(*cursor));
+	cursor->heap = table_open(heap, AccessShareLock);
+	if (IsolationIsSerializable() ||
+		RelationGetNumberOfBlocks(cursor->heap) > 0)
+		open_index(cursor, index);
+}
+
+void
 weir_heap_scan_close(WeirHeapScan *cursor)
 {
-	weir_heap_scan_stop(cursor);
-	ExecDropSingleTupleTableSlot(cursor->slot);
-	index_close(cursor->index, NoLock);
+	if (cursor->index != NULL)
+	{
+		weir_heap_scan_stop(cursor);
+		ExecDropSingleTupleTableSlot(cursor->slot);
+		index_close(cursor->index, NoLock);
+	}
 	table_close(cursor->heap, NoLock);
 }
 
@@ -50,6 +77,8 @@ weir_heap_scan_start(WeirHeapScan *cursor, Snapshot snapshot, ScanKey keys,
 {
 	MemoryContext old;
 
+	if (cursor->index == NULL)
+		return;
 	if (cursor->scan != NULL &&
 		(cursor->nkeys != nkeys || cursor->snapshot != snapshot))
 		weir_heap_scan_stop(cursor);
@@ -71,6 +100,8 @@ weir_heap_scan_next(WeirHeapScan *cursor, ScanDirection direction)
 	MemoryContext old;
 
 	CHECK_FOR_INTERRUPTS();
+	if (cursor->index == NULL)
+		return false;
 	/* what the scan allocates on its way must live as long as the scan */
 	old = MemoryContextSwitchTo(cursor->context);
 	cursor->has_tuple = index_getnext_slot(cursor->scan, direction,

@@ -17,7 +17,7 @@
 typedef struct WeirHeapScan
 {
 	Relation	heap;
-	Relation	index;
+	Relation	index;			/* NULL: known to find nothing */
 	IndexScanDesc scan;			/* NULL before the first use */
 	MemoryContext context;		/* in which it was opened; the scan is there */
 	Snapshot	snapshot;		/* it was begun with this */
@@ -31,6 +31,13 @@ typedef struct WeirHeapScan
  * memory context, whichever one it is continued in.
  */
 extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
+
+/*
+ * The same, for scans with MVCC snapshots that were taken before this, which
+ * see nothing of a heap without pages: then they end at once.
+ */
+extern void weir_heap_scan_open_unless_empty(WeirHeapScan *cursor, Oid heap,
+											 Oid index);
 extern void weir_heap_scan_close(WeirHeapScan *cursor);
 
 /* The keys must live until the next start. */

@@ -16,6 +16,9 @@
  * If only some columns are wanted of a single row, only the segments that
  * can hold them are read, and the first one for "hi".
  *
+ * A heap that has no pages is not scanned: that of the deltas when all are
+ * folded and vacuumed away, the base before the first compaction.
+ *
  * A row without deltas, and without garbage, is made into a value directly
  * from its segments, if the caller has said that values are all it wants.
  *
@@ -164,8 +167,10 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->fold = take_fold(scan);
 	if (table->restriction != NULL)
 		scan->columns = table->restriction->columns;
-	weir_heap_scan_open(&scan->delta, table->delta, table->delta_index);
-	weir_heap_scan_open(&scan->base, table->base, table->base_index);
+	weir_heap_scan_open_unless_empty(&scan->delta, table->delta,
+									 table->delta_index);
+	weir_heap_scan_open_unless_empty(&scan->base, table->base,
+									 table->base_index);
 	MemoryContextSwitchTo(old_context);
 	return scan;
 }
@@ -827,7 +832,7 @@ weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)
 
 	first_segment_scankeys(scankeys, PointerGetDatum(bytes_datum(key.bytes,
 																 key.len)));
-	weir_heap_scan_open(&base, table->base, table->base_index);
+	weir_heap_scan_open_unless_empty(&base, table->base, table->base_index);
 	weir_heap_scan_start(&base, snapshot, scankeys, 2);
 	if (weir_heap_scan_next(&base, ForwardScanDirection) &&
 		!base.slot->tts_isnull[Anum_base_hi - 1])

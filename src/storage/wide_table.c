@@ -16,8 +16,7 @@
  * pg_dump as any others; the face may be renamed, moved to another schema or
  * owner.  The heaps are internal dependents of the face.  When the
  * description of a wide table comes from a dump, a trigger on the catalog
- * makes them so; and if this is missing for another reason, as after
- * pg_upgrade, the event trigger that clears the catalog drops them.
+ * makes them so; after pg_upgrade, see face_links.c.
  *
  * Locks: see catalog.c.  Every change ends with a relcache invalidation of
  * the face.
@@ -42,6 +41,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -91,20 +91,6 @@ owned_table_argument(FunctionCallInfo fcinfo, LOCKMODE lockmode)
 	return table;
 }
 
-/* Makes the heaps go with the face. */
-static void
-link_relations(Oid face, Oid delta, Oid base)
-{
-	ObjectAddress face_address;
-	ObjectAddress heap_address;
-
-	ObjectAddressSet(face_address, RelationRelationId, face);
-	ObjectAddressSet(heap_address, RelationRelationId, delta);
-	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
-	ObjectAddressSet(heap_address, RelationRelationId, base);
-	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
-}
-
 /* ---- creating ---- */
 
 /* Splits the name and checks that the relation can be created. */
@@ -146,7 +132,9 @@ create_delta_heap(const char *delta, const char *seq)
 					 " USING heap WITH (toast_tuple_target = 8160)", delta));
 	execute(psprintf("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN",
 					 delta));
-	execute(psprintf("CREATE INDEX ON %s (row_key, seq)", delta));
+	/* no two entries are equal, so that looking for duplicates is in vain */
+	execute(psprintf("CREATE INDEX ON %s (row_key, seq)"
+					 " WITH (deduplicate_items = off)", delta));
 	execute(psprintf("CREATE SEQUENCE %s AS bigint CACHE 1 OWNED BY %s.seq",
 					 seq, delta));
 }
@@ -242,7 +230,7 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	SPI_finish();				/* the names are gone */
 
 	insert_wide_table(face, delta, base, seq, granularity);
-	link_relations(face, delta, base);
+	weir_link_heaps(face, delta, base);
 	CacheInvalidateRelcacheByRelid(face);
 	CommandCounterIncrement();
 	PG_RETURN_OID(face);
@@ -400,7 +388,8 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 		Datum		base = heap_getattr(tuple, Anum_wide_tables_base, desc,
 										&isnull);
 
-		link_relations(face, DatumGetObjectId(delta), DatumGetObjectId(base));
+		weir_link_heaps(face, DatumGetObjectId(delta),
+						DatumGetObjectId(base));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
 			 weir_catalog_relid("_authorized_views"))
@@ -542,6 +531,49 @@ family_tuple(Relation rel, Oid face, uint16 number)
 	return found;
 }
 
+/*
+ * A rule that was replaced is needed as long as something is left to which it
+ * has not been applied: see compact.c.
+ */
+void
+weir_forget_rules(Oid face, uint16 family, int64 until_seq)
+{
+	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+								 RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey", face);
+	HeapTuple	tuple;
+	bool		any = false;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int32		number = DatumGetInt32(heap_getattr(tuple,
+														Anum_family_rules_number,
+														desc, &isnull));
+		int64		seq = DatumGetInt64(heap_getattr(tuple,
+													 Anum_family_rules_until_seq,
+													 desc, &isnull));
+
+		if ((family != 0 && number != family) || seq > until_seq)
+			continue;
+		CatalogTupleDelete(rel, &tuple->t_self);
+		any = true;
+	}
+	systable_endscan(scan);
+	table_close(rel, RowExclusiveLock);
+	if (any)
+		CacheInvalidateRelcacheByRelid(face);
+}
+
+static bool
+is_same_rule(Datum a, bool a_is_null, Datum b, bool b_is_null)
+{
+	if (a_is_null || b_is_null)
+		return a_is_null && b_is_null;
+	return datum_image_eq(a, b, false, -1);
+}
+
 /* Keeps the rule that is about to be replaced. */
 static void
 insert_earlier_rule(const WeirWideTable *table, uint16 number,
@@ -584,6 +616,13 @@ weir_alter_family(PG_FUNCTION_ARGS)
 	Datum		old = heap_getattr(tuple, Anum_families_gc,
 								   RelationGetDescr(rel), &old_is_null);
 
+	if (is_same_rule(old, old_is_null,
+					 PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2),
+					 PG_ARGISNULL(2)))
+	{
+		table_close(rel, RowExclusiveLock);
+		PG_RETURN_VOID();
+	}
 	insert_earlier_rule(table, number, old, old_is_null);
 	values[Anum_families_gc - 1] = PG_ARGISNULL(2) ? (Datum) 0 :
 		PG_GETARG_DATUM(2);
@@ -612,6 +651,7 @@ weir_drop_family(PG_FUNCTION_ARGS)
 	rel = table_open(weir_catalog_relid("_families"), RowExclusiveLock);
 	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);
 	table_close(rel, RowExclusiveLock);
+	weir_forget_rules(face, dropped->number, PG_INT64_MAX);
 	finish_change(face);
 	PG_RETURN_VOID();
 }

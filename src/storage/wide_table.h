@@ -15,6 +15,15 @@ extern void weir_check_owner(Oid face);
 extern Oid	weir_create_face(const char *name);
 extern void weir_drop_face(Oid face);
 
+/*
+ * Forgets rules of the table that were replaced up to the number: of one
+ * family, or of all if "family" is 0.
+ */
+extern void weir_forget_rules(Oid face, uint16 family, int64 until_seq);
+
+/* from face_links.c: makes the heaps go with the face */
+extern void weir_link_heaps(Oid face, Oid delta, Oid base);
+
 /* from authorized_view.c: the view goes if its table goes with CASCADE */
 extern void weir_link_authorized_view(Oid view, Oid home);
 

@@ -66,6 +66,13 @@
 /* A list longer than this is normalised before it is made longer still. */
 #define NORMALIZE_RUNS	(256 * 1024)
 
+/* No event time comes closer to the ends of the range of its type than this. */
+#define EVENT_TIME_MARGIN_YEARS	100
+#define EVENT_TIME_MARGIN \
+	(EVENT_TIME_MARGIN_YEARS * DAYS_PER_YEAR * USECS_PER_DAY)
+#define MIN_EVENT_TIME	(MIN_TIMESTAMP + (int64) EVENT_TIME_MARGIN)
+#define MAX_EVENT_TIME	(END_TIMESTAMP - (int64) EVENT_TIME_MARGIN)
+
 typedef struct BufferKey
 {
 	Oid			relid;
@@ -380,16 +387,38 @@ weir_capture_move(Oid relid, Oid filenode)
 	}
 }
 
+/*
+ * No window has a row whose event time is infinite, and one whose bounds are
+ * not in the range of the type cannot be either: one such row, and no aggregate
+ * with windows could go on.
+ */
 static void
-refuse_infinite_time(Relation heap, IndexInfo *index_info)
+refuse_event_time(Relation heap, IndexInfo *index_info, bool is_null,
+				  Timestamp event_time)
 {
+	const char *column = NameStr(TupleDescAttr(RelationGetDescr(heap),
+											   index_info->ii_IndexAttrNumbers[0] - 1)->attname);
+
+	/* the column can lose its NOT NULL */
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("event time \"%s\" of stream \"%s\" must not be null",
+						column, RelationGetRelationName(heap)),
+				 errtablecol(heap, index_info->ii_IndexAttrNumbers[0])));
+	if (TIMESTAMP_NOT_FINITE(event_time))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("event time \"%s\" of stream \"%s\" must be finite",
+						column, RelationGetRelationName(heap)),
+				 errdetail("No window has a row whose event time is infinite."),
+				 errhint("Leave such rows out, or give them the time of their arrival.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-			 errmsg("event time \"%s\" of stream \"%s\" must be finite",
-					NameStr(TupleDescAttr(RelationGetDescr(heap),
-										  index_info->ii_IndexAttrNumbers[0] - 1)->attname),
-					RelationGetRelationName(heap)),
-			 errdetail("No window has a row whose event time is infinite."),
+			 errmsg("event time \"%s\" of stream \"%s\" is out of range",
+					column, RelationGetRelationName(heap)),
+			 errdetail("Less than %d years from the end of the range of its type there is no room for windows.",
+					   EVENT_TIME_MARGIN_YEARS),
 			 errhint("Leave such rows out, or give them the time of their arrival.")));
 }
 
@@ -418,9 +447,11 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 		last_buffer = buffer = buffer_for(RelationGetRelid(heap),
 										  WeirRelFileNumber(heap));
 
-	if (unlikely(buffer->has_event_time && !isnull[0] &&
-				 TIMESTAMP_NOT_FINITE(DatumGetTimestamp(values[0]))))
-		refuse_infinite_time(heap, index_info);
+	if (unlikely(buffer->has_event_time &&
+				 (isnull[0] ||
+				  DatumGetTimestamp(values[0]) < MIN_EVENT_TIME ||
+				  DatumGetTimestamp(values[0]) > MAX_EVENT_TIME)))
+		refuse_event_time(heap, index_info, isnull[0], DatumGetTimestamp(values[0]));
 
 	xid = GetCurrentTransactionId();
 	if (unlikely(xid != buffer->last_xid))

@@ -29,6 +29,7 @@
 
 #include "stream/batch.h"
 #include "stream/drain.h"
+#include "stream/retention.h"
 #include "stream/tick.h"
 #include "weir.h"
 
@@ -90,6 +91,19 @@ typedef struct DrainState
 	MemoryContext context;		/* reset for each transaction */
 } DrainState;
 
+/*
+ * On to the next transaction.  What is read in it before the next tick takes
+ * snapshots, so its isolation is settled first, whatever the default is.
+ */
+static void
+commit_and_go_on(const DrainState *state)
+{
+	MemoryContextSwitchTo(TopTransactionContext);
+	SPI_commit();
+	weir_tick_force_read_committed();
+	MemoryContextSwitchTo(state->context);
+}
+
 /* Is there nothing left for this cursor? */
 static bool
 is_done(const WeirCursor *cursor, Datum target)
@@ -112,7 +126,6 @@ drain_round(DrainState *state)
 
 	MemoryContextReset(state->context);
 	MemoryContextSwitchTo(state->context);
-	weir_tick_force_read_committed();
 	cursors = weir_cursor_list(state->stream_id);
 	foreach(lc, cursors)
 	{
@@ -122,12 +135,9 @@ drain_round(DrainState *state)
 		if (cursor->is_paused || is_done(cursor, state->target))
 			continue;
 		again = true;
-		weir_tick_force_read_committed();
 		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
 			progress = true;
-		MemoryContextSwitchTo(TopTransactionContext);
-		SPI_commit();
-		MemoryContextSwitchTo(state->context);
+		commit_and_go_on(state);
 	}
 	if (again && !progress)
 	{
@@ -158,11 +168,8 @@ follow_up_round(DrainState *state)
 	MemoryContextReset(state->context);
 	MemoryContextSwitchTo(state->context);
 	CHECK_FOR_INTERRUPTS();
-	weir_tick_force_read_committed();
 	progress = weir_tick_follow_up(state->stream_id);
-	MemoryContextSwitchTo(TopTransactionContext);
-	SPI_commit();
-	MemoryContextSwitchTo(state->context);
+	commit_and_go_on(state);
 	/* what has failed waits for its back-off */
 	return progress ||
 		(consumer_is_behind(state->stream_id) && weir_drain_nap(MAX_POLL_MS));
@@ -177,10 +184,24 @@ catch_up(DrainState *state)
 
 	MemoryContextReset(state->context);
 	MemoryContextSwitchTo(state->context);
-	weir_tick_force_read_committed();
 	more = consumer != NULL && consumer->catch_up(state->stream_id);
-	MemoryContextSwitchTo(TopTransactionContext);
-	SPI_commit();
+	commit_and_go_on(state);
+	return more;
+}
+
+/*
+ * Rows of a queue that were consumed, but not by the tick of a sole cursor, are
+ * still there: those that were history of an aggregate are.
+ */
+static bool
+empty_queue(DrainState *state)
+{
+	bool		more;
+
+	CHECK_FOR_INTERRUPTS();
+	(void) weir_cursor_lock_stream(state->stream_id, true);
+	more = weir_tick_retain(state->stream_id);
+	commit_and_go_on(state);
 	return more;
 }
 
@@ -224,9 +245,10 @@ weir_drain(PG_FUNCTION_ARGS)
 		;
 	while (catch_up(&state))
 		CHECK_FOR_INTERRUPTS();
-	weir_tick_force_read_committed();
+	while (weir_retention_is_queue(&stream) && empty_queue(&state))
+		;
 	(void) weir_tick_rotate(state.stream_id);
-	SPI_commit();
+	commit_and_go_on(&state);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(state.context);
 	SPI_finish();
@@ -257,7 +279,10 @@ is_cursor_behind(const WeirCursor *cursor, Datum target)
 	return behind;
 }
 
-/* Does any cursor that runs? */
+/*
+ * Does the stream, or an aggregate that has a cursor of its own and runs?  While
+ * the stream is paused nothing of it is consumed.
+ */
 bool
 weir_drain_is_behind(int32 stream_id, Datum target)
 {
@@ -273,7 +298,8 @@ weir_drain_is_behind(int32 stream_id, Datum target)
 	{
 		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
 
-		if (!cursor->is_paused && is_cursor_behind(cursor, target))
+		if ((cursor->is_main || !cursor->is_paused) &&
+			is_cursor_behind(cursor, target))
 		{
 			behind = true;
 			break;
@@ -445,7 +471,8 @@ weir_stream_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!weir_log_exists(stream_id) ||
+	/* the reader's snapshot may have a stream that others have dropped since */
+	if (!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
 		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
 		!may_see(cursor.relid))
 		PG_RETURN_NULL();

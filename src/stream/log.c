@@ -85,6 +85,7 @@
 
 #include "storage/debug_point.h"
 #include "storage/sequence.h"
+#include "storage/writers.h"
 #include "stream/log.h"
 #include "stream/log_slot.h"
 #include "stream/snapshot.h"
@@ -282,7 +283,7 @@ weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
 static FullTransactionId
 fresh_xmin(void)
 {
-	return weir_snapshot_widen(GetLatestSnapshot()->xmin);
+	return weir_full_xid(GetLatestSnapshot()->xmin);
 }
 
 /* Does that hold for every entry of the slot? */
@@ -313,7 +314,7 @@ truncate_slot(int32 stream_id, WeirLogSlot *slot,
 	FullTransactionId horizon;
 
 	/* look first: to try for the lock takes an id and writes WAL */
-	horizon = weir_snapshot_widen(GetOldestNonRemovableTransactionId(rel));
+	horizon = weir_full_xid(GetOldestNonRemovableTransactionId(rel));
 	if (!FullTransactionIdPrecedes(slot->drained_by, horizon) ||
 		!ConditionalLockRelationOid(slot->relid, AccessExclusiveLock))
 	{

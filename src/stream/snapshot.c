@@ -12,7 +12,7 @@
  * entry's if it stands at one of its TIDs with one of its xmins; another row can
  * do so only if it was inserted 2^32 transactions later, while the entry waited
  * and its own row had been deleted and vacuumed away.  Ids that are widened
- * (weir_snapshot_widen) are those of running transactions, at most 2^31 old; the
+ * (weir_full_xid) are those of running transactions, at most 2^31 old; the
  * server stops before there are older ones.  Old log tables are frozen like any
  * table: autovacuum_enabled does not keep anti-wraparound vacuum away.
  *
@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
 
+#include "storage/writers.h"
 #include "stream/snapshot.h"
 #include "weir.h"
 
@@ -41,17 +42,6 @@ Datum
 weir_snapshot_current(void)
 {
 	return OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
-}
-
-FullTransactionId
-weir_snapshot_widen(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, xid);
 }
 
 void
@@ -98,7 +88,7 @@ bool
 weir_snapshot_has_news(const WeirUnseen *unseen, Snapshot snapshot,
 					   FullTransactionId limit)
 {
-	FullTransactionId xmin = weir_snapshot_widen(snapshot->xmin);
+	FullTransactionId xmin = weir_full_xid(snapshot->xmin);
 
 	if (FullTransactionIdPrecedes(unseen->xmax, limit))
 		return true;

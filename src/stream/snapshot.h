@@ -20,9 +20,6 @@ extern bool weir_snapshot_covers(Datum a, Datum b);
 /* The active snapshot as a pg_snapshot, in the current memory context. */
 extern Datum weir_snapshot_current(void);
 
-/* An id of the present or the near past with its epoch. */
-extern FullTransactionId weir_snapshot_widen(TransactionId xid);
-
 /*
  * What a pg_snapshot does not see, unpacked: transactions that ran then, and
  * all from xmax on.

@@ -326,7 +326,7 @@ check_intervals(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("max_out_of_orderness must not be null")));
 	(void) weir_interval_usec(PG_GETARG_DATUM(2), "max_out_of_orderness");
 	if (!PG_ARGISNULL(3))

@@ -23,15 +23,10 @@
  */
 #include "postgres.h"
 
-#include "access/twophase.h"
 #include "access/xact.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "storage/lock.h"
-#include "storage/proc.h"
-#include "storage/procarray.h"
-#include "storage/sinvaladt.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -39,6 +34,7 @@
 #include "utils/xid8.h"
 
 #include "storage/debug_point.h"
+#include "storage/writers.h"
 #include "stream/batch.h"
 #include "stream/retention.h"
 #include "stream/tick.h"
@@ -126,44 +122,6 @@ weir_tick_force_read_committed(void)
 }
 
 /*
- * The id of a transaction that runs or is prepared; invalid if it has none or
- * has ended.
- */
-static TransactionId
-xid_of(VirtualTransactionId vxid)
-{
-	PGPROC	   *proc = WeirVxidGetProc(vxid);
-	bool		have_more;
-
-	if (proc && WeirProcLxid(proc) == vxid.localTransactionId)
-		return proc->xid;
-	return TwoPhaseGetXidByVirtualXID(vxid, &have_more);
-}
-
-/*
- * Is there a writer of the table that had its id before that one was given
- * out?
- */
-static bool
-has_writer_before(Oid relid, FullTransactionId limit)
-{
-	LOCKTAG		tag;
-	VirtualTransactionId *holder;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
-	for (holder = GetLockConflicts(&tag, ShareLock, NULL);
-		 VirtualTransactionIdIsValid(*holder); holder++)
-	{
-		TransactionId xid = xid_of(*holder);
-
-		if (TransactionIdIsValid(xid) &&
-			TransactionIdPrecedes(xid, XidFromFullTransactionId(limit)))
-			return true;
-	}
-	return false;
-}
-
-/*
  * The first tick of a stream whose capture index was there before it:
  * transactions that inserted rows without logging them, because there was no
  * stream then, must have ended before history begins.  They hold locks on the
@@ -190,7 +148,7 @@ has_settled(const WeirStream *stream, WeirCursor *cursor)
 	limit = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
 														  cursor->high));
 	foreach(lc, find_all_inheritors(stream->relid, NoLock, NULL))
-		if (has_writer_before(lfirst_oid(lc), limit))
+		if (FullTransactionIdPrecedes(weir_oldest_writer(lfirst_oid(lc)), limit))
 			return false;
 	cursor->high = 0;
 	cursor->history_block = 0;

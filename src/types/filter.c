@@ -27,6 +27,13 @@
 
 #define INTERRUPT_CELLS		4096
 
+/*
+ * Each interleave may double the cells, so a filter of few bytes could ask for
+ * any amount of memory.  This is thrice what a row of the greatest number of
+ * cells takes.
+ */
+#define MAX_MEMORY			((Size) 2 * 1024 * 1024 * 1024)
+
 typedef struct CellList
 {
 	WeirFilteredCell *cells;	/* not owned: may point into an allocation */
@@ -59,15 +66,21 @@ struct WeirFilterState
  * Lists
  */
 
+/* The current context is that of the row. */
 static WeirFilteredCell *
 alloc_cells(int64 count)
 {
-	if (count > PG_INT32_MAX)
+	Size		size = sizeof(WeirFilteredCell) * Max(count, 1);
+
+	if (count > PG_INT32_MAX ||
+		size + MemoryContextMemAllocated(CurrentMemoryContext, false) > MAX_MEMORY)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many cells in the result of a filter")));
-	return MemoryContextAllocHuge(CurrentMemoryContext,
-								  sizeof(WeirFilteredCell) * Max(count, 1));
+				 errmsg("filter makes too many copies of cells"),
+				 errdetail("Copies of the cells of one row may take at most %d MB.",
+						   (int) (MAX_MEMORY / (1024 * 1024))),
+				 errhint("Do not interleave filters that pass the same cells.")));
+	return MemoryContextAllocHuge(CurrentMemoryContext, size);
 }
 
 static CellList
@@ -77,7 +90,9 @@ copy_list(const CellList *list)
 
 	copy.cells = alloc_cells(list->count);
 	copy.count = list->count;
-	memcpy(copy.cells, list->cells, sizeof(WeirFilteredCell) * list->count);
+	if (list->count > 0)
+		memcpy(copy.cells, list->cells,
+			   sizeof(WeirFilteredCell) * list->count);
 	return copy;
 }
 
@@ -319,9 +334,13 @@ eval_interleave(WeirFilterState *state, const WeirFilterNode *node,
 	for (int i = 0; i < node->nchildren; i++)
 	{
 		CellList	copy = copy_list(list);
+		WeirFilteredCell *copied = copy.cells;
 
 		eval_node(state, node->children[i], &copy);
 		add_run(&runs, &copy);
+		/* a sink, which leaves no list, has kept the copy */
+		if (copy.count == 0 && copy.cells != NULL)
+			pfree(copied);
 	}
 	*list = merge_runs(&runs);
 }
@@ -331,10 +350,12 @@ eval_condition(WeirFilterState *state, const WeirFilterNode *node,
 			   CellList *list)
 {
 	CellList	copy = copy_list(list);
+	WeirFilteredCell *copied = copy.cells;
 	WeirFilterNode *branch;
 
 	eval_node(state, node->children[0], &copy);
 	branch = node->children[copy.count > 0 ? 1 : 2];
+	pfree(copied);				/* there are no sinks in a condition */
 	if (branch == NULL)
 		list->count = 0;
 	else

@@ -92,12 +92,12 @@ AS 'MODULE_PATHNAME', 'weir_block_all'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.block_all() IS 'filter: passes no cell';
 
-CREATE FUNCTION weir.chain(VARIADIC filters weir.filter[]) RETURNS weir.filter
+CREATE FUNCTION weir.chain(VARIADIC filters weir.filter[] DEFAULT '{}') RETURNS weir.filter
 AS 'MODULE_PATHNAME', 'weir_chain'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.chain(weir.filter[]) IS 'filter: each filter gets what the one before passes';
 
-CREATE FUNCTION weir.interleave(VARIADIC filters weir.filter[]) RETURNS weir.filter
+CREATE FUNCTION weir.interleave(VARIADIC filters weir.filter[] DEFAULT '{}') RETURNS weir.filter
 AS 'MODULE_PATHNAME', 'weir_interleave'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.interleave(weir.filter[]) IS 'filter: all that any of the filters passes, duplicates included';

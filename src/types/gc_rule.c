@@ -358,16 +358,18 @@ weir_gc_rule_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
+/* The binary form is the text form in the client's encoding. */
 PG_FUNCTION_INFO_V1(weir_gc_rule_recv);
 Datum
 weir_gc_rule_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
-	int			len = buf->len - buf->cursor;
-	char	   *text = pnstrdup(pq_getmsgbytes(buf, len), len);
 	WeirGcRule	rule;
+	char	   *text;
+	int			len;
 
-	rule_from_json(&rule, weir_json_parse(pg_any_to_server(text, len, PG_UTF8)));
+	text = pq_getmsgtext(buf, buf->len - buf->cursor, &len);
+	rule_from_json(&rule, weir_json_parse(text));
 	PG_RETURN_DATUM(rule_to_datum(&rule));
 }
 
@@ -381,7 +383,7 @@ weir_gc_rule_send(PG_FUNCTION_ARGS)
 	initStringInfo(&text);
 	rule_out(&text, weir_gc_rule_from_datum(PG_GETARG_DATUM(0)));
 	pq_begintypsend(&buf);
-	pq_sendbytes(&buf, text.data, text.len);
+	pq_sendtext(&buf, text.data, text.len);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 

@@ -43,13 +43,13 @@ CREATE FUNCTION weir.max_age(age interval) RETURNS weir.gc_rule
 COMMENT ON FUNCTION weir.max_age(interval) IS
 	'garbage is what is older than this, by its own timestamp';
 
-CREATE FUNCTION weir.gc_union(VARIADIC rules weir.gc_rule[]) RETURNS weir.gc_rule
+CREATE FUNCTION weir.gc_union(VARIADIC rules weir.gc_rule[] DEFAULT '{}') RETURNS weir.gc_rule
 	AS 'MODULE_PATHNAME', 'weir_gc_union'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.gc_union(weir.gc_rule[]) IS
 	'garbage is what any of the rules drops';
 
-CREATE FUNCTION weir.gc_intersection(VARIADIC rules weir.gc_rule[]) RETURNS weir.gc_rule
+CREATE FUNCTION weir.gc_intersection(VARIADIC rules weir.gc_rule[] DEFAULT '{}') RETURNS weir.gc_rule
 	AS 'MODULE_PATHNAME', 'weir_gc_intersection'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.gc_intersection(weir.gc_rule[]) IS

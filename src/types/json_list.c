@@ -4,127 +4,157 @@
  *	  The text form of weir's small languages: nested JSON arrays, each of
  *	  which begins with a name.
  *
- * The server's own jsonb does the parsing; here its result becomes a tree.
+ * The server's JSON parser calls back for each list and each item; here they
+ * become a tree.  An object is of no use to anybody: its inside is skipped.
  * Everything lives in the current memory context.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "miscadmin.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
-#include "utils/numeric.h"
+#include "utils/jsonfuncs.h"
 
 #include "types/json_list.h"
 
-static void read_list(JsonbIterator **it, WeirJson *json, int nitems);
-
-static void
-read_number(Numeric number, WeirJson *json)
+/* A list that has begun and not ended. */
+typedef struct OpenList
 {
-	Datum		text = DirectFunctionCall1(numeric_out,
-										   NumericGetDatum(number));
+	struct OpenList *outer;
+	WeirJson   *items;
+	int			nitems;
+	int			max_items;
+} OpenList;
+
+typedef struct JsonState
+{
+	OpenList   *list;			/* the innermost one */
+	int			object_depth;	/* that many objects are open */
+	WeirJson	root;			/* what is in no list */
+} JsonState;
+
+/* The place for the next value, zeroed. */
+static WeirJson *
+add_value(JsonState *state)
+{
+	OpenList   *list = state->list;
+
+	if (list == NULL)
+	{
+		memset(&state->root, 0, sizeof(WeirJson));
+		return &state->root;
+	}
+	if (list->nitems >= list->max_items)
+	{
+		list->max_items *= 2;
+		list->items = repalloc(list->items,
+							   sizeof(WeirJson) * list->max_items);
+	}
+	memset(&list->items[list->nitems], 0, sizeof(WeirJson));
+	return &list->items[list->nitems++];
+}
+
+static WeirJsonAction
+json_array_start(void *arg)
+{
+	JsonState  *state = arg;
+	OpenList   *list;
+
+	if (state->object_depth == 0)
+	{
+		list = palloc0(sizeof(OpenList));
+		list->outer = state->list;
+		list->max_items = 8;
+		list->items = palloc(sizeof(WeirJson) * list->max_items);
+		state->list = list;
+	}
+	WEIR_JSON_RETURN(true);
+}
+
+static WeirJsonAction
+json_array_end(void *arg)
+{
+	JsonState  *state = arg;
+	OpenList   *list = state->list;
+	WeirJson   *value;
+
+	if (state->object_depth == 0)
+	{
+		state->list = list->outer;
+		value = add_value(state);
+		value->kind = WEIR_JSON_LIST;
+		value->nitems = list->nitems;
+		value->items = list->items;
+	}
+	WEIR_JSON_RETURN(true);
+}
+
+static WeirJsonAction
+json_object_start(void *arg)
+{
+	JsonState  *state = arg;
+
+	if (state->object_depth++ == 0)
+		add_value(state)->kind = WEIR_JSON_OTHER;
+	WEIR_JSON_RETURN(true);
+}
+
+static WeirJsonAction
+json_object_end(void *arg)
+{
+	JsonState  *state = arg;
+
+	state->object_depth--;
+	WEIR_JSON_RETURN(true);
+}
+
+static WeirJsonAction
+json_scalar(void *arg, char *token, JsonTokenType type)
+{
+	JsonState  *state = arg;
+	WeirJson   *value;
 	char	   *end;
 
-	errno = 0;
-	json->integer = strtoi64(DatumGetCString(text), &end, 10);
-	json->kind = errno == 0 && *end == '\0' ? WEIR_JSON_INTEGER : WEIR_JSON_OTHER;
-}
-
-static void
-read_scalar(const JsonbValue *value, WeirJson *json)
-{
-	memset(json, 0, sizeof(*json));
-	switch (value->type)
+	if (state->object_depth > 0)
+		WEIR_JSON_RETURN(true);
+	value = add_value(state);
+	value->kind = WEIR_JSON_OTHER;
+	if (type == JSON_TOKEN_NULL)
+		value->kind = WEIR_JSON_NULL;
+	else if (type == JSON_TOKEN_STRING)
 	{
-		case jbvNull:
-			json->kind = WEIR_JSON_NULL;
-			break;
-		case jbvString:
-			json->kind = WEIR_JSON_STRING;
-			json->string = pnstrdup(value->val.string.val,
-									value->val.string.len);
-			json->string_len = value->val.string.len;
-			break;
-		case jbvNumeric:
-			read_number(value->val.numeric, json);
-			break;
-		default:
-			json->kind = WEIR_JSON_OTHER;
-			break;
+		value->kind = WEIR_JSON_STRING;
+		value->string = token;
+		value->string_len = strlen(token);
 	}
-}
-
-/* Skips the rest of an object, whose beginning was read. */
-static void
-skip_object(JsonbIterator **it)
-{
-	JsonbValue	value;
-	int			depth = 1;
-
-	while (depth > 0)
+	else if (type == JSON_TOKEN_NUMBER)
 	{
-		switch (JsonbIteratorNext(it, &value, true))
-		{
-			case WJB_BEGIN_OBJECT:
-				depth++;
-				break;
-			case WJB_END_OBJECT:
-			case WJB_DONE:
-				depth--;
-				break;
-			default:
-				break;
-		}
+		errno = 0;
+		value->integer = strtoi64(token, &end, 10);
+		if (errno == 0 && *end == '\0')
+			value->kind = WEIR_JSON_INTEGER;
 	}
-}
-
-static void
-read_list(JsonbIterator **it, WeirJson *json, int nitems)
-{
-	JsonbValue	value;
-
-	check_stack_depth();
-	memset(json, 0, sizeof(*json));
-	json->kind = WEIR_JSON_LIST;
-	json->items = palloc0(sizeof(WeirJson) * (nitems + 1));
-	for (;;)
-	{
-		JsonbIteratorToken token = JsonbIteratorNext(it, &value, false);
-		WeirJson   *item = &json->items[json->nitems];
-
-		if (token == WJB_END_ARRAY || token == WJB_DONE)
-			return;
-		Assert(json->nitems < nitems);
-		json->nitems++;
-		if (token == WJB_BEGIN_ARRAY)
-			read_list(it, item, value.val.array.nElems);
-		else if (token == WJB_BEGIN_OBJECT)
-		{
-			item->kind = WEIR_JSON_OTHER;
-			skip_object(it);
-		}
-		else
-			read_scalar(&value, item);
-	}
+	WEIR_JSON_RETURN(true);
 }
 
 WeirJson *
 weir_json_parse(const char *text)
 {
-	Jsonb	   *jsonb = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														   CStringGetDatum(text)));
-	WeirJson   *json = palloc0(sizeof(WeirJson));
-	JsonbIterator *it = JsonbIteratorInit(&jsonb->root);
-	JsonbValue	value;
-	JsonbIteratorToken token = JsonbIteratorNext(&it, &value, false);
+	JsonState  *state = palloc0(sizeof(JsonState));
+	JsonSemAction actions = {0};
 
-	json->kind = WEIR_JSON_OTHER;
-	if (token == WJB_BEGIN_ARRAY && !value.val.array.rawScalar)
-		read_list(&it, json, value.val.array.nElems);
-	return json;
+	actions.semstate = state;
+	actions.object_start = json_object_start;
+	actions.object_end = json_object_end;
+	actions.array_start = json_array_start;
+	actions.array_end = json_array_end;
+	actions.scalar = json_scalar;
+	(void) weir_parse_json(weir_json_lexer(unconstify(char *, text),
+										   strlen(text)),
+						   &actions, NULL);
+	return &state->root;
 }
 
 void

@@ -510,6 +510,18 @@ weir_window_iter_next(WeirWindowIter *iter, WeirWindow *window)
 	return false;
 }
 
+Timestamp
+weir_window_start_after(WeirWindowSpec *spec, Timestamp t)
+{
+	WeirWindowIter iter;
+	WeirWindow	window;
+
+	weir_window_iter_init(&iter, spec, weir_window_pane(spec, t));
+	if (!weir_window_iter_next(&iter, &window))
+		elog(ERROR, "pane is in no window");
+	return window.start;
+}
+
 WeirWindow
 weir_window_session(const WeirWindowSpec *spec, Timestamp t)
 {

@@ -87,6 +87,9 @@ extern void weir_window_iter_init(WeirWindowIter *iter, WeirWindowSpec *spec,
 								  int64 pane);
 extern bool weir_window_iter_next(WeirWindowIter *iter, WeirWindow *window);
 
+/* where the first window starts that ends after t; not for sessions */
+extern Timestamp weir_window_start_after(WeirWindowSpec *spec, Timestamp t);
+
 /* the session of a row alone: [t, t + gap) */
 extern WeirWindow weir_window_session(const WeirWindowSpec *spec, Timestamp t);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * shim.c
- *	  The little of the server that the pure modules of src/types need.
+ *	  The little of the server that pure modules need.
  *
  * Memory, errors, and the parts of fmgr, the encodings and the TOAST
  * machinery that values in memory in a UTF-8 database take.  String buffers,
@@ -15,10 +15,19 @@
 #include <stdio.h>
 
 #include "fmgr.h"
+#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
 #include "utils/jsonfuncs.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "shim.h"
 #include "weir.h"
@@ -38,7 +47,12 @@ sigjmp_buf	shim_jump;
 char		shim_sqlstate[6];
 
 MemoryContext CurrentMemoryContext = NULL;
+volatile sig_atomic_t InterruptPending = false;
 
+extern int	LLVMFuzzerInitialize(int *argc, char ***argv);
+extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
+
+static const ShimTarget *target;
 static Chunk chunks = {&chunks, &chunks, 0};
 static Size total_allocated;
 
@@ -47,17 +61,28 @@ static Size total_allocated;
  * ----------
  */
 
-void
-shim_begin(void)
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	total_allocated = 0;
+	const char *name = getenv("FUZZ_TARGET");
+
+	for (target = shim_targets; target->name != NULL; target++)
+		if (name != NULL && strcmp(name, target->name) == 0)
+			return 0;
+	fprintf(stderr, "FUZZ_TARGET must be one of:\n");
+	for (target = shim_targets; target->name != NULL; target++)
+		fprintf(stderr, "\t%s\n", target->name);
+	exit(1);
 }
 
-void
-shim_end(void)
+int
+LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
+	total_allocated = 0;
+	target->run((const char *) data, size);
 	while (chunks.next != &chunks)
 		pfree(chunks.next + 1);
+	return 0;
 }
 
 void
@@ -116,7 +141,7 @@ palloc0(Size size)
 void *
 palloc_extended(Size size, int flags)
 {
-	return palloc(size);
+	return (flags & MCXT_ALLOC_ZERO) != 0 ? palloc0(size) : palloc(size);
 }
 
 void *
@@ -154,6 +179,24 @@ void *
 MemoryContextAllocHuge(MemoryContext context, Size size)
 {
 	return palloc(size);
+}
+
+void
+MemoryContextDelete(MemoryContext context)
+{
+}
+
+/* As if it were more, so that limits are reached early. */
+Size
+MemoryContextMemAllocated(MemoryContext context, bool recurse)
+{
+	return total_allocated * 32;
+}
+
+void *
+MemoryContextAllocExtended(MemoryContext context, Size size, int flags)
+{
+	return palloc_extended(size, flags);
 }
 
 Size
@@ -256,12 +299,74 @@ errfinish(const char *filename, int lineno, const char *funcname)
 	siglongjmp(shim_jump, 1);
 }
 
+#if PG_VERSION_NUM >= 160000
+bool
+errsave_start(struct Node *context, const char *domain)
+{
+	SHIM_CHECK(context == NULL);
+	return errstart(ERROR, domain);
+}
+
+void
+errsave_finish(struct Node *context, const char *filename, int lineno,
+			   const char *funcname)
+{
+	errfinish(filename, lineno, funcname);
+}
+
+void
+ExceptionalCondition(const char *conditionName,
+					 const char *fileName, int lineNumber)
+#else
 void
 ExceptionalCondition(const char *conditionName, const char *errorType,
 					 const char *fileName, int lineNumber)
+#endif
 {
 	shim_failed(conditionName, fileName, lineNumber);
 	abort();
+}
+
+/* What the server stops at; here the fuzzer's own limits do. */
+void
+check_stack_depth(void)
+{
+}
+
+void
+ProcessInterrupts(void)
+{
+}
+
+/* ----------
+ * Calls
+ * ----------
+ */
+
+static Datum
+call(PGFunction function, int nargs, Datum a, Datum b, Datum c)
+{
+	LOCAL_FCINFO(fcinfo, 3);
+
+	memset(fcinfo, 0, SizeForFunctionCallInfo(3));
+	fcinfo->nargs = nargs;
+	fcinfo->args[0].value = a;
+	fcinfo->args[1].value = b;
+	fcinfo->args[2].value = c;
+	return function(fcinfo);
+}
+
+Datum
+DirectFunctionCall1Coll(PGFunction function, Oid collation, Datum a)
+{
+	return call(function, 1, a, 0, 0);
+}
+
+Datum
+DirectFunctionCall3Coll(PGFunction function, Oid collation,
+						Datum a, Datum b, Datum c)
+{
+	return call(function, 3, a, b, c);
 }
 
 /* ----------
@@ -314,6 +419,145 @@ cstring_to_text_with_len(const char *s, int len)
 	return result;
 }
 
+text *
+cstring_to_text(const char *s)
+{
+	return cstring_to_text_with_len(s, strlen(s));
+}
+
+char *
+text_to_cstring(const text *t)
+{
+	return pnstrdup(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+}
+
+/* Elements are counted only. */
+ArrayBuildState *
+initArrayResult(Oid type, MemoryContext context, bool subcontext)
+{
+	return palloc0(sizeof(ArrayBuildState));
+}
+
+ArrayBuildState *
+accumArrayResult(ArrayBuildState *state, Datum value, bool isnull, Oid type,
+				 MemoryContext context)
+{
+	state->nelems++;
+	return state;
+}
+
+Datum
+makeArrayResult(ArrayBuildState *state, MemoryContext context)
+{
+	return Int32GetDatum(state->nelems);
+}
+
+uint64
+hex_encode(const char *src, size_t len, char *dst)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		dst[2 * i] = "0123456789abcdef"[(uint8) src[i] >> 4];
+		dst[2 * i + 1] = "0123456789abcdef"[(uint8) src[i] & 15];
+	}
+	return 2 * len;
+}
+
+/*
+ * Stand-ins for the server's types: their own bytes are not what is fuzzed.
+ * An interval is a number of microseconds, "1000 us"; others have one value.
+ */
+Datum
+interval_in(PG_FUNCTION_ARGS)
+{
+	Interval   *result = palloc0(sizeof(Interval));
+	char	   *end;
+
+	errno = 0;
+	result->time = strtoi64(PG_GETARG_CSTRING(0), &end, 10);
+	if (errno != 0 || strcmp(end, " us") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("invalid interval")));
+	return PointerGetDatum(result);
+}
+
+void
+interval2itm(Interval span, struct pg_itm *itm)
+{
+	memset(itm, 0, sizeof(*itm));
+	itm->tm_hour = span.time;
+}
+
+void
+EncodeInterval(struct pg_itm *itm, int style, char *str)
+{
+	sprintf(str, INT64_FORMAT " us", itm->tm_hour);
+}
+
+int
+timestamp2tm(Timestamp dt, int *tzp, struct pg_tm *tm, fsec_t *fsec,
+			 const char **tzn, pg_tz *attimezone)
+{
+	memset(tm, 0, sizeof(*tm));
+	*fsec = 0;
+	return 0;
+}
+
+void
+j2date(int jd, int *year, int *month, int *day)
+{
+	*year = *month = *day = 1;
+}
+
+void
+EncodeDateOnly(struct pg_tm *tm, int style, char *str)
+{
+	strcpy(str, "date");
+}
+
+void
+EncodeDateTime(struct pg_tm *tm, fsec_t fsec, bool print_tz, int tz,
+			   const char *tzn, int style, char *str)
+{
+	strcpy(str, "time");
+}
+
+void
+EncodeSpecialDate(DateADT dt, char *str)
+{
+	strcpy(str, "infinity");
+}
+
+void
+EncodeSpecialTimestamp(Timestamp dt, char *str)
+{
+	strcpy(str, "infinity");
+}
+
+Datum
+numeric_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
+	int			ndigits = ((uint8) buf->data[0] << 8) | (uint8) buf->data[1];
+
+	/* the number of digits, then weight, sign and scale; the digits */
+	SHIM_CHECK(buf->len == 8 + 2 * ndigits);
+	return PointerGetDatum(buf->data);
+}
+
+Datum
+numeric_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(pstrdup("0"));
+}
+
+Datum
+uuid_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(pstrdup("uuid"));
+}
+
 int
 pg_lltoa(int64 value, char *a)
 {
@@ -357,11 +601,109 @@ pg_any_to_server(const char *s, int len, int encoding)
 }
 
 /* ----------
+ * Messages
+ * ----------
+ */
+
+const char *
+pq_getmsgbytes(StringInfo msg, int datalen)
+{
+	const char *result = &msg->data[msg->cursor];
+
+	SHIM_CHECK(datalen >= 0 && datalen <= msg->len - msg->cursor);
+	msg->cursor += datalen;
+	return result;
+}
+
+char *
+pq_getmsgtext(StringInfo msg, int rawbytes, int *nbytes)
+{
+	char	   *result = palloc(rawbytes + 1);
+
+	memcpy(result, pq_getmsgbytes(msg, rawbytes), rawbytes);
+	result[rawbytes] = '\0';
+	pg_verify_mbstr(PG_UTF8, result, rawbytes, false);
+	*nbytes = rawbytes;
+	return result;
+}
+
+void
+pq_begintypsend(StringInfo buf)
+{
+	initStringInfo(buf);
+	appendBinaryStringInfo(buf, "\0\0\0", 4);
+}
+
+void
+#if PG_VERSION_NUM >= 160000
+pq_sendbytes(StringInfo buf, const void *data, int datalen)
+#else
+pq_sendbytes(StringInfo buf, const char *data, int datalen)
+#endif
+{
+	appendBinaryStringInfo(buf, data, datalen);
+}
+
+void
+pq_sendtext(StringInfo buf, const char *str, int slen)
+{
+	appendBinaryStringInfo(buf, str, slen);
+}
+
+void
+pq_sendfloat8(StringInfo buf, float8 f)
+{
+	uint64		be;
+
+	memcpy(&be, &f, sizeof(be));
+	be = pg_hton64(be);
+	appendBinaryStringInfo(buf, (char *) &be, sizeof(be));
+}
+
+bytea *
+pq_endtypsend(StringInfo buf)
+{
+	SET_VARSIZE(buf->data, buf->len);
+	return (bytea *) buf->data;
+}
+
+/* ----------
  * JSON
  * ----------
  */
 
-#if PG_VERSION_NUM < 160000
+void
+escape_json(StringInfo buf, const char *str)
+{
+	appendStringInfoChar(buf, '"');
+	for (; *str != '\0'; str++)
+	{
+		if (*str == '"' || *str == '\\')
+			appendStringInfo(buf, "\\%c", *str);
+		else if ((uint8) *str < ' ')
+			appendStringInfo(buf, "\\u%04x", (int) *str);
+		else
+			appendStringInfoChar(buf, *str);
+	}
+	appendStringInfoChar(buf, '"');
+}
+
+#if PG_VERSION_NUM >= 160000
+bool
+pg_parse_json_or_errsave(JsonLexContext *lex, const JsonSemAction *sem,
+						 Node *escontext)
+{
+	JsonParseErrorType result = pg_parse_json(lex, sem);
+
+	if (result != JSON_SUCCESS)
+		ereport(ERROR,
+				(errcode(result == JSON_UNICODE_CODE_POINT_ZERO ?
+						 ERRCODE_UNTRANSLATABLE_CHARACTER :
+						 ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("JSON error %d", result)));
+	return true;
+}
+#else
 void
 pg_parse_json_or_ereport(JsonLexContext *lex, JsonSemAction *sem)
 {

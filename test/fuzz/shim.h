@@ -4,10 +4,10 @@
  *	  The little of the server that the pure modules of src/types need, for
  *	  programs that run without one.
  *
- * A harness runs one input between shim_begin and shim_end: memory that is
- * allocated meanwhile is freed by shim_end, each piece having been allocated
- * on its own, so that the address sanitizer sees what is read or written
- * outside of it.  ereport(ERROR) ends SHIM_TRY; afterwards shim_sqlstate is
+ * A harness has a list of targets, of which the environment variable
+ * FUZZ_TARGET names the one that is run.  Memory that is allocated for an
+ * input is freed after it, each piece having been allocated on its own, so
+ * that the address sanitizer sees what is read or written outside of it.  ereport(ERROR) ends SHIM_TRY; afterwards shim_sqlstate is
  * the SQLSTATE, or "" if nothing was raised.
  *
  *-------------------------------------------------------------------------
@@ -20,8 +20,14 @@
 extern sigjmp_buf shim_jump;
 extern char shim_sqlstate[6];
 
-extern void shim_begin(void);
-extern void shim_end(void);
+typedef struct ShimTarget
+{
+	const char *name;
+	void		(*run) (const char *data, size_t size);
+} ShimTarget;
+
+/* the harness's; the last has no name */
+extern const ShimTarget shim_targets[];
 
 /* Runs the statement until it is done or raises. */
 #define SHIM_TRY(statement) \

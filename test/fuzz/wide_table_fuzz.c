@@ -3,9 +3,9 @@
  * wide_table_fuzz.c
  *	  Fuzzing of what lies in the heaps of a wide table: segments and deltas.
  *
- * Compiled once for each FUZZ_TARGET.  Bytes that are found stored are read
- * without a step outside, or raise XX001; and a row at rest is the same
- * whether it is made directly or by a fold.
+ * Bytes that are found stored are read without a step outside, or raise
+ * XX001; and a row at rest is the same whether it is made directly or by a
+ * fold.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,6 @@
 #include "types/plain_row.h"
 #include "types/segment.h"
 #include "types/widerow.h"
-
-extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
 #define NOW INT64CONST(1000000)
 
@@ -86,7 +84,7 @@ same_row(const WeirRow *a, const WeirRow *b)
 	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
 }
 
-static void pg_attribute_unused()
+static void
 fuzz_segment(const char *data, size_t size)
 {
 	WeirPlainRow plain;
@@ -128,18 +126,15 @@ apply_delta(const char *data, size_t size)
 	(void) weir_fold_delta(fold, 0);
 }
 
-static void pg_attribute_unused()
+static void
 fuzz_delta(const char *data, size_t size)
 {
 	SHIM_TRY(apply_delta(data, size));
 	SHIM_CHECK(*shim_sqlstate == '\0' || shim_raised("XX001 54000"));
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
-{
-	shim_begin();
-	FUZZ_TARGET((const char *) data, size);
-	shim_end();
-	return 0;
-}
+const ShimTarget shim_targets[] = {
+	{"segment", fuzz_segment},
+	{"delta", fuzz_delta},
+	{0}
+};

@@ -3,9 +3,8 @@
  * widerow_fuzz.c
  *	  Fuzzing of weir.widerow: text input, binary input and stored bytes.
  *
- * Compiled once for each FUZZ_TARGET.  Whatever the input is, it makes a
- * value or raises one of the errors that are meant for it; and each value
- * survives all its representations unchanged.
+ * Whatever the input is, it makes a value or raises one of the errors that
+ * are meant for it; and each value survives all its representations unchanged.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +17,6 @@
 #include "shim.h"
 #include "types/widerow.h"
 #include "weir.h"
-
-extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
 extern Datum weir_widerow_in(PG_FUNCTION_ARGS);
 extern Datum weir_widerow_out(PG_FUNCTION_ARGS);
@@ -136,7 +133,7 @@ check_row(WeirRow *row)
 }
 
 /* The server gives only valid text to input functions. */
-static void pg_attribute_unused()
+static void
 fuzz_text(const char *data, size_t size)
 {
 	char	   *text = pnstrdup(data, size);
@@ -155,7 +152,7 @@ fuzz_text(const char *data, size_t size)
 	SHIM_CHECK(*shim_sqlstate == '\0');
 }
 
-static void pg_attribute_unused()
+static void
 fuzz_binary(const char *data, size_t size)
 {
 	WeirRow    *volatile row = NULL;
@@ -182,7 +179,7 @@ fuzz_binary(const char *data, size_t size)
 }
 
 /* Bytes that are no row, but are found stored as one */
-static void pg_attribute_unused()
+static void
 fuzz_stored(const char *data, size_t size)
 {
 	static const char *const names[] = {"", "a", "f", "g", "q", "r", "fam"};
@@ -216,11 +213,9 @@ fuzz_stored(const char *data, size_t size)
 	SHIM_CHECK(*shim_sqlstate == '\0');
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
-{
-	shim_begin();
-	FUZZ_TARGET((const char *) data, size);
-	shim_end();
-	return 0;
-}
+const ShimTarget shim_targets[] = {
+	{"text", fuzz_text},
+	{"binary", fuzz_binary},
+	{"stored", fuzz_stored},
+	{0}
+};

@@ -171,13 +171,14 @@ BEGIN
 		END IF;
 		CALL differ(c, 'closed', format('SELECT * FROM expected WHERE window_end + %L::interval <= %L', c.lateness, watermark),
 			format('SELECT * FROM %I', c.name || '_closed'));
-		-- of a late session's row the end is that of its own gap
-		CALL differ(c, 'late', format('SELECT id, ts, wm_before, %s FROM verdict JOIN model USING (id, tick) JOIN ticks USING (tick)
-				WHERE tick <= %s GROUP BY 1, 2, 3 HAVING NOT bool_or(counts)',
-				CASE WHEN c.kind = 'session' THEN format('ts + %L::interval', c.unit) ELSE 'max(window_end)' END, consumed),
+		-- of a session's late row the end is that of the session it was judged by
+		CALL differ(c, 'late', format('SELECT id, ts, wm_before, max(window_end) FROM verdict JOIN model USING (id, tick) JOIN ticks USING (tick)
+				WHERE tick <= %s GROUP BY 1, 2, 3 HAVING NOT bool_or(counts)', consumed),
 			format('SELECT ("row" ->> ''id'')::int, event_time, watermark, window_end FROM weir.late_rows WHERE aggregate = %L::regclass', c.name));
 		CALL differ(c, 'late_rows of stat_aggregates', format('SELECT count(*) FROM (SELECT FROM verdict WHERE tick <= %s GROUP BY id HAVING NOT bool_or(counts)) x', consumed),
 			format('SELECT late_rows FROM weir.stat_aggregates WHERE aggregate = %L::regclass', c.name));
+		CALL differ(c, 'partly_late_rows of stat_aggregates', format('SELECT count(*) FROM (SELECT FROM verdict WHERE tick <= %s GROUP BY id HAVING bool_or(counts) AND NOT bool_and(counts)) x', consumed),
+			format('SELECT partly_late_rows FROM weir.stat_aggregates WHERE aggregate = %L::regclass', c.name));
 		DROP TABLE verdict, expected;
 	END LOOP;
 END $$;

@@ -1,4 +1,4 @@
-/* src/aggregate/partial.sql */
+/* src/aggregate/window_filter.sql */
 
 -- Called only from plans that weir makes itself: an argument of type internal
 -- can't be written in SQL.

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * face_owner.c
+ *	  What goes along when a wide table gets another owner.
+ *
+ * After ALTER ... OWNER TO of the face, its heaps (with the sequence and the
+ * indexes), its heap of changes and its authorized views are given to the new
+ * owner, too: nobody keeps more of a table that he gave away than others have
+ * granted him.  The server has checked that the user may give the face away;
+ * its parts are its own, so that nothing else has to be checked.
+ *
+ * Only the table that a command names is looked at.  So its parts may have
+ * another owner if somebody gives them away by themselves.
+ *
+ * Locks: the face is locked; then as catalog.c has it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "commands/event_trigger.h"
+#include "commands/tablecmds.h"
+#include "executor/spi.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "storage/catalog_tables.h"
+#include "storage/changes.h"
+#include "weir.h"
+
+/* InvalidOid if there is no such relation. */
+static Oid
+owner_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+static void
+give(Oid relid, Oid owner)
+{
+	Oid			present = owner_of(relid);
+
+	if (OidIsValid(present) && present != owner)
+		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
+}
+
+/* The relations that make up a wide table; NIL if it is none. */
+static List *
+parts_of_table(Oid face)
+{
+	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+								 AccessShareLock);
+	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
+	HeapTuple	tuple = systable_getnext(scan);
+	List	   *parts = NIL;
+	bool		isnull;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		TupleDesc	desc = RelationGetDescr(rel);
+		Oid			changes = weir_changes_of_table(face);
+
+		parts = list_make2_oid(DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_delta,
+															 desc, &isnull)),
+							   DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_base,
+															 desc, &isnull)));
+		if (OidIsValid(changes))
+			parts = lappend_oid(parts, changes);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return parts;
+}
+
+static List *
+views_of_table(Oid face)
+{
+	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *views = NIL;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (DatumGetObjectId(heap_getattr(tuple, Anum_authorized_views_home,
+										  desc, &isnull)) == face)
+			views = lappend_oid(views,
+								DatumGetObjectId(heap_getattr(tuple,
+															  Anum_authorized_views_face,
+															  desc, &isnull)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return views;
+}
+
+static void
+follow_owner(Oid face)
+{
+	List	   *parts = parts_of_table(face);
+	Oid			owner = owner_of(face);
+	ListCell   *lc;
+
+	if (parts == NIL)
+		return;
+	foreach(lc, list_concat(parts, views_of_table(face)))
+		give(lfirst_oid(lc), owner);
+}
+
+/* The foreign tables that the command has altered. */
+static List *
+altered_faces(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *faces = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT DISTINCT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
+					" WHERE object_type OPERATOR(pg_catalog.=) 'foreign table'",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the altered tables");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old_context;
+		bool		isnull;
+		Datum		d = SPI_getbinval(SPI_tuptable->vals[i],
+									  SPI_tuptable->tupdesc, 1, &isnull);
+
+		old_context = MemoryContextSwitchTo(context);
+		faces = lappend_oid(faces, DatumGetObjectId(d));
+		MemoryContextSwitchTo(old_context);
+	}
+	SPI_finish();
+	return faces;
+}
+
+PG_FUNCTION_INFO_V1(weir__wide_table_altered);
+Datum
+weir__wide_table_altered(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by an event trigger")));
+	foreach(lc, altered_faces())
+		follow_owner(lfirst_oid(lc));
+	PG_RETURN_NULL();
+}
