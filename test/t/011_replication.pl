@@ -100,8 +100,9 @@ foreach my $what ('apply', 'weir worker', 'server')
 	}
 	else
 	{
-		my $type = $what eq 'apply' ? 'logical replication worker' : 'weir worker';
-		my $find = "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type' LIMIT 1";
+		# 17 calls it an apply worker, those before do not
+		my $type = $what eq 'apply' ? 'logical replication %worker' : 'weir worker';
+		my $find = "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE '$type' LIMIT 1";
 		$subscriber->poll_query_until('postgres', "SELECT EXISTS ($find)");
 		my $pid = $subscriber->safe_psql('postgres', $find);
 		ok($pid && kill_process($subscriber, $pid), "$what killed");
