@@ -114,7 +114,7 @@ foreach my $what ('apply', 'weir worker', 'server')
 # Copied anew into a table that has been emptied: these rows are new ones.
 $subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION events DISABLE');
 $subscriber->poll_query_until('postgres',
-	"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'logical replication worker'");
+	"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'logical replication %worker'");
 $subscriber->safe_psql('postgres',
 	"ALTER SUBSCRIPTION events SET (slot_name = NONE); DROP SUBSCRIPTION events; TRUNCATE events, parted");
 $publisher->safe_psql('postgres', "SELECT pg_drop_replication_slot('events')");
