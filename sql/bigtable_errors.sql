@@ -27,6 +27,8 @@ SELECT condition, error_of(q) AS error FROM (VALUES
 	('empty row key', $$SELECT weir.mutate_row('t', '', weir.delete_from_row())$$),
 	('long row key', $$SELECT weir.mutate_row('t', repeat('k', 2049), weir.delete_from_row())$$),
 	('no mutations', $$SELECT weir.mutate_row('t', 'k', VARIADIC '{}')$$),
+	('no mutations at all', $$SELECT weir.mutate_row('t', 'k')$$),
+	('no rules at all', $$SELECT weir.read_modify_write_row('t', 'k')$$),
 	('no mutations in both lists', $$SELECT weir.check_and_mutate_row('t', 'k', weir.pass_all())$$),
 	('no rules', $$SELECT weir.read_modify_write_row('t', 'k', VARIADIC '{}')$$),
 	('100001 mutations', $$SELECT weir.mutate_row('t', 'k', VARIADIC array_fill(weir.delete_from_row(), ARRAY[100001]))$$),
