@@ -270,6 +270,7 @@ REGRESS_STREAM = \
 REGRESS_AGGREGATE = \
 	continuous_aggregate \
 	late \
+	drain_failed \
 	closed_table \
 	skip \
 	live_merge \

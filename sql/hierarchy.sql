@@ -317,6 +317,7 @@ SELECT weir.advance_watermark('reading', '2024-01-03 18:00');
 SELECT aggregate, status, failures, in_history, watermark FROM weir.stat_aggregates ORDER BY aggregate::text;
 COMMIT;
 UPDATE trouble SET divisor = 1;
+UPDATE weir._aggregate_progress SET next_retry = '-infinity' WHERE status = 1;
 CALL weir.drain('reading');
 SELECT aggregate, status, failures, in_history, watermark FROM weir.stat_aggregates ORDER BY aggregate::text;
 SELECT aggregate FROM wrong();

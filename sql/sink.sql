@@ -96,8 +96,13 @@ SELECT count(*) FROM weir.stat_aggregates WHERE status <> 'active';
 
 -- it is tried again by itself before it has failed too often
 SET weir.max_failures = 2;
+SET weir.retry_delay = '10 min';
 INSERT INTO ev VALUES ('2024-01-01 10:04:20', 'a', 0);
 CALL weir.drain('ev');
+SELECT aggregate, status, failures, next_retry IS NOT NULL AS has_next_retry, last_error FROM weir.stat_aggregates WHERE status <> 'active';
+UPDATE weir._cursor SET not_before = '-infinity' WHERE not_before IS NOT NULL;
+CALL weir.drain('ev');
+RESET weir.retry_delay;
 SELECT aggregate, status, failures, next_retry, last_error FROM weir.stat_aggregates WHERE status <> 'active';
 DELETE FROM ev WHERE n = 0;
 SELECT weir.resume('inverse');

@@ -222,6 +222,27 @@ weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
 	return tuple != NULL;
 }
 
+char *
+weir_aggregate_last_error(int32 id)
+{
+	Relation	rel = table_open(own_relation("_aggregate_progress"),
+								 AccessShareLock);
+	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		isnull = true;
+	Datum		error = 0;
+	char	   *result = NULL;
+
+	if (tuple != NULL)
+		error = heap_getattr(tuple, Anum_last_error, RelationGetDescr(rel),
+							 &isnull);
+	if (!isnull)
+		result = TextDatumGetCString(error);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
 /* There are few: the table is read through. */
 bool
 weir_aggregate_find(Oid relid, Snapshot snapshot, WeirAggregate *agg)

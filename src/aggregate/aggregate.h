@@ -71,6 +71,9 @@ typedef struct WeirAggregateCounts
 extern bool weir_aggregate_read(int32 id, Snapshot snapshot,
 								WeirAggregate *agg);
 
+/* What made it fail last; NULL if nothing has since it last went well. */
+extern char *weir_aggregate_last_error(int32 id);
+
 /* By any relation of it: view, closed, open. */
 extern bool weir_aggregate_find(Oid relid, Snapshot snapshot,
 								WeirAggregate *agg);

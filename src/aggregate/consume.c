@@ -317,6 +317,7 @@ static const WeirConsumer consumer = {
 	.drop_dependents = weir_drop_of_stream,
 	.follow_up = weir_cascade_catch_up,
 	.is_behind = weir_cascade_is_behind,
+	.warn_of_failed = weir_failure_warn,
 };
 
 void

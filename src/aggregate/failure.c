@@ -13,6 +13,8 @@
 #include <limits.h>
 
 #include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -132,6 +134,44 @@ weir_failure_note(WeirAggregate *agg, const ErrorData *error)
 			 agg->status == WEIR_AGGREGATE_FAILED ?
 			 errdetail("It is paused until weir.resume is called.") :
 			 errdetail("It will be tried again.")));
+}
+
+static void
+warn(const WeirAggregate *agg)
+{
+	char	   *error = NULL;
+	const char *name = get_rel_name(agg->view);
+
+	if (name == NULL)
+		return;					/* dropped meanwhile */
+	/* as the view of statistics has it */
+	if (has_privs_of_role(GetUserId(), agg->view_owner))
+		error = weir_aggregate_last_error(agg->id);
+	if (error != NULL)
+		error[strcspn(error, "\n")] = '\0';
+	ereport(WARNING,
+			(errmsg("continuous aggregate \"%s\" has failed and lacks rows",
+					name),
+			 error != NULL ? errdetail_internal("%s", error) : 0,
+			 agg->status == WEIR_AGGREGATE_FAILED ?
+			 errhint("It is paused: use weir.resume when the cause is gone, or weir.skip.") :
+			 errhint("It will be tried again; weir.resume does so at once.")));
+}
+
+void
+weir_failure_warn(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
+			(agg.status == WEIR_AGGREGATE_FAILED ||
+			 agg.status == WEIR_AGGREGATE_RETRYING))
+			warn(&agg);
+	}
 }
 
 void

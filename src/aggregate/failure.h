@@ -40,6 +40,12 @@ extern ErrorData *weir_failure_attempt(void (*function) (void *arg), void *arg);
  */
 extern void weir_failure_note(WeirAggregate *agg, const ErrorData *error);
 
+/*
+ * Warn of those aggregates of the stream that have missed rows because they have
+ * failed.
+ */
+extern void weir_failure_warn(int32 stream_id);
+
 extern void weir_failure_init(void);
 
 #endif							/* WEIR_FAILURE_H */

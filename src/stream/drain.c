@@ -79,6 +79,82 @@ refuse_paused(const WeirStream *stream)
 }
 
 /* ----------------------------------------------------------------
+ *		Waiting
+ * ----------------------------------------------------------------
+ */
+
+/* Does the cursor lack something that the target sees? */
+static bool
+is_cursor_behind(const WeirCursor *cursor, Datum target)
+{
+	WeirLogScan *scan;
+	WeirLogEntry *entry;
+	bool		behind = false;
+
+	if (cursor->in_history || cursor->low == 0)
+		return true;
+	scan = weir_log_begin(cursor->stream_id, GetActiveSnapshot(), cursor->low,
+						  NULL, true);
+	while (!behind && (entry = weir_log_next(scan)) != NULL)
+		behind = weir_snapshot_sees(target, entry->xid) &&
+			!weir_cursor_has_consumed(cursor, entry);
+	weir_log_end(scan);
+	return behind;
+}
+
+/* While the stream is paused nothing of it is consumed, and all wait for that. */
+static bool
+is_waited_for(const WeirCursor *cursor)
+{
+	return cursor->is_main || !cursor->is_paused;
+}
+
+/* Nor is what has failed, until its time has come. */
+static bool
+may_tick(const WeirCursor *cursor)
+{
+	return !cursor->is_paused && !weir_cursor_is_deferred(cursor);
+}
+
+/* Is one of the cursors that count behind? */
+static bool
+is_behind(int32 stream_id, Datum target,
+		  bool (*counts) (const WeirCursor *cursor))
+{
+	ListCell   *lc;
+	bool		behind = false;
+
+	/* fresh from a dump: nothing is consumed; or is it by now? */
+	AcceptInvalidationMessages();
+	if (!weir_log_exists(stream_id))
+		return true;
+	PushActiveSnapshot(GetLatestSnapshot());
+	foreach(lc, weir_cursor_list(stream_id))
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (counts(cursor) && is_cursor_behind(cursor, target))
+		{
+			behind = true;
+			break;
+		}
+	}
+	PopActiveSnapshot();
+	return behind;
+}
+
+/* Sleep for so long or until something happens; always true. */
+static bool
+nap_for(int ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+/* ----------------------------------------------------------------
  *		drain
  * ----------------------------------------------------------------
  */
@@ -114,7 +190,7 @@ is_done(const WeirCursor *cursor, Datum target)
 
 /*
  * One tick of each cursor that is not done, each in a transaction of its own;
- * false when all are.
+ * false when all are, but for those that have failed and wait for their time.
  */
 static bool
 drain_round(DrainState *state)
@@ -132,7 +208,7 @@ drain_round(DrainState *state)
 		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
 
 		CHECK_FOR_INTERRUPTS();
-		if (cursor->is_paused || is_done(cursor, state->target))
+		if (!may_tick(cursor) || is_done(cursor, state->target))
 			continue;
 		again = true;
 		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
@@ -143,36 +219,26 @@ drain_round(DrainState *state)
 	{
 		/*
 		 * All is consumed, though not all cursors say so (a tick that finds
-		 * nothing writes nothing), or some must wait: for others to end, or
-		 * for their back-off.
+		 * nothing writes nothing), or some must wait for others to end.
 		 */
-		return weir_drain_is_behind(state->stream_id, state->target) &&
-			weir_drain_nap(MAX_POLL_MS);
+		return is_behind(state->stream_id, state->target, may_tick) &&
+			nap_for(MAX_POLL_MS);
 	}
 	return again;
-}
-
-static bool
-consumer_is_behind(int32 stream_id)
-{
-	return weir_tick_consumer() != NULL &&
-		weir_tick_consumer()->is_behind(stream_id);
 }
 
 /* One step of what has fallen behind, in a transaction; false if nothing has. */
 static bool
 follow_up_round(DrainState *state)
 {
-	bool		progress;
+	bool		more;
 
 	MemoryContextReset(state->context);
 	MemoryContextSwitchTo(state->context);
 	CHECK_FOR_INTERRUPTS();
-	progress = weir_tick_follow_up(state->stream_id);
+	more = weir_tick_follow_up(state->stream_id);
 	commit_and_go_on(state);
-	/* what has failed waits for its back-off */
-	return progress ||
-		(consumer_is_behind(state->stream_id) && weir_drain_nap(MAX_POLL_MS));
+	return more;
 }
 
 /* Then what could not be done in ticks, if it is due. */
@@ -249,6 +315,8 @@ weir_drain(PG_FUNCTION_ARGS)
 		;
 	(void) weir_tick_rotate(state.stream_id);
 	commit_and_go_on(&state);
+	if (weir_tick_consumer() != NULL)
+		weir_tick_consumer()->warn_of_failed(state.stream_id);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(state.context);
 	SPI_finish();
@@ -259,66 +327,6 @@ weir_drain(PG_FUNCTION_ARGS)
  *		wait
  * ----------------------------------------------------------------
  */
-
-/* Does the cursor lack something that the target sees? */
-static bool
-is_cursor_behind(const WeirCursor *cursor, Datum target)
-{
-	WeirLogScan *scan;
-	WeirLogEntry *entry;
-	bool		behind = false;
-
-	if (cursor->in_history || cursor->low == 0)
-		return true;
-	scan = weir_log_begin(cursor->stream_id, GetActiveSnapshot(), cursor->low,
-						  NULL, true);
-	while (!behind && (entry = weir_log_next(scan)) != NULL)
-		behind = weir_snapshot_sees(target, entry->xid) &&
-			!weir_cursor_has_consumed(cursor, entry);
-	weir_log_end(scan);
-	return behind;
-}
-
-/*
- * Does the stream, or an aggregate that has a cursor of its own and runs?  While
- * the stream is paused nothing of it is consumed.
- */
-bool
-weir_drain_is_behind(int32 stream_id, Datum target)
-{
-	ListCell   *lc;
-	bool		behind = false;
-
-	/* fresh from a dump: nothing is consumed; or is it by now? */
-	AcceptInvalidationMessages();
-	if (!weir_log_exists(stream_id))
-		return true;
-	PushActiveSnapshot(GetLatestSnapshot());
-	foreach(lc, weir_cursor_list(stream_id))
-	{
-		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
-
-		if ((cursor->is_main || !cursor->is_paused) &&
-			is_cursor_behind(cursor, target))
-		{
-			behind = true;
-			break;
-		}
-	}
-	PopActiveSnapshot();
-	return behind;
-}
-
-/* Sleep for so long or until something happens; always true. */
-bool
-weir_drain_nap(int ms)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return true;
-}
 
 static void
 check_may_wait(Oid relid)
@@ -336,6 +344,7 @@ Datum
 weir_wait(PG_FUNCTION_ARGS)
 {
 	Oid			relid = stream_argument(fcinfo);
+	const WeirConsumer *consumer = weir_tick_consumer();
 	WeirStream	stream;
 	TimestampTz until;
 	Datum		target;
@@ -365,8 +374,8 @@ weir_wait(PG_FUNCTION_ARGS)
 		bool		behind;
 
 		old = MemoryContextSwitchTo(context);
-		behind = weir_drain_is_behind(stream.stream_id, target) ||
-			consumer_is_behind(stream.stream_id);
+		behind = is_behind(stream.stream_id, target, is_waited_for) ||
+			(consumer != NULL && consumer->is_behind(stream.stream_id));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		if (!behind)
@@ -375,7 +384,7 @@ weir_wait(PG_FUNCTION_ARGS)
 			PG_RETURN_BOOL(false);
 		if (nudge_worker)
 			nudge_worker();
-		weir_drain_nap(nap);
+		nap_for(nap);
 		nap = Min(nap * 2, MAX_POLL_MS);
 	}
 }

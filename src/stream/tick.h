@@ -79,6 +79,9 @@ typedef struct WeirConsumer
 
 	/* is there anything like that, and not paused? */
 	bool		(*is_behind) (int32 stream_id);
+
+	/* warn of what has missed rows because it has failed */
+	void		(*warn_of_failed) (int32 stream_id);
 } WeirConsumer;
 
 extern void weir_tick_set_consumer(const WeirConsumer *consumer);

@@ -32,20 +32,26 @@ SELECT s.relation AS stream,
 	st.last_tick_at AS last_tick,
 	b.pid AS blocked_by,
 	b.query_start AS blocked_by_query_start,
+	b.gid AS blocked_by_gid,
 	st.is_paused,
 	st.in_history
 FROM weir._stream s
 CROSS JOIN LATERAL weir._stream_status(s.id) st
 LEFT JOIN LATERAL (
-	-- the oldest transaction that has written to the table and not ended
-	SELECT l.pid, t.query_start
+	-- the oldest transaction that has written to the table and not ended; locks
+	-- of prepared ones have no pid, but a virtual transaction in common
+	SELECT l.pid, t.query_start, p.gid
 	FROM pg_catalog.pg_locks l
 	LEFT JOIN pg_catalog.pg_stat_activity t ON t.pid = l.pid
+	LEFT JOIN (pg_catalog.pg_locks x
+			JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid)
+		ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+			AND x.virtualtransaction = l.virtualtransaction
 	WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
 		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 		AND (l.relation = s.relation
 			OR l.relation IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(s.relation) t))
-	ORDER BY t.xact_start LIMIT 1) b ON true
+	ORDER BY COALESCE(t.xact_start, p.prepared) LIMIT 1) b ON true
 WHERE pg_catalog.has_table_privilege(s.relation, 'SELECT, INSERT')
 	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 COMMENT ON VIEW weir.stat_streams IS 'how far each stream is consumed, and what holds it back';
