@@ -96,6 +96,9 @@ SKIP:
 	}
 }
 
+# what follows comes after all of this, with debug points or without
+$id = 2000;
+
 # --- Worker processes: the only one serves another database
 
 wait_for_worker($node, 'postgres');
