@@ -60,5 +60,37 @@ SELECT weir.resume('second');
 CALL weir.drain('queue');
 SELECT count(*) FROM queue;
 SELECT first.sum, second.sum FROM first, second;
+-- A log that goes on from slot to slot keeps what a paused aggregate has not seen.
+CREATE TABLE turning (at timestamptz, v int);
+SELECT weir.create_stream('turning', 'at');
+SELECT weir.create_continuous_aggregate('turning_all', 'SELECT count(*) AS n, sum(v) FROM turning');
+SELECT weir.create_continuous_aggregate('turning_paused', 'SELECT count(*) AS n, sum(v) FROM turning');
+CALL weir.drain('turning');
+SELECT weir.pause('turning_paused');
+SET weir.log_slot_size = '8kB';
+CREATE PROCEDURE turn() LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 200 LOOP
+        INSERT INTO turning VALUES ('2024-01-01', i);
+        COMMIT;
+    END LOOP;
+END $$;
+CALL turn();
+CALL weir.drain('turning');
+CALL turn();
+CALL weir.drain('turning');
+CALL turn();
+CALL weir.drain('turning');
+CALL turn();
+CALL weir.drain('turning');
+CALL weir.drain('turning');
+CALL weir.drain('turning');
+SELECT max(turn) > 2 AS has_turned, count(drained_by) AS drained FROM weir._log_slot
+WHERE stream_id = (SELECT max(stream_id) FROM weir._log_slot);
+SELECT weir.resume('turning_paused');
+CALL weir.drain('turning');
+SELECT a.n, a.n = p.n AND a.sum = p.sum AS same FROM turning_all a, turning_paused p;
+RESET weir.log_slot_size;
+SELECT weir.drop_stream('turning', cascade => true);
 \c postgres
 DROP DATABASE weir_drain;

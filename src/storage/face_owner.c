@@ -47,12 +47,11 @@ owner_of(Oid relid)
 	return owner;
 }
 
+/* What was given away by itself stays where it is. */
 static void
-give(Oid relid, Oid owner)
+give(Oid relid, Oid before, Oid owner)
 {
-	Oid			present = owner_of(relid);
-
-	if (OidIsValid(present) && present != owner)
+	if (owner_of(relid) == before)
 		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
 }
 
@@ -112,12 +111,17 @@ follow_owner(Oid face)
 {
 	List	   *parts = parts_of_table(face);
 	Oid			owner = owner_of(face);
+	Oid			before;
 	ListCell   *lc;
 
 	if (parts == NIL)
 		return;
+	/* the heap of deltas belongs to whom the table did */
+	before = owner_of(linitial_oid(parts));
+	if (!OidIsValid(before) || before == owner)
+		return;
 	foreach(lc, list_concat(parts, views_of_table(face)))
-		give(lfirst_oid(lc), owner);
+		give(lfirst_oid(lc), before, owner);
 }
 
 /* The foreign tables that the command has altered. */

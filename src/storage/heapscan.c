@@ -52,9 +52,9 @@ weir_heap_scan_open_unless_empty(WeirHeapScan *cursor, Oid heap, Oid index)
 void
 weir_heap_scan_close(WeirHeapScan *cursor)
 {
+	weir_heap_scan_stop(cursor);
 	if (cursor->index != NULL)
 	{
-		weir_heap_scan_stop(cursor);
 		ExecDropSingleTupleTableSlot(cursor->slot);
 		index_close(cursor->index, NoLock);
 	}
@@ -64,6 +64,8 @@ weir_heap_scan_close(WeirHeapScan *cursor)
 void
 weir_heap_scan_stop(WeirHeapScan *cursor)
 {
+	if (cursor->index == NULL)
+		return;
 	ExecClearTuple(cursor->slot);
 	if (cursor->scan != NULL)
 		index_endscan(cursor->scan);

@@ -30,7 +30,13 @@ xid_of(VirtualTransactionId vxid)
 	bool		have_more;
 
 	if (proc && WeirProcLxid(proc) == vxid.localTransactionId)
-		return proc->xid;
+	{
+		TransactionId xid = proc->xid;
+
+		/* none, or it is being prepared just now, which clears this first */
+		if (TransactionIdIsValid(xid))
+			return xid;
+	}
 	return TwoPhaseGetXidByVirtualXID(vxid, &have_more);
 }
 

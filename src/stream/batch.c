@@ -31,6 +31,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
@@ -472,6 +473,26 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 	return batch;
 }
 
+/*
+ * Rows that are not there yet must not appear unnoticed: whoever inserts them
+ * may log them where we have not looked.
+ */
+static void
+lock_for_serializable(const WeirStream *stream, Snapshot snapshot)
+{
+	ListCell   *lc;
+
+	if (!IsolationIsSerializable())
+		return;
+	foreach(lc, leaves_of(stream))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), AccessShareLock);
+
+		PredicateLockRelation(rel, snapshot);
+		table_close(rel, NoLock);
+	}
+}
+
 void
 weir_batch_set_reader_hook(void (*hook) (void))
 {
@@ -496,6 +517,7 @@ weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 		reader_hook();
 	batch = make_batch(&stream, snapshot);
 	LockRelationOid(stream.relid, AccessShareLock);
+	lock_for_serializable(&stream, snapshot);
 	WEIR_DEBUG_POINT("read_pending");
 	if (cursor.in_history)
 	{

@@ -264,6 +264,8 @@ empty_queue(DrainState *state)
 {
 	bool		more;
 
+	MemoryContextReset(state->context);
+	MemoryContextSwitchTo(state->context);
 	CHECK_FOR_INTERRUPTS();
 	(void) weir_cursor_lock_stream(state->stream_id, true);
 	more = weir_tick_retain(state->stream_id);

@@ -134,8 +134,8 @@ weir_log_slots(int32 stream_id, Snapshot snapshot, int *nslots)
 		if (n > WEIR_MAX_LOG_SLOTS)
 			elog(ERROR, "stream %d has too many log slots", stream_id);
 		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+		memset(slot, 0, sizeof(WeirLogSlot));
 		slot->slot = DatumGetInt32(values[SLOT_SLOT - 1]);
-		slot->relid = InvalidOid;
 		slot->turn = DatumGetInt64(values[SLOT_TURN - 1]);
 		slot->closed_at = nulls[SLOT_CLOSED_AT - 1] ? InvalidFullTransactionId :
 			DatumGetFullTransactionId(values[SLOT_CLOSED_AT - 1]);

@@ -49,8 +49,8 @@ add_value(JsonState *state)
 	if (list->nitems >= list->max_items)
 	{
 		list->max_items *= 2;
-		list->items = repalloc(list->items,
-							   sizeof(WeirJson) * list->max_items);
+		list->items = repalloc_huge(list->items,
+									sizeof(WeirJson) * list->max_items);
 	}
 	memset(&list->items[list->nitems], 0, sizeof(WeirJson));
 	return &list->items[list->nitems++];

@@ -112,7 +112,10 @@ look(WeirTask find, const char *activity, bool *failed)
 	weir_worker_run_task(find, 0, activity, &looking, failed);
 	weir_backoff_note(&looking, *failed);
 	if (*failed)
+	{
+		list_free(weir_worker_take_remembered());
 		return NIL;
+	}
 	return weir_worker_take_remembered();
 }
 

@@ -176,10 +176,12 @@ note_worker(void)
 static void
 note_worker_unless_known(void)
 {
-	TimestampTz now = GetCurrentStatementStartTimestamp();
+	TimestampTz now;
 
 	if (find_worker() != NULL)
 		return;
+	/* not the statement's: a procedure may go on committing for hours */
+	now = GetCurrentTimestamp();
 	/* the clock may have been set back */
 	if (last_miss != 0 && last_miss <= now &&
 		!TimestampDifferenceExceeds(last_miss, now, LOOK_INTERVAL_MS))

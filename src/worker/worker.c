@@ -107,7 +107,7 @@ static HTAB *stream_states = NULL;
 static uint32 round_number = 0;
 static Oid	enrolled_with = InvalidOid; /* the extension */
 static Oid	extension_found;	/* by the last look for it */
-static const char *database_name;	/* for the log; who renames it ends us */
+static const char *database_name = "?"; /* for the log; who renames it ends us */
 static MemoryContext task_context = NULL;
 static int	connect_error = 0;	/* SQLSTATE of what refused us */
 static emit_log_hook_type previous_log_hook = NULL;
@@ -605,7 +605,10 @@ serve_all(void)
 								 &backoff, &failed);
 	weir_backoff_note(&backoff, failed);
 	if (failed)
+	{
+		list_free(weir_worker_take_remembered());
 		return false;
+	}
 	if (!found)
 		leave();
 	streams = weir_worker_take_remembered();
