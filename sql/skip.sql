@@ -179,6 +179,26 @@ CALL weir.drain('shares');
 TABLE stat_shares;
 TABLE hours ORDER BY 1;
 
+-- over another aggregate, what is kept of a row is what its owner may read
+CREATE SCHEMA theirs AUTHORIZATION weir_skip_user;
+GRANT SELECT (window_start, window_end, n) ON first TO weir_skip_user;
+ALTER TABLE first_closed ADD secret text DEFAULT 'secret';
+SET ROLE weir_skip_user;
+SELECT weir.create_continuous_aggregate('theirs.over', $$
+    SELECT w.window_start, w.window_end, sum(1 / (f.n - f.n)) AS bad FROM first f, weir.tumble(f.window_start, '1 hour') w GROUP BY w.window_start, w.window_end $$);
+RESET ROLE;
+CALL weir.drain('ev');
+SET ROLE weir_skip_user;
+SELECT weir.skip('theirs.over');
+RESET ROLE;
+CALL weir.drain('ev');
+SET ROLE weir_skip_user;
+SELECT DISTINCT k FROM weir.late_rows, jsonb_object_keys("row") k WHERE aggregate = 'theirs.over'::regclass ORDER BY 1;
+RESET ROLE;
+SELECT weir.drop_continuous_aggregate('theirs.over');
+DROP SCHEMA theirs;
+REVOKE SELECT (window_start, window_end, n) ON first FROM weir_skip_user;
+
 -- errors
 SELECT weir.skip('first');
 SELECT weir.skip('ev');

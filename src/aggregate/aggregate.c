@@ -513,7 +513,8 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	values[Anum_status - 1] = Int32GetDatum((int32) agg->status);
 	values[Anum_failures - 1] = Int32GetDatum(agg->failures);
 	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
-	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING;
+	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING &&
+		agg->status != WEIR_AGGREGATE_SKIPPING;
 	if (error != NULL)
 	{
 		values[Anum_last_error - 1] = CStringGetTextDatum(error);

@@ -365,8 +365,8 @@ static bool
 may_run(const WeirAggregate *agg)
 {
 	return agg->status == WEIR_AGGREGATE_ACTIVE ||
-		agg->status == WEIR_AGGREGATE_SKIPPING ||
-		(agg->status == WEIR_AGGREGATE_RETRYING &&
+		((agg->status == WEIR_AGGREGATE_RETRYING ||
+		  agg->status == WEIR_AGGREGATE_SKIPPING) &&
 		 agg->next_retry <= GetCurrentTimestamp());
 }
 

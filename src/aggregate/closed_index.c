@@ -145,6 +145,7 @@ is_as_created(Relation index, List *columns, TupleDesc desc)
 	ListCell   *lc;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || form->indisunique ||
+		form->indisexclusion || index->rd_rel->relispartition ||
 		form->indisclustered || form->indisreplident ||
 		form->indnatts != list_length(columns) ||
 		form->indnkeyatts != form->indnatts ||
@@ -182,7 +183,8 @@ find_index(const WeirAggregate *agg, const ErrorData *error)
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 
-		if (is_as_created(index, columns, RelationGetDescr(table)) &&
+		if (!OidIsValid(found) &&
+			is_as_created(index, columns, RelationGetDescr(table)) &&
 			(error->constraint_name == NULL ||
 			 strcmp(error->constraint_name, RelationGetRelationName(index)) == 0))
 			found = RelationGetRelid(index);
@@ -239,6 +241,20 @@ try_without_index(void *arg)
 		weir_aggregate_set_progress(&agg, note);
 }
 
+/*
+ * Is it from making an entry of an index?  A btree says which one, except
+ * where the entry is too large for any index.
+ */
+static bool
+is_of_index(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
+		(error->constraint_name != NULL ||
+		 (error->funcname != NULL &&
+		  strncmp(error->funcname, "index_form_tuple",
+				  strlen("index_form_tuple")) == 0));
+}
+
 ErrorData *
 weir_closed_attempt(int32 aggregate_id, void (*function) (void *arg), void *arg)
 {
@@ -246,7 +262,7 @@ weir_closed_attempt(int32 aggregate_id, void (*function) (void *arg), void *arg)
 	Attempt		attempt = {aggregate_id, function, arg, error, false};
 	ErrorData  *second;
 
-	if (error == NULL || error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+	if (error == NULL || !is_of_index(error))
 		return error;
 	second = weir_failure_catch(try_without_index, &attempt, false);
 	if (second != NULL && weir_failure_is_nobodys(second) &&

@@ -36,11 +36,13 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "optimizer/planner.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
@@ -186,6 +188,38 @@ can_insert_directly(Relation rel, TupleDesc desc)
 		!XactReadOnly &&
 		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(),
 						  ACL_INSERT) == ACLCHECK_OK;
+}
+
+static char *insert_command(WeirClosedWriter *writer);
+
+/*
+ * Does no other extension put something else in the place of an INSERT, by
+ * what it has the planner do?
+ */
+static bool
+is_planned_plainly(WeirClosedWriter *writer)
+{
+	EphemeralNamedRelation closed;
+	CachedPlan *plan;
+	bool		is_plain;
+
+	if (planner_hook == NULL)
+		return true;
+	closed = palloc0(sizeof(*closed));
+	closed->md.name = "closed";
+	closed->md.tupdesc = writer->desc;
+	closed->md.enrtype = ENR_NAMED_TUPLESTORE;
+	SPI_connect();
+	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the closed rows");
+	plan = SPI_plan_get_cached_plan(SPI_prepare(insert_command(writer), 0, NULL));
+	is_plain = plan != NULL && list_length(plan->stmt_list) == 1 &&
+		linitial_node(PlannedStmt, plan->stmt_list)->planTree != NULL &&
+		IsA(linitial_node(PlannedStmt, plan->stmt_list)->planTree, ModifyTable);
+	if (plan != NULL)
+		ReleaseCachedPlan(plan, NULL);
+	SPI_finish();
+	return is_plain;
 }
 
 /* ---------- BRIN indexes ---------- */
@@ -515,7 +549,8 @@ weir_closed_begin_write(const WeirAggregate *agg, WeirDefinition *def,
 	writer->desc = weir_partial_result_desc(def);
 	writer->rel = table_open(agg->closed, RowExclusiveLock);
 	writer->order = insert_order(def, writer->desc, is_one_window);
-	writer->is_direct = can_insert_directly(writer->rel, writer->desc);
+	writer->is_direct = can_insert_directly(writer->rel, writer->desc) &&
+		is_planned_plainly(writer);
 	if (writer->is_direct && writer->order != NIL)
 		writer->sort = begin_sort(writer->desc, writer->order);
 	if (writer->sort == NULL || keep)

@@ -463,6 +463,7 @@ close_between(void *arg)
 	weir_closing_run(change->agg, change->def, change->before, change->after,
 					 &counts);
 	weir_restore_identity(&identity);
+	weir_aggregate_count(change->agg->id, &counts);
 }
 
 /*

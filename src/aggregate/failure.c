@@ -114,15 +114,16 @@ weir_failure_attempt(void (*function) (void *arg), void *arg)
 void
 weir_failure_note(WeirAggregate *agg, const ErrorData *error)
 {
-	if (!weir_failure_is_nobodys(error))
+	bool		is_counted = !weir_failure_is_nobodys(error);
+
+	if (is_counted)
 		agg->failures++;
-	if (agg->failures >= weir_max_failures)
+	if (is_counted && agg->failures >= weir_max_failures)
 		agg->status = WEIR_AGGREGATE_FAILED;
 	else
 	{
 		/* what does not count does not end what weir.skip has begun */
-		if (agg->status != WEIR_AGGREGATE_SKIPPING ||
-			!weir_failure_is_nobodys(error))
+		if (agg->status != WEIR_AGGREGATE_SKIPPING || is_counted)
 			agg->status = WEIR_AGGREGATE_RETRYING;
 		agg->next_retry = weir_failure_next_retry(agg->failures);
 	}

@@ -485,7 +485,11 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 		source = source != NULL ? weir_source_concat(stored, source) : stored;
 	}
 	if (source == NULL)
-		return;
+	{
+		if (pending == NULL)
+			return;
+		source = weir_source_stored(def, pending);
+	}
 	if (def->is_session)
 		source = weir_session_merge(def, source);
 	source = weir_source_spread(def, source, Max(bound, filter->after),

@@ -35,6 +35,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
@@ -67,6 +68,7 @@
 #include "weir.h"
 #include "aggregate/distinct.h"
 #include "aggregate/distinct_row.h"
+#include "aggregate/parent.h"
 #include "aggregate/partial.h"
 #include "aggregate/row_filter.h"
 #include "aggregate/state_scan.h"
@@ -467,24 +469,27 @@ readable_row(WeirDefinition *def, RangeTblEntry *rte)
 {
 	RowExpr    *row;
 	Relation	rel;
+	Oid			relid = def->parent != NULL ? def->parent->agg.view : rte->relid;
+	bool		is_readable = pg_class_aclcheck(relid, GetUserId(),
+												ACL_SELECT) == ACLCHECK_OK;
 
-	/* who may read the parent's view may read the rows that it shows */
-	if (def->parent != NULL ||
-		pg_class_aclcheck(rte->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	/* the parent's table may have columns that its view does not show */
+	if (is_readable && def->parent == NULL)
 		return (Expr *) makeWholeRowVar(rte, def->stream_rti, 0, false);
 
 	row = makeNode(RowExpr);
 	row->row_typeid = RECORDOID;
 	row->row_format = COERCE_EXPLICIT_CALL;
 	row->location = -1;
-	rel = table_open(rte->relid, AccessShareLock);
+	rel = relation_open(relid, AccessShareLock);
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
 
 		if (att->attisdropped ||
-			pg_attribute_aclcheck(rte->relid, att->attnum, GetUserId(),
-								  ACL_SELECT) != ACLCHECK_OK)
+			(!is_readable &&
+			 pg_attribute_aclcheck(relid, att->attnum, GetUserId(),
+								   ACL_SELECT) != ACLCHECK_OK))
 			continue;
 		row->args = lappend(row->args,
 							makeVar(def->stream_rti, att->attnum, att->atttypid,
@@ -492,7 +497,7 @@ readable_row(WeirDefinition *def, RangeTblEntry *rte)
 		row->colnames = lappend(row->colnames,
 								makeString(pstrdup(NameStr(att->attname))));
 	}
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	return (Expr *) row;
 }
 

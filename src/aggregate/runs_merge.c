@@ -56,6 +56,7 @@ typedef struct RunMerge
 	List	   *aside;			/* of AsideRow */
 	MemoryContext leader_context;
 	MemoryContext aside_context;
+	MemoryContext row_context;	/* of what hash and equality functions leave */
 } RunMerge;
 
 static bool
@@ -111,9 +112,14 @@ stand_at_row(RunMerge *merge, WeirRunReader *chunk)
 {
 	int			nwindow = chunk->def->nwindow;
 
+	MemoryContext old;
+
 	weir_runs_read_row(chunk, chunk->values, chunk->isnull);
+	MemoryContextReset(merge->row_context);
+	old = MemoryContextSwitchTo(merge->row_context);
 	chunk->hash = weir_runs_hash_keys(&merge->hasher, chunk->values + nwindow,
 									  chunk->isnull + nwindow);
+	MemoryContextSwitchTo(old);
 }
 
 static WeirRunReader *
@@ -215,21 +221,26 @@ static bool
 equals_leader(RunMerge *merge, const Datum *values, const bool *isnull)
 {
 	WeirDefinition *def = merge->reader->def;
+	MemoryContext old;
+	bool		result = true;
 	int			i;
 
-	for (i = 0; i < def->nkeys; i++)
+	MemoryContextReset(merge->row_context);
+	old = MemoryContextSwitchTo(merge->row_context);
+	for (i = 0; i < def->nkeys && result; i++)
 	{
 		int			column = def->nwindow + i;
 
 		if (isnull[column] != merge->key_isnull[i])
-			return false;
-		if (!isnull[column] &&
-			!DatumGetBool(FunctionCall2Coll(&merge->equal[i],
-											merge->hasher.collations[i],
-											merge->keys[i], values[column])))
-			return false;
+			result = false;
+		else if (!isnull[column])
+			result = DatumGetBool(FunctionCall2Coll(&merge->equal[i],
+													merge->hasher.collations[i],
+													merge->keys[i],
+													values[column]));
 	}
-	return true;
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 static void
@@ -367,7 +378,8 @@ typedef struct OpenChunk
 static bool
 merge_fits(WeirRunReader *reader, Size limit)
 {
-	Size		each = BLCKSZ + sizeof(WeirRunReader);
+	/* its bytes, and what has to be copied of them */
+	Size		each = 3 * BLCKSZ + sizeof(WeirRunReader);
 	Size		max_open = Max(limit / each, 1);
 	OpenChunk  *open = palloc(sizeof(OpenChunk) * (max_open + 1));
 	int			nopen = 0;
@@ -398,7 +410,7 @@ merge_fits(WeirRunReader *reader, Size limit)
 			size += open[i].size;
 		}
 		open[n].hash_hi = DatumGetInt32(values[Anum_hash_hi - 1]);
-		open[n].size = Max(each, toast_raw_datum_size(values[Anum_data - 1]));
+		open[n].size = Max(each, 2 * toast_raw_datum_size(values[Anum_data - 1]));
 		size += open[n].size;
 		nopen = n + 1;
 	}
@@ -439,6 +451,9 @@ weir_runs_merged_source(WeirRunReader *reader)
 	merge->aside_context = AllocSetContextCreate(CurrentMemoryContext,
 												 "weir state rows put aside",
 												 ALLOCSET_SMALL_SIZES);
+	merge->row_context = AllocSetContextCreate(CurrentMemoryContext,
+											   "weir state row",
+											   ALLOCSET_SMALL_SIZES);
 	reader->values = palloc(sizeof(Datum) * def->state_desc->natts);
 	reader->isnull = palloc(sizeof(bool) * def->state_desc->natts);
 	fetch_chunk(merge);

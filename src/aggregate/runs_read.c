@@ -185,6 +185,8 @@ chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 void
 weir_runs_restart_in_order(WeirRunReader *reader)
 {
+	/* the server has made columns of the index of those in the keys */
+	Assert(!reader->range.has_hash);
 	if (reader->index != NULL)
 		systable_endscan_ordered(reader->scan);
 	else

@@ -102,8 +102,10 @@ try_rows(Trial *trial, int limit)
 
 	CHECK_FOR_INTERRUPTS();
 	trial->filter->limit = limit;
-	error = weir_failure_attempt(trial->function, trial);
+	error = weir_failure_catch(trial->function, trial, true);
 	MemoryContextSwitchTo(old);
+	if (error != NULL && weir_failure_is_nobodys(error))
+		ReThrowError(error);
 	if (error != NULL)
 		reason = psprintf("failed: %s: %s", unpack_sql_state(error->sqlerrcode),
 						  error->message);
@@ -443,6 +445,7 @@ weir_skip(PG_FUNCTION_ARGS)
 				 errmsg("the continuous aggregate was dropped concurrently")));
 	require_failed(&agg);
 	agg.status = WEIR_AGGREGATE_SKIPPING;
+	agg.next_retry = GetCurrentTimestamp();
 	weir_aggregate_set_progress(&agg, NULL);
 	if (agg.parent_id == 0)
 		weir_cursor_set_paused(agg.cursor_id, false);
