@@ -274,9 +274,6 @@ REGRESS_AGGREGATE = \
 	closed_table \
 	skip \
 	live_merge \
-	live_merge \
-	closed_table \
-	skip \
 	sink \
 	sink_isolation \
 	session \
