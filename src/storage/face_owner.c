@@ -23,13 +23,13 @@
 #include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/owner.h"
 #include "weir.h"
 
 /* InvalidOid if there is no such relation. */
@@ -128,28 +128,8 @@ follow_owner(Oid face)
 static List *
 altered_faces(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	List	   *faces = NIL;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT DISTINCT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
-					" WHERE object_type OPERATOR(pg_catalog.=) 'foreign table'",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not list the altered tables");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		MemoryContext old_context;
-		bool		isnull;
-		Datum		d = SPI_getbinval(SPI_tuptable->vals[i],
-									  SPI_tuptable->tupdesc, 1, &isnull);
-
-		old_context = MemoryContextSwitchTo(context);
-		faces = lappend_oid(faces, DatumGetObjectId(d));
-		MemoryContextSwitchTo(old_context);
-	}
-	SPI_finish();
-	return faces;
+	return weir_select_oids("SELECT DISTINCT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
+							" WHERE object_type OPERATOR(pg_catalog.=) 'foreign table'");
 }
 
 PG_FUNCTION_INFO_V1(weir__wide_table_altered);

@@ -148,3 +148,27 @@ weir_execute(const char *format,...)
 		PopActiveSnapshot();
 	pfree(sql.data);
 }
+
+List *
+weir_select_oids(const char *query)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *oids = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(query, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\"", query);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(context);
+		bool		isnull;
+		Datum		oid = SPI_getbinval(SPI_tuptable->vals[i],
+										SPI_tuptable->tupdesc, 1, &isnull);
+
+		oids = lappend_oid(oids, DatumGetObjectId(oid));
+		MemoryContextSwitchTo(old_context);
+	}
+	SPI_finish();
+	return oids;
+}

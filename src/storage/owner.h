@@ -46,4 +46,7 @@ extern void weir_leave_extension(Oid relid);
 /* Execute a statement that returns nothing, as whoever is in force. */
 extern void weir_execute(const char *format,...) pg_attribute_printf(1, 2);
 
+/* The oids that a query selects, in the current memory context. */
+extern List *weir_select_oids(const char *query);
+
 #endif							/* WEIR_OWNER_H */

@@ -55,6 +55,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/hll.h"
+#include "storage/owner.h"
 #include "storage/wide_table.h"
 #include "types/json_list.h"
 #include "types/mutation.h"
@@ -322,9 +323,8 @@ PG_FUNCTION_INFO_V1(weir__wide_table_drop);
 Datum
 weir__wide_table_drop(PG_FUNCTION_ARGS)
 {
-	List	   *faces = NIL;
+	List	   *faces;
 	ListCell   *lc;
-	MemoryContext context = CurrentMemoryContext;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -335,22 +335,8 @@ weir__wide_table_drop(PG_FUNCTION_ARGS)
 									  get_namespace_oid(WEIR_SCHEMA, true))))
 		PG_RETURN_NULL();
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	execute("SELECT objid FROM pg_catalog.pg_event_trigger_dropped_objects()"
-			" WHERE object_type OPERATOR(pg_catalog.=) 'foreign table'");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		MemoryContext old_context;
-		bool		isnull;
-		Datum		d = SPI_getbinval(SPI_tuptable->vals[i],
-									  SPI_tuptable->tupdesc, 1, &isnull);
-
-		old_context = MemoryContextSwitchTo(context);
-		faces = lappend_oid(faces, DatumGetObjectId(d));
-		MemoryContextSwitchTo(old_context);
-	}
-	SPI_finish();
+	faces = weir_select_oids("SELECT objid FROM pg_catalog.pg_event_trigger_dropped_objects()"
+							 " WHERE object_type OPERATOR(pg_catalog.=) 'foreign table'");
 	foreach(lc, faces)
 		forget_wide_table(lfirst_oid(lc));
 	weir_changes_check_dropped();
