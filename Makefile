@@ -139,6 +139,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
 	src/aggregate/consume.o \
+	src/aggregate/live_cache.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/pause.o \

@@ -149,7 +149,7 @@ finish(Closing *closing, WeirStateSource *source, DestReceiver *dest)
 
 	if (agg->status != WEIR_AGGREGATE_SKIPPING)
 	{
-		weir_partial_finish(closing->def, source, NIL, dest);
+		weir_partial_finish(closing->def, source, dest);
 		return;
 	}
 	skipped = weir_skip_finish(agg, closing->def, source, dest);

@@ -14,7 +14,8 @@
  * transaction; so no row is missed and none is seen twice.
  *
  * The rows are computed with the rights and settings of the aggregate's owner
- * at the first fetch, and kept in a tuplestore.
+ * at the first fetch, and kept in a tuplestore.  What the definition means, and
+ * the plan for a few groups, is kept from query to query: live_cache.c.
  *
  * Conditions "column = value", "column > value" and so on are looked for on
  * the columns of the window and on keys.  They decide which chunks of state
@@ -59,6 +60,7 @@
 #include "aggregate/cascade.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
+#include "aggregate/live_cache.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -99,39 +101,20 @@ typedef struct LiveFilter
 
 /* ---------- planning ---------- */
 
-static WeirDefinition *
-definition_of(Oid relid)
-{
-	WeirAggregate agg;
-
-	if (!weir_aggregate_find(relid, NULL, &agg))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("foreign table \"%s\" does not belong to a continuous aggregate",
-						get_rel_name(relid)),
-				 errhint("Foreign tables of server weir_live are made by weir.create_continuous_aggregate.")));
-	return weir_definition_analyze(weir_definition_query(agg.query));
-}
-
 static void
 live_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
-	WeirAggregate agg;
+	const WeirLiveEntry *entry = weir_live_entry(relid);
+	Oid			state = weir_runs_relid(entry->aggregate_id);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(state));
 	double		chunks = 10;
 
-	rel->fdw_private = definition_of(relid);
-	if (weir_aggregate_find(relid, NULL, &agg) &&
-		OidIsValid(weir_runs_relid(agg.id)))
+	if (HeapTupleIsValid(tuple))
 	{
-		HeapTuple	tuple = SearchSysCache1(RELOID,
-											ObjectIdGetDatum(weir_runs_relid(agg.id)));
-
-		if (HeapTupleIsValid(tuple))
-		{
-			chunks = Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 10);
-			ReleaseSysCache(tuple);
-		}
+		chunks = Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 10);
+		ReleaseSysCache(tuple);
 	}
+	rel->fdw_private = entry->def;
 	rel->tuples = chunks * ROWS_PER_CHUNK;
 	rel->rows = clamp_row_est(rel->tuples *
 							  clauselist_selectivity(root, rel->baserestrictinfo,
@@ -337,22 +320,6 @@ evaluate_conditions(LiveScan *scan, WeirDefinition *def, ExprContext *econtext,
 	}
 }
 
-/* conditions on keys, for state rows */
-static List *
-key_conditions(WeirDefinition *def, const LiveFilter *filter)
-{
-	List	   *conditions = NIL;
-	int			i;
-
-	for (i = 0; i < def->nkeys; i++)
-	{
-		if (filter->has_key[i])
-			conditions = lappend(conditions,
-								 weir_partial_key_equals(def, i, filter->keys[i]));
-	}
-	return conditions;
-}
-
 /* which chunks have to be opened */
 static void
 chunk_range(WeirDefinition *def, const LiveFilter *filter,
@@ -413,10 +380,10 @@ pending_rows(const WeirAggregate *agg, WeirDefinition *def, Timestamp bound,
 }
 
 static void
-find_aggregate(Oid relid, Snapshot snapshot, WeirAggregate *agg,
+find_aggregate(int32 id, Snapshot snapshot, WeirAggregate *agg,
 			   WeirCursor *cursor)
 {
-	if (!weir_aggregate_find(relid, snapshot, agg))
+	if (!weir_aggregate_read(id, snapshot, agg))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
@@ -454,10 +421,25 @@ stored_rows(WeirDefinition *def, WeirRunReader *reader, bool is_all,
 	return source != NULL ? source : weir_runs_source(reader);
 }
 
+/* The result of the state rows; of a few groups by a plan that is kept. */
+static void
+finish(const WeirLiveEntry *entry, const WeirAggregate *agg,
+	   WeirDefinition *def, WeirStateSource *source, bool is_one_group,
+	   DestReceiver *dest)
+{
+	PlannedStmt *plan = is_one_group ? weir_live_plan(entry, agg) : NULL;
+
+	if (plan != NULL)
+		weir_partial_run_finish(plan, source, dest);
+	else
+		weir_partial_finish(def, source, dest);
+}
+
 /* With the owner's rights: put the rows into the scan's tuplestore. */
 static void
-compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
-		const WeirCursor *cursor, const LiveFilter *filter, Snapshot snapshot)
+compute(LiveScan *scan, const WeirLiveEntry *entry, const WeirAggregate *agg,
+		WeirDefinition *def, const WeirCursor *cursor, const LiveFilter *filter,
+		Snapshot snapshot)
 {
 	Timestamp	bound = agg->parent_id != 0 ?
 		weir_cascade_bound(agg, def, snapshot) :
@@ -490,6 +472,7 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 			return;
 		source = weir_source_stored(def, pending);
 	}
+	source = weir_source_filter(def, source, filter->keys, filter->has_key);
 	if (def->is_session)
 		source = weir_session_merge(def, source);
 	source = weir_source_spread(def, source, Max(bound, filter->after),
@@ -497,7 +480,7 @@ compute(LiveScan *scan, const WeirAggregate *agg, WeirDefinition *def,
 	dest = CreateTuplestoreDestReceiver();
 	SetTuplestoreDestReceiverParams(dest, scan->rows, scan->context, false,
 									NULL, NULL);
-	weir_partial_finish(def, source, key_conditions(def, filter), dest);
+	finish(entry, agg, def, source, range.has_hash || def->nkeys == 0, dest);
 	dest->rDestroy(dest);
 	if (reader != NULL)
 		weir_runs_end_read(reader);
@@ -512,8 +495,9 @@ compute_rows(ForeignScanState *node)
 	Snapshot	snapshot = node->ss.ps.state->es_snapshot;
 	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
 	MemoryContext old;
+	const WeirLiveEntry *entry;
 	WeirAggregate agg;
-	WeirDefinition *def;
+	WeirDefinition def;
 	WeirCursor	cursor;
 	LiveFilter	filter;
 	WeirIdentity saved;
@@ -522,15 +506,17 @@ compute_rows(ForeignScanState *node)
 	old = MemoryContextSwitchTo(scan->context);
 	scan->rows = tuplestore_begin_heap(true, false, work_mem);
 	PushActiveSnapshot(snapshot);
-	find_aggregate(relid, snapshot, &agg, &cursor);
-	def = weir_definition_analyze(weir_definition_query(agg.query));
+	entry = weir_live_entry(relid);
+	/* windows remember what has last been asked of them */
+	def = *entry->def;
+	find_aggregate(entry->aggregate_id, snapshot, &agg, &cursor);
 
 	/* the values of conditions are the reader's expressions: with his rights */
-	evaluate_conditions(scan, def, node->ss.ps.ps_ExprContext, &filter);
+	evaluate_conditions(scan, &def, node->ss.ps.ps_ExprContext, &filter);
 	if (!filter.is_empty)
 	{
 		weir_aggregate_become_owner(&agg, &saved);
-		compute(scan, &agg, def, &cursor, &filter, snapshot);
+		compute(scan, entry, &agg, &def, &cursor, &filter, snapshot);
 		weir_restore_identity(&saved);
 	}
 	PopActiveSnapshot();

@@ -20,6 +20,7 @@
  *
  * The queries are planned anew for every run.  That costs little beside a
  * batch, and needs no invalidation when a table, function or type is altered.
+ * Only who reads a few groups keeps the last one (live_cache.c).
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
  * added to WHERE, which counts what may be late for a window.  The server may
@@ -697,20 +698,20 @@ use_clusters(Agg *agg)
  */
 static Plan *
 fix_state_plan(WeirDefinition *def, Plan *plan, AggSplit split,
-			   WeirStateSource *source)
+			   bool is_clustered)
 {
 	if (plan == NULL)
 		return NULL;
 	if (IsA(plan, NamedTuplestoreScan))
-		return weir_state_scan_make(def, plan, source);
+		return weir_state_scan_make(def, plan);
 	if (IsA(plan, Agg))
 	{
 		mark_agg((Agg *) plan, split);
-		if (source->is_clustered)
+		if (is_clustered)
 			use_clusters((Agg *) plan);
 	}
-	plan->lefttree = fix_state_plan(def, plan->lefttree, split, source);
-	plan->righttree = fix_state_plan(def, plan->righttree, split, source);
+	plan->lefttree = fix_state_plan(def, plan->lefttree, split, is_clustered);
+	plan->righttree = fix_state_plan(def, plan->righttree, split, is_clustered);
 	return plan;
 }
 
@@ -745,7 +746,7 @@ state_query(WeirDefinition *def, double rows)
 	int			i;
 
 	rte->rtekind = RTE_NAMEDTUPLESTORE;
-	rte->enrname = "state";
+	rte->enrname = WEIR_STATE_SCAN_NAME;
 	rte->enrtuples = rows;
 	rte->eref = makeAlias("state", NIL);
 	rte->inFromCl = true;
@@ -767,14 +768,22 @@ state_query(WeirDefinition *def, double rows)
 	return query;
 }
 
+static PlannedStmt *
+plan_state_query(WeirDefinition *def, Query *query, AggSplit split,
+				 bool is_clustered)
+{
+	PlannedStmt *plan = pg_plan_query(query, "continuous aggregate", 0, NULL);
+
+	plan->planTree = fix_state_plan(def, plan->planTree, split, is_clustered);
+	return plan;
+}
+
 static void
 run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 				WeirStateSource *source, DestReceiver *dest)
 {
-	PlannedStmt *plan = pg_plan_query(query, "continuous aggregate", 0, NULL);
-
-	plan->planTree = fix_state_plan(def, plan->planTree, split, source);
-	run_plan(plan, NULL, dest);
+	run_plan(plan_state_query(def, query, split, source->is_clustered),
+			 weir_state_scan_env(source), dest);
 }
 
 void
@@ -900,22 +909,6 @@ group_by_implied(WeirDefinition *def, Query *query)
 	}
 }
 
-Expr *
-weir_partial_key_equals(const WeirDefinition *def, int number, Datum value)
-{
-	WeirKey    *key = list_nth(def->keys, number);
-	int16		len;
-	bool		byval;
-
-	get_typlenbyval(key->type, &len, &byval);
-	return make_opclause(key->eqop, BOOLOID, false,
-						 state_var(def, def->nwindow + number),
-						 (Expr *) makeConst(key->type, key->typmod,
-											key->collation, len, value, false,
-											byval),
-						 InvalidOid, key->collation);
-}
-
 /*
  * Where there are sub-selects, they may be over common table expressions, and
  * over views, which have to be expanded.
@@ -938,15 +931,12 @@ with_sub_selects(WeirDefinition *def, Query *query)
 	return linitial_node(Query, rewritten);
 }
 
-void
-weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
-					List *conditions, DestReceiver *dest)
+static Query *
+finish_query(WeirDefinition *def, double rows)
 {
-	Query	   *query = state_query(def, source->rows);
+	Query	   *query = state_query(def, rows);
 	OutputPlace place = {def, 0};
 
-	query->jointree->quals = conditions == NIL ? NULL :
-		(Node *) make_ands_explicit(conditions);
 	query->targetList = (List *) over_state((Node *) def->query->targetList, &place);
 	query->havingQual = over_state(def->query->havingQual, &place);
 	query->groupClause = copyObject(def->query->groupClause);
@@ -954,8 +944,48 @@ weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 	query->groupDistinct = def->query->groupDistinct;
 	query->hasAggs = def->query->hasAggs;
 	group_by_implied(def, query);
-	query = with_sub_selects(def, query);
-	run_state_query(def, query, AGGSPLIT_FINAL_DESERIAL, source, dest);
+	return with_sub_selects(def, query);
+}
+
+void
+weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
+					DestReceiver *dest)
+{
+	run_state_query(def, finish_query(def, source->rows),
+					AGGSPLIT_FINAL_DESERIAL, source, dest);
+}
+
+/*
+ * The query stays, too: its expressions may hold addresses of parts of it
+ * (weir_distinct_apply).  What else the planner leaves behind does not.
+ */
+PlannedStmt *
+weir_partial_prepare_finish(WeirDefinition *def, double rows)
+{
+	Query	   *query = finish_query(def, rows);
+	MemoryContext planning;
+	MemoryContext old;
+	PlannedStmt *plan;
+	PlannedStmt *copy;
+
+	if (query->hasSubLinks)
+		return NULL;
+	planning = AllocSetContextCreate(CurrentMemoryContext,
+									 "weir planning",
+									 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(planning);
+	plan = plan_state_query(def, query, AGGSPLIT_FINAL_DESERIAL, false);
+	MemoryContextSwitchTo(old);
+	copy = plan->relationOids == NIL ? copyObject(plan) : NULL;
+	MemoryContextDelete(planning);
+	return copy;
+}
+
+void
+weir_partial_run_finish(PlannedStmt *plan, WeirStateSource *source,
+						DestReceiver *dest)
+{
+	run_plan(plan, weir_state_scan_env(source), dest);
 }
 
 TupleDesc

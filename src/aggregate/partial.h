@@ -10,6 +10,7 @@
 #define WEIR_PARTIAL_H
 
 #include "executor/tuptable.h"
+#include "nodes/plannodes.h"
 #include "tcop/dest.h"
 
 #include "aggregate/definition.h"
@@ -89,11 +90,19 @@ extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 
 /*
  * The result of the query.  State by pane has to be spread to windows before.
- * State rows that don't fulfil the conditions (a list of expressions, such as
- * the following function makes) are left out.
  */
 extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
-								List *conditions, DestReceiver *dest);
+								DestReceiver *dest);
+
+/*
+ * The same in two steps: a plan for about so many state rows, in the current
+ * memory context, that can be run any number of times as long as nothing in its
+ * invalItems is altered.  NULL if the query reads more than states.
+ */
+extern PlannedStmt *weir_partial_prepare_finish(WeirDefinition *def,
+												double rows);
+extern void weir_partial_run_finish(PlannedStmt *plan, WeirStateSource *source,
+									DestReceiver *dest);
 
 /*
  * Does the result follow from rows that follow each other, if the source is
@@ -101,9 +110,6 @@ extern void weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
  * spread to several windows can't be clustered.
  */
 extern bool weir_partial_can_cluster(const WeirDefinition *def);
-
-extern Expr *weir_partial_key_equals(const WeirDefinition *def, int key,
-									 Datum value);
 
 /* the row type of the result; the slot's names are those of the query */
 extern TupleDesc weir_partial_result_desc(const WeirDefinition *def);

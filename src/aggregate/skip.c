@@ -313,7 +313,7 @@ only_finish(void *arg)
 {
 	Trial	   *trial = arg;
 
-	weir_partial_finish(trial->def, filter_groups(trial), NIL, None_Receiver);
+	weir_partial_finish(trial->def, filter_groups(trial), None_Receiver);
 }
 
 /* The window and the keys of a state row, with the names of the result. */
@@ -403,7 +403,7 @@ weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
 													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	skipped = find_poisonous(&trial);
 	filter.limit = filter.nrows;
-	weir_partial_finish(def, filter_groups(&trial), NIL, dest);
+	weir_partial_finish(def, filter_groups(&trial), dest);
 	if (skipped != NIL)
 		rows = describe_groups(&trial, skipped);
 	tuplestore_end(groups);

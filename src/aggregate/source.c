@@ -3,7 +3,8 @@
  * source.c
  *	  Where state rows come from, and what is done to them on the way.
  *
- * Stored state is read by runs.c; here is the rest.  Where state is kept by
+ * Stored state is read by runs.c; here is the rest.  Of one group, and its like,
+ * the rows are picked before anything else is done with them.  Where state is kept by
  * pane, a state row counts in every window that holds its pane: it is handed
  * on once for each.  The values are not copied.
  *
@@ -13,6 +14,9 @@
 
 #include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -25,6 +29,24 @@ typedef struct StoredSource
 	TupleTableSlot *slot;
 	MemoryContext context;		/* of the tuple in the slot */
 } StoredSource;
+
+/* One of the keys that are looked at. */
+typedef struct KeyTest
+{
+	int			column;			/* of a state row */
+	FmgrInfo	equal;
+	Oid			collation;
+	Datum		value;
+} KeyTest;
+
+typedef struct FilterSource
+{
+	WeirStateSource pub;
+	WeirStateSource *inner;
+	int			ntests;
+	KeyTest    *tests;
+	MemoryContext context;		/* of what equality functions leave behind */
+} FilterSource;
 
 typedef struct SpreadSource
 {
@@ -90,6 +112,82 @@ weir_source_receiver(Tuplestorestate *rows)
 	SetTuplestoreDestReceiverParams(dest, rows, CurrentMemoryContext, false,
 									NULL, NULL);
 	return dest;
+}
+
+/* ---------- some groups ---------- */
+
+static bool
+passes(FilterSource *filter, TupleTableSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(filter->context);
+	bool		result = true;
+	int			i;
+
+	for (i = 0; i < filter->ntests && result; i++)
+	{
+		KeyTest    *test = &filter->tests[i];
+
+		result = !slot->tts_isnull[test->column] &&
+			DatumGetBool(FunctionCall2Coll(&test->equal, test->collation,
+										   slot->tts_values[test->column],
+										   test->value));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(filter->context);
+	return result;
+}
+
+static bool
+next_passing(WeirStateSource *source, TupleTableSlot *slot)
+{
+	FilterSource *filter = (FilterSource *) source;
+
+	while (filter->inner->next(filter->inner, slot))
+	{
+		if (passes(filter, slot))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+		ExecClearTuple(slot);
+	}
+	return false;
+}
+
+/* One row in so many has a given key, as the server guesses without statistics. */
+#define ROWS_PER_KEY		200
+
+WeirStateSource *
+weir_source_filter(WeirDefinition *def, WeirStateSource *source,
+				   const Datum *keys, const bool *has_key)
+{
+	FilterSource *filter = palloc0(sizeof(FilterSource));
+	ListCell   *lc;
+
+	filter->pub.next = next_passing;
+	filter->pub.rows = source->rows;
+	filter->pub.is_clustered = source->is_clustered;
+	filter->inner = source;
+	filter->tests = palloc0(sizeof(KeyTest) * Max(def->nkeys, 1));
+	foreach(lc, def->keys)
+	{
+		WeirKey    *key = lfirst(lc);
+		int			number = foreach_current_index(lc);
+		KeyTest    *test = &filter->tests[filter->ntests];
+
+		if (!has_key[number])
+			continue;
+		test->column = def->nwindow + number;
+		fmgr_info(get_opcode(key->eqop), &test->equal);
+		test->collation = key->collation;
+		test->value = keys[number];
+		filter->ntests++;
+		filter->pub.rows = Max(filter->pub.rows / ROWS_PER_KEY, 1);
+	}
+	if (filter->ntests == 0)
+		return source;
+	filter->context = AllocSetContextCreate(CurrentMemoryContext,
+											"weir state keys",
+											ALLOCSET_SMALL_SIZES);
+	return &filter->pub;
 }
 
 /* ---------- panes to windows ---------- */

@@ -26,6 +26,14 @@ extern WeirStateSource *weir_source_concat(WeirStateSource *first,
 										   WeirStateSource *second);
 
 /*
+ * Those of the source whose keys equal the values, of those keys that have one.
+ */
+extern WeirStateSource *weir_source_filter(WeirDefinition *def,
+										   WeirStateSource *source,
+										   const Datum *keys,
+										   const bool *has_key);
+
+/*
  * State rows of the source, once for each of their windows that ends after
  * "after" and not after "until".
  */

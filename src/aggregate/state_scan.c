@@ -4,8 +4,10 @@
  *	  Scan of state rows in a plan of ours.
  *
  * The rows are those of a source (partial.h), not of a relation, and are not
- * copied.  A plan is run once, where it was made: the scan holds its source by
- * address, is never copied or written out, and cannot be started again.
+ * copied.  The scan finds its source in the query environment of the execution,
+ * where the server keeps the transition tables of triggers; so the plan knows
+ * nothing of it and can be kept.  A source is read once: the scan cannot be
+ * started again.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,13 +20,6 @@
 #include "nodes/nodeFuncs.h"
 
 #include "aggregate/state_scan.h"
-
-/* A custom scan that knows its source; never copied or written out. */
-typedef struct StateScan
-{
-	CustomScan	scan;
-	WeirStateSource *source;
-} StateScan;
 
 typedef struct StateScanState
 {
@@ -53,6 +48,12 @@ state_scan_recheck(ScanState *node, TupleTableSlot *slot)
 static void
 state_scan_begin(CustomScanState *node, EState *estate, int eflags)
 {
+	EphemeralNamedRelation relation = get_ENR(estate->es_queryEnv,
+											  WEIR_STATE_SCAN_NAME);
+
+	if (relation == NULL)
+		elog(ERROR, "execution has no source of state rows");
+	((StateScanState *) node)->source = relation->reldata;
 }
 
 static TupleTableSlot *
@@ -87,7 +88,6 @@ state_scan_create(CustomScan *scan)
 
 	NodeSetTag(state, T_CustomScanState);
 	state->css.methods = &state_scan_exec_methods;
-	state->source = ((StateScan *) scan)->source;
 	return (Node *) state;
 }
 
@@ -112,29 +112,38 @@ index_vars(Node *node, void *context)
 	return expression_tree_mutator(node, index_vars, context);
 }
 
-Plan *
-weir_state_scan_make(const WeirDefinition *def, Plan *old,
-					 WeirStateSource *source)
+QueryEnvironment *
+weir_state_scan_env(WeirStateSource *source)
 {
-	StateScan  *scan = palloc0(sizeof(StateScan));
+	QueryEnvironment *env = create_queryEnv();
+	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
+
+	relation->md.name = WEIR_STATE_SCAN_NAME;
+	relation->reldata = source;
+	register_ENR(env, relation);
+	return env;
+}
+
+Plan *
+weir_state_scan_make(const WeirDefinition *def, Plan *old)
+{
+	CustomScan *scan = makeNode(CustomScan);
 	int			i;
 
-	NodeSetTag(scan, T_CustomScan);
-	scan->scan.scan.plan = *old;
-	scan->scan.scan.plan.type = T_CustomScan;
-	scan->scan.scan.plan.targetlist = (List *) index_vars((Node *) old->targetlist, NULL);
-	scan->scan.scan.plan.qual = (List *) index_vars((Node *) old->qual, NULL);
-	scan->scan.methods = &state_scan_methods;
-	scan->scan.custom_relids = bms_make_singleton(1);
-	scan->source = source;
+	scan->scan.plan = *old;
+	scan->scan.plan.type = T_CustomScan;
+	scan->scan.plan.targetlist = (List *) index_vars((Node *) old->targetlist, NULL);
+	scan->scan.plan.qual = (List *) index_vars((Node *) old->qual, NULL);
+	scan->methods = &state_scan_methods;
+	scan->custom_relids = bms_make_singleton(1);
 	for (i = 0; i < def->state_desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(def->state_desc, i);
 		Var		   *var = makeVar(1, i + 1, att->atttypid, att->atttypmod,
 								  att->attcollation, 0);
 
-		scan->scan.custom_scan_tlist =
-			lappend(scan->scan.custom_scan_tlist,
+		scan->custom_scan_tlist =
+			lappend(scan->custom_scan_tlist,
 					makeTargetEntry((Expr *) var, i + 1, NULL, false));
 	}
 	return (Plan *) scan;

@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * live_cache.c
+ *	  What a process keeps of the aggregates whose open windows it has read.
+ *
+ * To read one group takes little; to find out what the definition means, and
+ * to plan the query that makes the result of its states, takes more.  Both are
+ * kept from one query to the next.  What changes with every tick is not: the
+ * row of the aggregate in the catalog, cursor, state.
+ *
+ * An entry is good until the server says that something has changed that it
+ * was made of:
+ *
+ *		a relation			the view that holds the definition, the stream, the
+ *							tables joined to it, the catalog of streams (which
+ *							is told when one is made or dropped)
+ *		a function, a domain	those that definition and plan name or contain
+ *		operators, operator classes, schemas, roles		whatever it is
+ *
+ * These messages come when the catalogs' own caches are told, thus an entry is
+ * never older than what an analysis would find.  A plan is also made anew for
+ * another owner, or other pinned settings.  Settings of the session by which the
+ * server chooses between plans (enable_hashagg, work_mem) are not looked at, as
+ * they are not for prepared statements.
+ *
+ * Not kept are definitions that read other relations than tables: a view, or
+ * another aggregate, can change in ways that nobody tells us of.
+ *
+ * Invariants:
+ * 1. Nothing is freed while it is used.  An entry that is not good any more is
+ *	  replaced when it is asked for the next time, and freed at the end of that
+ *	  transaction.
+ * 2. What was invalidated while it was made is not kept.
+ * 3. There are at most MAX_ENTRIES.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "optimizer/optimizer.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "weir.h"
+#include "aggregate/live_cache.h"
+#include "aggregate/partial.h"
+
+#define MAX_ENTRIES		32
+
+/* State rows that the plan is made for: a few runs' of a few windows. */
+#define PLANNED_ROWS	100
+
+/* The last used first; in CacheMemoryContext, as long as the process lives. */
+static List *entries = NIL;
+
+static uint64 invalidations = 0;	/* how many have come */
+
+/* ---------- invalidation ---------- */
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	ListCell   *lc;
+
+	invalidations++;
+	foreach(lc, entries)
+	{
+		WeirLiveEntry *entry = lfirst(lc);
+
+		if (!OidIsValid(relid) || entry->open == relid ||
+			list_member_oid(entry->relations, relid))
+			entry->is_valid = false;
+	}
+}
+
+static void
+object_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	invalidations++;
+	foreach(lc, entries)
+	{
+		WeirLiveEntry *entry = lfirst(lc);
+
+		foreach(lc2, entry->items)
+		{
+			PlanInvalItem *item = lfirst_node(PlanInvalItem, lc2);
+
+			if (item->cacheId == cacheid &&
+				(hashvalue == 0 || item->hashValue == hashvalue))
+				entry->is_valid = false;
+		}
+	}
+}
+
+static void
+catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	relation_changed(arg, InvalidOid);
+}
+
+static void
+register_callbacks(void)
+{
+	static const int catalogs[] = {
+		OPEROID, AMOPOPID, CLAOID, NAMESPACEOID, AUTHOID, AUTHMEMROLEMEM
+	};
+	static bool is_registered = false;
+	int			i;
+
+	if (is_registered)
+		return;
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
+	for (i = 0; i < lengthof(catalogs); i++)
+		CacheRegisterSyscacheCallback(catalogs[i], catalog_changed, (Datum) 0);
+	is_registered = true;
+}
+
+/* ---------- entries ---------- */
+
+/* Whoever uses it may go on to the end of the transaction. */
+static void
+retire(WeirLiveEntry *entry)
+{
+	entries = list_delete_ptr(entries, entry);
+	MemoryContextSetParent(entry->context, TopTransactionContext);
+}
+
+static void
+keep(WeirLiveEntry *entry)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	entries = lcons(entry, entries);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(entry->context, CacheMemoryContext);
+	entry->is_kept = true;
+	if (list_length(entries) > MAX_ENTRIES)
+		retire(llast(entries));
+}
+
+/* Would we be told of whatever changes what has been analyzed? */
+static bool
+can_be_kept(const WeirLiveEntry *entry)
+{
+	ListCell   *lc;
+
+	if (entry->def->parent != NULL)
+		return false;
+	foreach(lc, entry->relations)
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+
+		if (lfirst_oid(lc) != entry->query && relkind != RELKIND_RELATION &&
+			relkind != RELKIND_PARTITIONED_TABLE)
+			return false;
+	}
+	return true;
+}
+
+/* Kept if that is possible; else in the current context. */
+static WeirLiveEntry *
+make_entry(Oid open)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "weir live view",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	WeirLiveEntry *entry = palloc0(sizeof(WeirLiveEntry));
+	uint64		seen = invalidations;
+	WeirAggregate agg;
+	Query	   *query;
+	bool		has_row_security;
+
+	if (!weir_aggregate_find(open, NULL, &agg))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign table \"%s\" does not belong to a continuous aggregate",
+						get_rel_name(open)),
+				 errhint("Foreign tables of server weir_live are made by weir.create_continuous_aggregate.")));
+	query = weir_definition_query(agg.query);
+	entry->context = context;
+	entry->open = open;
+	entry->aggregate_id = agg.id;
+	entry->query = agg.query;
+	entry->def = weir_definition_analyze(query);
+	extract_query_dependencies((Node *) query, &entry->relations,
+							   &entry->items, &has_row_security);
+	entry->relations = lappend_oid(entry->relations, agg.query);
+	entry->relations = lappend_oid(entry->relations,
+								   get_relname_relid("_stream", weir_schema_oid()));
+	entry->is_valid = true;
+	if (can_be_kept(entry) && seen == invalidations)
+		keep(entry);
+	MemoryContextSwitchTo(old);
+	return entry;
+}
+
+static WeirLiveEntry *
+find_entry(Oid open)
+{
+	ListCell   *lc;
+
+	foreach(lc, entries)
+	{
+		WeirLiveEntry *entry = lfirst(lc);
+
+		if (entry->open != open)
+			continue;
+		if (foreach_current_index(lc) > 0)
+		{
+			entries = list_delete_cell(entries, lc);
+			keep(entry);
+		}
+		return entry;
+	}
+	return NULL;
+}
+
+const WeirLiveEntry *
+weir_live_entry(Oid open)
+{
+	WeirLiveEntry *entry;
+
+	register_callbacks();
+	entry = find_entry(open);
+	if (entry != NULL && entry->is_valid)
+	{
+		/* to get them may have taken until after a change */
+		LockRelationOid(entry->query, AccessShareLock);
+		LockRelationOid(entry->def->stream.relid, AccessShareLock);
+	}
+	if (entry != NULL && !entry->is_valid)
+	{
+		retire(entry);
+		entry = NULL;
+	}
+	return entry != NULL ? entry : make_entry(open);
+}
+
+/* ---------- the plan ---------- */
+
+static bool
+settings_equal(const List *a, const List *b)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(lc, a, lc2, b)
+	{
+		if (strcmp(lfirst(lc), lfirst(lc2)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static List *
+copy_settings(const List *settings)
+{
+	List	   *copy = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settings)
+		copy = lappend(copy, pstrdup(lfirst(lc)));
+	return copy;
+}
+
+/* Invariant 2 holds for the plan, too. */
+static void
+make_plan(WeirLiveEntry *entry, const WeirAggregate *agg)
+{
+	MemoryContext old = MemoryContextSwitchTo(entry->context);
+	uint64		seen = invalidations;
+
+	entry->plan = weir_partial_prepare_finish(entry->def, PLANNED_ROWS);
+	if (entry->plan != NULL)
+		entry->items = list_concat(entry->items, entry->plan->invalItems);
+	entry->plan_owner = agg->owner;
+	entry->plan_settings = copy_settings(agg->settings);
+	entry->has_plan = true;
+	if (seen != invalidations)
+		entry->is_valid = false;
+	MemoryContextSwitchTo(old);
+}
+
+PlannedStmt *
+weir_live_plan(const WeirLiveEntry *known, const WeirAggregate *agg)
+{
+	WeirLiveEntry *entry = unconstify(WeirLiveEntry *, known);
+
+	if (!entry->is_kept)
+		return NULL;
+	if (!entry->has_plan)
+		make_plan(entry, agg);
+	if (entry->plan_owner == agg->owner &&
+		settings_equal(entry->plan_settings, agg->settings))
+		return entry->plan;
+	entry->is_valid = false;	/* its successor gets another one */
+	return NULL;
+}

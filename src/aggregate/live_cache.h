@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * live_cache.h
+ *	  What a process keeps of the aggregates whose open windows it has read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_LIVE_CACHE_H
+#define WEIR_LIVE_CACHE_H
+
+#include "nodes/plannodes.h"
+
+#include "aggregate/aggregate.h"
+#include "aggregate/definition.h"
+
+typedef struct WeirLiveEntry
+{
+	Oid			open;			/* the foreign table of open windows */
+	int32		aggregate_id;
+	WeirDefinition *def;		/* not to be changed; copy it to do so */
+
+	/* The rest is the cache's own. */
+	bool		is_kept;		/* to the next query */
+	bool		is_valid;
+	MemoryContext context;		/* holds all of this */
+	Oid			query;			/* the internal view that holds the definition */
+	List	   *relations;		/* oids of what the definition depends on */
+	List	   *items;			/* the same, of functions and types */
+	bool		has_plan;		/* it has been tried to make one: */
+	PlannedStmt *plan;			/* NULL: it cannot be kept */
+	Oid			plan_owner;		/* with whose rights, and under which */
+	List	   *plan_settings;	/* settings, it was made */
+} WeirLiveEntry;
+
+/*
+ * What is known of the aggregate that the foreign table belongs to.  Its
+ * definition and the stream are locked against changes.  The entry stays,
+ * whatever happens, to the end of the transaction, or, if it can't be kept, of
+ * the current memory context.  Raises 42809 if the table belongs to none.
+ */
+extern const WeirLiveEntry *weir_live_entry(Oid open);
+
+/*
+ * The plan that makes the result of a few state rows, for
+ * weir_partial_run_finish; NULL if it cannot be kept.  We act as the owner of
+ * the aggregate, which has been read anew.
+ */
+extern PlannedStmt *weir_live_plan(const WeirLiveEntry *entry,
+								   const WeirAggregate *agg);
+
+#endif							/* WEIR_LIVE_CACHE_H */
