@@ -125,6 +125,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs.o \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
+	src/aggregate/runs_index.o \
 	src/aggregate/runs_read.o \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
@@ -275,6 +276,7 @@ REGRESS_AGGREGATE = \
 	closed_table \
 	skip \
 	live_merge \
+	live_cache \
 	sink \
 	sink_isolation \
 	session \

@@ -3,8 +3,8 @@
  * runs.c
  *	  Stored state: its tables, and what runs are made of.
  *
- * Written by runs_write.c, read by runs_read.c; what there is to merge is
- * found by runs_stats.c.
+ * Written by runs_write.c, read by runs_read.c, which finds chunks by
+ * runs_index.c; what there is to merge is found by runs_stats.c.
  *
  * A tick writes the states of the groups its rows belong to as a run, and
  * never looks at what is there already: states of the same group in several
@@ -21,14 +21,17 @@
  *		run							chunks with the same number, window and
  *									level are one run; the number is the xid
  *									of the (sub)transaction that wrote it
+ *		spread						how wide this is, roughly:
  *		hash_lo, hash_hi			range of the hashes of the keys in it, as
  *									signed numbers in unsigned order
  *		nrows						state rows in the chunk
  *		data						the state rows
  *
  * A chunk takes about a page; within a run the chunks of a window follow each
- * other by hash, so that a reader of one group opens one chunk of each run:
- * the index finds it without a look at the others.
+ * other by hash, so that a reader of one group opens one chunk of each run.
+ * The index, on window, spread and hashes, finds it without a look at all
+ * others: chunks that are no wider than so much, and have a hash, begin not
+ * further below it (runs_index.c).
  * A state row too large for a page is a chunk of its own, and TOASTed.
  *
  * Bytes of data, after the varlena header, in the server's byte order:
@@ -120,6 +123,7 @@ weir_runs_create(int32 aggregate_id, bool is_dumped)
 				 "window_end timestamp NOT NULL, "
 				 "window_start timestamp NOT NULL, "
 				 "level int4 NOT NULL, "
+				 "spread int2 NOT NULL, "
 				 "run int8 NOT NULL, "
 				 "hash_lo int4 NOT NULL, "
 				 "hash_hi int4 NOT NULL, "
@@ -128,7 +132,7 @@ weir_runs_create(int32 aggregate_id, bool is_dumped)
 				 "WITH (toast_tuple_target = 8160)", WEIR_SCHEMA, name);
 	weir_execute("ALTER TABLE %s.%s ALTER COLUMN data SET STORAGE EXTERNAL",
 				 WEIR_SCHEMA, name);
-	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, hash_lo, hash_hi)",
+	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, spread, hash_lo, hash_hi)",
 				 WEIR_SCHEMA, name);
 	weir_restore_identity(&identity);
 	weir_runs_set_dumped(aggregate_id, is_dumped);

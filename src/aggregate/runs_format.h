@@ -12,6 +12,7 @@
 #include "utils/relcache.h"
 
 #include "aggregate/definition.h"
+#include "aggregate/runs.h"
 
 #define RUN_FORMAT_VERSION	3
 
@@ -82,6 +83,7 @@ enum
 	Anum_window_end = 1,
 	Anum_window_start,
 	Anum_level,
+	Anum_spread,
 	Anum_run,
 	Anum_hash_lo,
 	Anum_hash_hi,
@@ -90,8 +92,40 @@ enum
 	Natts_run = Anum_data
 };
 
-/* columns of its index: window_end, window_start, hash_lo, hash_hi */
-#define Natts_index			4
+/* columns of its index */
+enum
+{
+	Anum_index_window_end = 1,
+	Anum_index_window_start,
+	Anum_index_spread,
+	Anum_index_hash_lo,
+	Anum_index_hash_hi,
+	Natts_index = Anum_index_hash_hi
+};
+
+/*
+ * Chunks come in classes by the width of their range of hashes: up to 2^17, 2^22,
+ * 2^27 and any.  The fewer classes, the fewer places in the index to look at for
+ * a hash; the narrower, the fewer chunks in each.
+ */
+#define RUN_SPREADS			4
+
+/* greatest difference of the hashes in a chunk of the class */
+static inline uint32
+run_spread_width(int spread)
+{
+	return PG_UINT32_MAX >> (5 * (RUN_SPREADS - 1 - spread));
+}
+
+static inline int
+run_spread(uint32 hash_lo, uint32 hash_hi)
+{
+	int			spread = 0;
+
+	while (hash_hi - hash_lo > run_spread_width(spread))
+		spread++;
+	return spread;
+}
 
 /* keys of a definition, ready to be hashed */
 typedef struct WeirKeyHasher
@@ -105,6 +139,24 @@ extern void weir_runs_init_hasher(WeirKeyHasher *hasher,
 								  const WeirDefinition *def);
 extern uint32 weir_runs_hash_keys(WeirKeyHasher *hasher, const Datum *values,
 								  const bool *isnull);
+
+/*
+ * Chunks found by the index (runs_index.c).  The tuple lives until the next
+ * call; the snapshot is an MVCC one.
+ */
+typedef struct WeirRunScan WeirRunScan;
+
+/* Of the range, which has a hash: those that may hold it, in no order. */
+extern WeirRunScan *weir_run_scan_of_hash(Relation rel,
+										  const WeirRunRange *range,
+										  Snapshot snapshot);
+
+/* All of the range, by window and by where they begin. */
+extern WeirRunScan *weir_run_scan_in_order(Relation rel,
+										   const WeirRunRange *range,
+										   Snapshot snapshot);
+extern HeapTuple weir_run_scan_next(WeirRunScan *scan);
+extern void weir_run_scan_end(WeirRunScan *scan);
 
 /* oid of the one index of the state table */
 extern Oid	weir_runs_index(Relation rel);

@@ -4,7 +4,7 @@
  *	  Reading of state so that equal rows follow each other.
  *
  * Within a run the rows of a window are in the order of their hash, and the
- * index has the chunks of a window in the order in which they begin.  So the
+ * chunks of a window are read in the order in which they begin.  So the
  * runs are merged with one chunk of each in memory, and who brings rows of a
  * group together needs neither a table of all groups nor a sort.  Rows of the
  * same hash that differ are put aside until those equal to the first are through.

@@ -3,7 +3,8 @@
  * runs_read.c
  *	  Reading of state, and deleting what has been read.
  *
- * See runs.c for what is read; here it is read chunk by chunk, in no order.
+ * See runs.c for what is read; here it is read chunk by chunk.  Which chunks, the
+ * index says (runs_index.c), unless it is all of them, in no order.
  *
  *-------------------------------------------------------------------------
  */
@@ -182,29 +183,31 @@ chunk_is_wanted(WeirRunReader *reader, const Datum *values)
 	return true;
 }
 
+static void
+end_scan(WeirRunReader *reader)
+{
+	if (reader->index_scan != NULL)
+		weir_run_scan_end(reader->index_scan);
+	else
+		systable_endscan(reader->scan);
+	reader->scan = NULL;
+	reader->index_scan = NULL;
+}
+
 void
 weir_runs_restart_in_order(WeirRunReader *reader)
 {
-	/* the server has made columns of the index of those in the keys */
 	Assert(!reader->range.has_hash);
-	if (reader->index != NULL)
-		systable_endscan_ordered(reader->scan);
-	else
-	{
-		systable_endscan(reader->scan);
-		reader->index = index_open(weir_runs_index(reader->rel),
-								   AccessShareLock);
-	}
-	reader->scan = systable_beginscan_ordered(reader->rel, reader->index,
-											  reader->snapshot, reader->nkeys,
-											  reader->keys);
+	end_scan(reader);
+	reader->index_scan = weir_run_scan_in_order(reader->rel, &reader->range,
+												reader->snapshot);
 }
 
 HeapTuple
 weir_runs_next_tuple(WeirRunReader *reader)
 {
-	return reader->index != NULL ?
-		systable_getnext_ordered(reader->scan, ForwardScanDirection) :
+	return reader->index_scan != NULL ?
+		weir_run_scan_next(reader->index_scan) :
 		systable_getnext(reader->scan);
 }
 
@@ -275,25 +278,23 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 	return true;
 }
 
-WeirRunReader *
-weir_runs_begin_read(WeirDefinition *def, Oid relid,
-					 const WeirRunRange *range, Snapshot snapshot)
+/*
+ * The scan of what is read in no order.  Each chunk of sessions is in a window
+ * of its own: to find a hash there, all entries of the index are looked at.
+ */
+static void
+begin_scan(WeirRunReader *reader)
 {
-	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
-	ScanKey		keys = reader->keys;
+	const WeirRunRange *range = &reader->range;
+	ScanKeyData keys[5];
 	int			nkeys = 0;
 
-	reader->context = CurrentMemoryContext;
-	reader->source.next = read_state;
-	reader->def = def;
-	reader->row_desc = weir_runs_packed_desc(def);
-	reader->packer = weir_row_packer(reader->row_desc);
-	reader->range = *range;
-	reader->max_read = 64;
-	reader->tids = palloc(sizeof(ItemPointerData) * reader->max_read);
-	reader->ends = palloc(sizeof(Timestamp) * reader->max_read);
-	reader->max_data = BLCKSZ;
-	reader->data = palloc(reader->max_data);
+	if (range->has_hash && !reader->def->is_session)
+	{
+		reader->index_scan = weir_run_scan_of_hash(reader->rel, range,
+												   reader->snapshot);
+		return;
+	}
 	if (range->has_after)
 		ScanKeyInit(&keys[nkeys++], Anum_window_end, BTGreaterStrategyNumber,
 					F_TIMESTAMP_GT, TimestampGetDatum(range->after));
@@ -312,12 +313,31 @@ weir_runs_begin_read(WeirDefinition *def, Oid relid,
 		ScanKeyInit(&keys[nkeys++], Anum_hash_hi, BTGreaterEqualStrategyNumber,
 					F_INT4GE, position);
 	}
+	reader->scan = systable_beginscan(reader->rel, weir_runs_index(reader->rel),
+									  nkeys > 0, reader->snapshot, nkeys, keys);
+}
+
+WeirRunReader *
+weir_runs_begin_read(WeirDefinition *def, Oid relid,
+					 const WeirRunRange *range, Snapshot snapshot)
+{
+	WeirRunReader *reader = palloc0(sizeof(WeirRunReader));
+
+	reader->context = CurrentMemoryContext;
+	reader->source.next = read_state;
+	reader->def = def;
+	reader->row_desc = weir_runs_packed_desc(def);
+	reader->packer = weir_row_packer(reader->row_desc);
+	reader->range = *range;
+	reader->max_read = 64;
+	reader->tids = palloc(sizeof(ItemPointerData) * reader->max_read);
+	reader->ends = palloc(sizeof(Timestamp) * reader->max_read);
+	reader->max_data = BLCKSZ;
+	reader->data = palloc(reader->max_data);
 	reader->rel = table_open(relid, AccessShareLock);
 	reader->source.rows = Max(reader->rel->rd_rel->reltuples, 10) * 100;
-	reader->nkeys = nkeys;
 	reader->snapshot = snapshot;
-	reader->scan = systable_beginscan(reader->rel, weir_runs_index(reader->rel),
-									  nkeys > 0, snapshot, nkeys, keys);
+	begin_scan(reader);
 	return reader;
 }
 
@@ -330,13 +350,7 @@ weir_runs_source(WeirRunReader *reader)
 void
 weir_runs_end_read(WeirRunReader *reader)
 {
-	if (reader->index != NULL)
-	{
-		systable_endscan_ordered(reader->scan);
-		index_close(reader->index, NoLock);
-	}
-	else
-		systable_endscan(reader->scan);
+	end_scan(reader);
 	table_close(reader->rel, NoLock);
 }
 

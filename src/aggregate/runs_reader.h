@@ -9,11 +9,11 @@
 #define WEIR_RUNS_READER_H
 
 #include "access/genam.h"
-#include "access/skey.h"
 #include "utils/relcache.h"
 
 #include "aggregate/packed_row.h"
 #include "aggregate/runs.h"
+#include "aggregate/runs_format.h"
 
 struct WeirRunReader
 {
@@ -23,10 +23,8 @@ struct WeirRunReader
 	WeirRowPacker *packer;
 	WeirRunRange range;
 	Relation	rel;
-	SysScanDesc scan;
-	Relation	index;			/* NULL: it is read in no order */
-	ScanKeyData keys[5];
-	int			nkeys;
+	SysScanDesc scan;			/* one of these, the other is NULL */
+	WeirRunScan *index_scan;
 	Snapshot	snapshot;
 	MemoryContext context;		/* that of the scan */
 	ItemPointerData *tids;		/* chunks read, and their windows' ends */

@@ -108,8 +108,9 @@ insert_chunks(WeirRunWriter *writer)
 
 		values[0] = slot_getattr(slot, Anum_window_end, &isnull[0]);
 		values[1] = slot_getattr(slot, Anum_window_start, &isnull[1]);
-		values[2] = slot_getattr(slot, Anum_hash_lo, &isnull[2]);
-		values[3] = slot_getattr(slot, Anum_hash_hi, &isnull[3]);
+		values[2] = slot_getattr(slot, Anum_spread, &isnull[2]);
+		values[3] = slot_getattr(slot, Anum_hash_lo, &isnull[3]);
+		values[4] = slot_getattr(slot, Anum_hash_hi, &isnull[4]);
 		index_insert(writer->index, values, isnull, &slot->tts_tid,
 					 writer->rel, UNIQUE_CHECK_NO, false, writer->index_info);
 		ExecClearTuple(slot);
@@ -186,6 +187,8 @@ add_chunk(WeirRunWriter *writer, const PendingRow *first,
 	slot->tts_values[Anum_window_end - 1] = TimestampGetDatum(window_end);
 	slot->tts_values[Anum_window_start - 1] = TimestampGetDatum(window_start);
 	slot->tts_values[Anum_level - 1] = Int32GetDatum(writer->level);
+	slot->tts_values[Anum_spread - 1] =
+		Int16GetDatum((int16) run_spread(first->hash, (end - 1)->hash));
 	slot->tts_values[Anum_run - 1] =
 		Int64GetDatum((int64) U64FromFullTransactionId(GetCurrentFullTransactionId()));
 	slot->tts_values[Anum_hash_lo - 1] = Int32GetDatum(hash_position(first->hash));
