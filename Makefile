@@ -112,6 +112,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
 	src/aggregate/distinct_apply.o \
+	src/aggregate/definition_from.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
 	src/aggregate/window_filter.o \
@@ -277,6 +278,7 @@ REGRESS_AGGREGATE = \
 	skip \
 	live_merge \
 	live_cache \
+	state_find \
 	sink \
 	sink_isolation \
 	session \
@@ -305,6 +307,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	live_cache \
 	stat_views \
 	sink_locks \
 	wide_table_rmw \

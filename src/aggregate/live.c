@@ -361,11 +361,11 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
  * the aggregate has just been restored from a dump: all that is in the table.
  */
 static Tuplestorestate *
-pending_rows(const WeirAggregate *agg, WeirDefinition *def, Timestamp bound,
-			 Snapshot snapshot)
+pending_rows(const WeirAggregate *agg, WeirDefinition *def,
+			 const WeirCursor *cursor, Timestamp bound, Snapshot snapshot)
 {
 	WeirBatch  *batch = agg->cursor_id == 0 ? NULL :
-		weir_batch_pending(agg->cursor_id, snapshot);
+		weir_batch_pending(cursor, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 
@@ -454,7 +454,7 @@ compute(LiveScan *scan, const WeirLiveEntry *entry, const WeirAggregate *agg,
 	chunk_range(def, filter, &range);
 	if (agg->realtime || !agg->is_ready)
 	{
-		pending = pending_rows(agg, def, bound, snapshot);
+		pending = pending_rows(agg, def, cursor, bound, snapshot);
 		if (tuplestore_tuple_count(pending) > 0)
 			source = weir_source_stored(def, pending);
 	}

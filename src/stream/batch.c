@@ -500,15 +500,13 @@ weir_batch_set_reader_hook(void (*hook) (void))
 }
 
 WeirBatch *
-weir_batch_pending(int32 cursor_id, Snapshot snapshot)
+weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 {
-	WeirCursor	cursor;
 	WeirStream	stream;
 	WeirBatch  *batch;
 	bool		is_all;
 
-	if (!weir_cursor_read(cursor_id, snapshot, &cursor) ||
-		!weir_stream_lookup_id(cursor.stream_id, &stream))
+	if (!weir_stream_lookup_id(cursor->stream_id, &stream))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("stream has been dropped or changed since this snapshot"),
@@ -519,18 +517,18 @@ weir_batch_pending(int32 cursor_id, Snapshot snapshot)
 	LockRelationOid(stream.relid, AccessShareLock);
 	lock_for_serializable(&stream, snapshot);
 	WEIR_DEBUG_POINT("read_pending");
-	if (cursor.in_history)
+	if (cursor->in_history)
 	{
 		Oid			leaf;
 		BlockNumber block;
 
-		collect_history(batch, &cursor, PG_INT64_MAX, &leaf, &block);
-		if (cursor.low == 0)
+		collect_history(batch, cursor, PG_INT64_MAX, &leaf, &block);
+		if (cursor->low == 0)
 			return batch;		/* all that the snapshot sees */
-		collect_later(batch, cursor.low);
+		collect_later(batch, cursor->low);
 	}
-	collect_entries(batch, &cursor, (Datum) 0,
-					cursor.high ? &cursor.position : NULL, NULL, NULL,
+	collect_entries(batch, cursor, (Datum) 0,
+					cursor->high ? &cursor->position : NULL, NULL, NULL,
 					&is_all);
 	return batch;
 }

@@ -18,6 +18,8 @@
 #include "nodes/plannodes.h"
 #include "utils/snapshot.h"
 
+#include "stream/cursor.h"
+
 typedef struct WeirBatch WeirBatch;
 
 /*
@@ -26,7 +28,8 @@ typedef struct WeirBatch WeirBatch;
  * where the log no longer has what the snapshot needs.  Lives in the current
  * memory context; the snapshot must stay registered or active meanwhile.
  */
-extern WeirBatch *weir_batch_pending(int32 cursor_id, Snapshot snapshot);
+extern WeirBatch *weir_batch_pending(const WeirCursor *cursor,
+									 Snapshot snapshot);
 
 /* Called by readers (weir_batch_pending): see to it that a worker runs. */
 extern void weir_batch_set_reader_hook(void (*hook) (void));
