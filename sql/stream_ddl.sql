@@ -156,6 +156,20 @@ SELECT relid FROM pg_partition_tree('f');
 DROP FOREIGN DATA WRAPPER regress_weir_nothing CASCADE;
 DROP TABLE f_4;
 
+-- Nor are there child tables, whose rows a plain query would show.
+CREATE TABLE h (ts timestamptz NOT NULL, n int);
+CREATE TABLE h_child () INHERITS (h);
+DROP TABLE h_child;
+SELECT weir.create_stream('h', 'ts');
+CREATE TABLE h_child () INHERITS (h);
+CREATE TABLE h_child (ts timestamptz NOT NULL, n int);
+ALTER TABLE h_child INHERIT h;
+ALTER TABLE h INHERIT h_child;
+CREATE TABLE h_like (LIKE h INCLUDING ALL);
+SELECT weir.drop_stream('h');
+ALTER TABLE h_child INHERIT h;
+DROP TABLE h, h_child, h_like;
+
 -- A partition cannot be detached while first rows are read; a pause keeps them.
 INSERT INTO f SELECT '2026-01-01', 1 FROM generate_series(1, 10);
 CALL weir.drain('f');

@@ -231,7 +231,8 @@ check_table(Relation rel)
 				 errhint("Make its partitioned table \"%s\" the stream.",
 						 get_rel_name(llast_oid(get_partition_ancestors(RelationGetRelid(rel)))))));
 	if (form->relkind == RELKIND_RELATION &&
-		(form->relhassubclass || has_superclass(RelationGetRelid(rel))))
+		(has_superclass(RelationGetRelid(rel)) ||
+		 find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL))
 		refuse_table(rel, "It takes part in inheritance.");
 	foreach(lc, find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL))
 		check_leaf(lfirst_oid(lc));
@@ -452,6 +453,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	bool		must_settle;
 	int32		stream_id;
 
+	PreventCommandIfReadOnly("weir.create_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -542,6 +544,7 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 	bool		replaces[STREAM_NATTS] = {0};
 	WeirStream	stream;
 
+	PreventCommandIfReadOnly("weir.alter_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -613,6 +616,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	bool		valid;
 	bool		was_suspended;
 
+	PreventCommandIfReadOnly("weir.drop_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -365,6 +365,40 @@ check_partitions(Oid relid)
 }
 
 /*
+ * A plain query of the table would show rows of its children, which are none of
+ * the stream's.
+ */
+static void
+refuse_inheritance(const RangeVar *table)
+{
+	Oid			relid = RangeVarGetRelid(table, NoLock, true);
+
+	if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("stream \"%s\" cannot take part in inheritance",
+						get_rel_name(relid)),
+				 errdetail("Rows of child tables are not captured."),
+				 errhint("A stream can have partitions, if it is a partitioned table.")));
+}
+
+static void
+check_inheritance(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		AlterTableCmd *command = (AlterTableCmd *) lfirst(lc);
+
+		if (command->subtype != AT_AddInherit)
+			continue;
+		refuse_inheritance(statement->relation);
+		refuse_inheritance((RangeVar *) command->def);
+	}
+}
+
+/*
  * The first rows are read partition by partition; one that left meanwhile would
  * take those along that have not been read.
  */
@@ -413,8 +447,8 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 }
 
 /*
- * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
- * another.
+ * After ALTER TABLE and CREATE TABLE.  With SET TABLESPACE the bytes are the
+ * same, the file is another.
  */
 Datum
 weir_stream_altered(PG_FUNCTION_ARGS)
@@ -429,10 +463,18 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 	data = (EventTriggerData *) fcinfo->context;
 	if (IsA(data->parsetree, RenameStmt))
 		follow_renaming((RenameStmt *) data->parsetree);
-	else if (IsA(data->parsetree, CreateForeignTableStmt))
+	else if (IsA(data->parsetree, CreateStmt) ||
+			 IsA(data->parsetree, CreateForeignTableStmt))
 	{
-		foreach(lc, ((CreateForeignTableStmt *) data->parsetree)->base.inhRelations)
-			check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
+		CreateStmt *statement = (CreateStmt *) data->parsetree;
+
+		foreach(lc, statement->inhRelations)
+		{
+			if (statement->partbound == NULL)
+				refuse_inheritance(lfirst(lc));
+			else
+				check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
+		}
 	}
 	else
 	{
@@ -447,6 +489,7 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 				keep_trigger(relid);
 			if (attaches(statement))
 				check_partitions(relid);
+			check_inheritance(statement);
 		}
 	}
 	PG_RETURN_NULL();
