@@ -220,6 +220,14 @@ SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
 TRUNCATE t;
 INSERT INTO t VALUES ('2026-01-01', 'i');
 TRUNCATE t;
+-- An aggregate goes with a table that it looks things up in, and this is told.
+CREATE TABLE k (ts timestamptz NOT NULL, n int);
+CREATE TABLE known (n int);
+SELECT weir.create_stream('k', 'ts');
+SELECT weir.create_continuous_aggregate('k_known', 'SELECT count(*) AS n FROM k JOIN known USING (n)');
+DROP TABLE known CASCADE;
+SELECT weir.drop_stream('k');
+DROP TABLE k;
 DROP TABLE t, u, v, w, p, o, o2, f, e CASCADE;
 SELECT (SELECT count(*) FROM weir._superseded) AS superseded, (SELECT count(*) FROM weir._log_slot) AS slots,
 	(SELECT count(*) FROM weir._cursor) AS cursors, (SELECT count(*) FROM weir._source) AS sources,

@@ -212,8 +212,10 @@ weir__aggregate_dropped(PG_FUNCTION_ARGS)
 	{
 		WeirAggregate agg;
 
-		if (weir_aggregate_find(lfirst_oid(lc), NULL, &agg))
-			weir_drop_aggregate(&agg, behavior);
+		if (!weir_aggregate_find(lfirst_oid(lc), NULL, &agg))
+			continue;
+		tell_of_cascade(&agg);
+		weir_drop_aggregate(&agg, behavior);
 	}
 	PG_RETURN_NULL();
 }
