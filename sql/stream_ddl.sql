@@ -49,6 +49,9 @@ INSERT INTO t VALUES ('2026-01-01', 'e');
 CALL weir.drain('t');
 SELECT consumed('t');
 SELECT source FROM weir._stream WHERE relation = 't'::regclass;
+-- it can be given another type that can be hashed
+ALTER TABLE t ALTER COLUMN gadget TYPE json USING to_json(gadget);
+ALTER TABLE t ALTER COLUMN gadget TYPE varchar;
 ALTER TABLE t RENAME COLUMN ts TO at;
 ALTER TABLE t DROP COLUMN gadget;
 ALTER TABLE t DROP COLUMN at;

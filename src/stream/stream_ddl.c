@@ -47,7 +47,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 #include "utils/wait_event.h"
 
 #include "storage/changes.h"
@@ -60,6 +59,7 @@
 #include "stream/stream_catalog.h"
 #include "stream/stream_guard.h"
 #include "stream/tick.h"
+#include "stream/watermark.h"
 #include "weir.h"
 
 /* how long to try for a lock, and how often */
@@ -267,20 +267,13 @@ static void
 check_source(Relation rel, const char *column)
 {
 	AttrNumber	attno = get_attnum(RelationGetRelid(rel), column);
-	TypeCacheEntry *type;
 
 	if (attno <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of table \"%s\" does not exist", column,
 						RelationGetRelationName(rel))));
-	type = lookup_type_cache(get_atttype(RelationGetRelid(rel), attno),
-							 TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
-	if (!OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("source column \"%s\" must be of a type that can be hashed",
-						column)));
+	(void) weir_observer_source_type(RelationGetRelid(rel), attno);
 }
 
 /* ----------------------------------------------------------------

@@ -41,6 +41,7 @@
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
 #include "stream/stream_guard.h"
+#include "stream/watermark.h"
 #include "weir.h"
 
 #define TRIGGER_NAME	"weir_refuse_update"
@@ -336,6 +337,28 @@ keep_trigger(Oid relid)
 					 weir_stream_qualified_name(relid), quote_identifier(name));
 }
 
+/* Sources must stay what can be told apart. */
+static void
+check_source_type(Oid relid)
+{
+	WeirStream	stream;
+
+	if (OidIsValid(relid) && weir_stream_lookup(relid, &stream) &&
+		stream.source_attno != 0)
+		(void) weir_observer_source_type(relid, stream.source_attno);
+}
+
+static bool
+changes_type(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AlterColumnType)
+			return true;
+	return false;
+}
+
 static bool
 attaches(AlterTableStmt *statement)
 {
@@ -489,6 +512,8 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 				keep_trigger(relid);
 			if (attaches(statement))
 				check_partitions(relid);
+			if (changes_type(statement))
+				check_source_type(relid);
 			check_inheritance(statement);
 		}
 	}
