@@ -287,7 +287,8 @@ REGRESS_AGGREGATE = \
 	aggregate_lists \
 	state \
 	distinct \
-	flink_rules
+	flink_rules \
+	read_only
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

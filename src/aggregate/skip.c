@@ -431,6 +431,7 @@ weir_skip(PG_FUNCTION_ARGS)
 {
 	WeirAggregate agg;
 
+	PreventCommandIfReadOnly("weir.skip()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
