@@ -106,6 +106,7 @@ OBJS_STREAM = \
 	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/receiver.o \
 	src/aggregate/word_set.o \
 	src/aggregate/distinct_set.o \
 	src/aggregate/distinct.o \
