@@ -133,6 +133,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip_found.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
@@ -274,6 +275,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	skip \
+	skip_ticks \
 	live_merge \
 	sink \
 	sink_isolation \
