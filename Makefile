@@ -95,6 +95,7 @@ OBJS_STREAM = \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
 	src/stream/batch.o \
+	src/stream/batch_reader.o \
 	src/stream/newrows.o \
 	src/stream/rewrite.o \
 	src/stream/capture.o \
