@@ -107,6 +107,7 @@ OBJS_STREAM = \
 	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/receiver.o \
 	src/aggregate/word_set.o \
 	src/aggregate/distinct_set.o \
 	src/aggregate/distinct.o \
@@ -133,6 +134,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip_found.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
@@ -274,6 +276,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	skip \
+	skip_ticks \
 	live_merge \
 	sink \
 	sink_isolation \
