@@ -117,6 +117,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/definition_from.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
+	src/aggregate/state_query.o \
 	src/aggregate/window_filter.o \
 	src/aggregate/row_filter.o \
 	src/aggregate/partial.o \

@@ -58,9 +58,10 @@ SELECT c.* FROM queries q, compare(name, query, 'window_start >= ''2024-01-01 11
 SELECT c.* FROM queries q, compare(name, query, 'window_end = ''2024-01-01 15:00''') c WHERE name = 'hops';
 
 -- of the many entries of a window few are looked at
+SELECT pg_stat_force_next_flush();
 BEGIN;
 SELECT k, n, length(t) FROM fixed WHERE k = 1009 AND window_start = '2024-01-01 10:00';
-SELECT pg_stat_get_xact_tuples_returned(indexrelid) AS few, (SELECT count(*) > 1000 FROM weir._state_1) AS of_many
+SELECT pg_stat_get_xact_tuples_returned(indexrelid) < 64 + 10 AS few, (SELECT count(*) > 1000 FROM weir._state_1) AS of_many
 FROM pg_index WHERE indrelid = 'weir._state_1'::regclass;
 COMMIT;
 
