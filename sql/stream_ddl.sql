@@ -228,6 +228,8 @@ CREATE TABLE k (ts timestamptz NOT NULL, n int);
 CREATE TABLE known (n int);
 SELECT weir.create_stream('k', 'ts');
 SELECT weir.create_continuous_aggregate('k_known', 'SELECT count(*) AS n FROM k JOIN known USING (n)');
+CREATE VIEW of_known AS SELECT * FROM known;
+-- (with the view they are two, and no number in a name is shown)
 DROP TABLE known CASCADE;
 SELECT weir.drop_stream('k');
 DROP TABLE k;
