@@ -209,6 +209,7 @@ SQL_AGGREGATE = \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
+	src/aggregate/late.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
