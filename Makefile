@@ -210,6 +210,7 @@ SQL_AGGREGATE = \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
+	src/aggregate/late.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql

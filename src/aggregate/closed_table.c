@@ -505,7 +505,7 @@ insert_by_command(WeirClosedWriter *writer)
 	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
 	if (SPI_execute(insert_command(writer), false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not insert closed rows");
+		weir_report_rule(RelationGetRelid(writer->rel));
 	SPI_finish();
 }
 

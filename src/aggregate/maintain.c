@@ -112,7 +112,7 @@ maintain_retention(const WeirAggregate *agg)
 									   table, table, quote_identifier(column),
 									   RETENTION_BATCH_ROWS),
 							  1, argtypes, values, NULL, false, 0) != SPI_OK_DELETE)
-		elog(ERROR, "could not delete closed rows");
+		weir_report_rule(agg->closed);
 	deleted = SPI_processed;
 	SPI_finish();
 	PopActiveSnapshot();

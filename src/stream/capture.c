@@ -540,7 +540,7 @@ capture_build(Relation heap, Relation index, IndexInfo *index_info)
 						WEIR_CAPTURE_AM)));
 	check_heap(heap, index_info->ii_IndexAttrNumbers[0]);
 	if (!IsBinaryUpgrade)
-		weir_rewrite_follow(heap);
+		weir_rewrite_follow(heap, index);
 	return palloc0(sizeof(IndexBuildResult));
 }
 
