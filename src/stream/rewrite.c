@@ -42,6 +42,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "storage/debug_point.h"
 #include "stream/capture.h"
@@ -269,7 +270,7 @@ finish_translation(Translation *t, int32 stream_id)
 			continue;
 		if (FullTransactionIdIsValid(moved->xid))
 			(void) weir_log_write(stream_id, relid, filenode, moved->xid,
-								  moved->runs, moved->nruns,
+								  GetCurrentTimestamp(), moved->runs, moved->nruns,
 								  moved->xids, moved->nxids);
 		else
 			weir_capture_replace(relid, filenode, moved->runs, moved->nruns,
@@ -466,7 +467,7 @@ copy_entries(int32 stream_id, Relation heap)
 			!is_needed(heap, cursors, entry))
 			continue;
 		(void) weir_log_write(stream_id, relid, filenode, entry->xid,
-							  entry->runs, entry->nruns,
+							  GetCurrentTimestamp(), entry->runs, entry->nruns,
 							  entry->xids, entry->nxids);
 	}
 	weir_log_end(scan);
