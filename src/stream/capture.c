@@ -115,8 +115,8 @@ static HTAB *buffer_table = NULL;
 static CaptureBuffer first_buffer;
 
 /*
- * The one that the last row went to, if it was of this subtransaction: then its
- * id has been noted.
+ * The one that the last row went to, if that was of this subtransaction, whose
+ * id has been noted, then, and has not been flushed.
  */
 static CaptureBuffer *last_buffer = NULL;
 
@@ -241,10 +241,8 @@ note_xid(CaptureBuffer *buffer, TransactionId xid)
 	buffer->last_xid = xid;
 }
 
-/*
- * Rows of this table and subtransaction come next.
- */
-static pg_noinline CaptureBuffer *
+/* The same, for a row of this subtransaction. */
+static CaptureBuffer *
 go_to_buffer(Oid relid, Oid filenode)
 {
 	CaptureBuffer *buffer = buffer_for(relid, filenode);
@@ -252,7 +250,6 @@ go_to_buffer(Oid relid, Oid filenode)
 
 	if (xid != buffer->last_xid)
 		note_xid(buffer, xid);
-	last_buffer = buffer;
 	return buffer;
 }
 
@@ -305,8 +302,7 @@ is_current_file(const CaptureBuffer *buffer)
 	return result;
 }
 
-/* Mostly the run before goes on. */
-static inline void
+static void
 note_row(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 {
 	WeirTidRun *run = buffer->nruns > 0 ? &buffer->runs[buffer->nruns - 1] : NULL;
@@ -528,8 +524,34 @@ refuse_event_time(Relation heap, IndexInfo *index_info, bool is_null,
 			 errhint("Leave such rows out, or give them the time of their arrival.")));
 }
 
+static inline bool
+is_event_time(Timestamp event_time)
+{
+	return event_time >= MIN_EVENT_TIME && event_time <= MAX_EVENT_TIME;
+}
+
+/* Note a row, whatever came before. */
+static pg_noinline void
+note_any_row(Relation heap, Datum *values, bool *isnull, ItemPointer tid,
+			 IndexInfo *index_info)
+{
+	CaptureBuffer *buffer = go_to_buffer(RelationGetRelid(heap),
+										 WeirRelFileNumber(heap));
+
+	if (buffer->has_event_time &&
+		(isnull[0] || !is_event_time(DatumGetTimestamp(values[0]))))
+		refuse_event_time(heap, index_info, isnull[0],
+						  DatumGetTimestamp(values[0]));
+	note_row(buffer, ItemPointerGetBlockNumber(tid),
+			 ItemPointerGetOffsetNumber(tid));
+	last_buffer = buffer;
+	if (is_flushed)
+		flush_late(buffer);
+}
+
 /*
- * Note one row.  Called for every row inserted.
+ * Note one row.  Called for every row inserted: mostly it is next to the one
+ * before, of the same table and subtransaction.
  */
 static bool
 capture_insert(Relation index, Datum *values, bool *isnull,
@@ -537,28 +559,27 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 			   IndexUniqueCheck check_unique, bool index_unchanged,
 			   IndexInfo *index_info)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(heap_tid);
-	OffsetNumber offset = ItemPointerGetOffsetNumber(heap_tid);
 	CaptureBuffer *buffer = last_buffer;
 
 	/* validation of CREATE INDEX CONCURRENTLY: old rows, not new ones */
 	if (index_info->ii_Concurrent)
 		return false;
 
-	if (unlikely(buffer == NULL ||
-				 buffer->key.relid != RelationGetRelid(heap) ||
-				 buffer->key.filenode != WeirRelFileNumber(heap)))
-		buffer = go_to_buffer(RelationGetRelid(heap), WeirRelFileNumber(heap));
+	if (likely(buffer && buffer->key.relid == RelationGetRelid(heap) &&
+			   buffer->key.filenode == WeirRelFileNumber(heap) &&
+			   (!buffer->has_event_time ||
+				(!isnull[0] && is_event_time(DatumGetTimestamp(values[0]))))))
+	{
+		WeirTidRun *run = &buffer->runs[buffer->nruns - 1];
 
-	if (buffer->has_event_time &&
-		unlikely(isnull[0] ||
-				 DatumGetTimestamp(values[0]) < MIN_EVENT_TIME ||
-				 DatumGetTimestamp(values[0]) > MAX_EVENT_TIME))
-		refuse_event_time(heap, index_info, isnull[0], DatumGetTimestamp(values[0]));
-
-	note_row(buffer, block, offset);
-	if (unlikely(is_flushed))
-		flush_late(buffer);
+		if (likely(run->block == ItemPointerGetBlockNumber(heap_tid) &&
+				   run->last + 1 == ItemPointerGetOffsetNumber(heap_tid)))
+		{
+			run->last++;
+			return false;
+		}
+	}
+	note_any_row(heap, values, isnull, heap_tid, index_info);
 	return false;
 }
 
