@@ -144,6 +144,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
+	src/aggregate/merge.o \
 	src/aggregate/pause.o \
 	src/aggregate/create.o \
 	src/aggregate/stat.o
