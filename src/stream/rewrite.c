@@ -47,6 +47,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "storage/debug_point.h"
 #include "stream/capture.h"
@@ -292,7 +293,7 @@ finish_translation(Translation *t)
 			continue;
 		if (FullTransactionIdIsValid(moved->xid))
 			(void) weir_log_write(moved->stream_id, relid, filenode, moved->xid,
-								  moved->runs, moved->nruns,
+								  GetCurrentTimestamp(), moved->runs, moved->nruns,
 								  moved->xids, moved->nxids);
 		else
 			weir_capture_replace(relid, filenode, moved->stream_id,
@@ -577,7 +578,7 @@ copy_entries(int32 stream_id, Relation heap)
 			!is_needed(heap, stream_id, cursors, entry))
 			continue;
 		(void) weir_log_write(stream_id, relid, filenode, entry->xid,
-							  entry->runs, entry->nruns,
+							  GetCurrentTimestamp(), entry->runs, entry->nruns,
 							  entry->xids, entry->nxids);
 	}
 	weir_log_end(scan);
