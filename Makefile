@@ -21,6 +21,7 @@ OBJS_TYPES = \
 	src/types/bytestext.o \
 	src/types/widerow.o \
 	src/types/widerow_build.o \
+	src/types/widerow_expanded.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
@@ -245,6 +246,7 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_forms \
 	wide_table_columns \
 	wide_table_shape \
 	gc \

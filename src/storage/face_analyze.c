@@ -80,7 +80,7 @@ form_row(WeirRowScan *scan, TupleDesc desc)
 
 	weir_face_store_row(scan, true, values, nulls, desc->natts);
 	tuple = heap_form_tuple(desc, values, nulls);
-	if (!nulls[Anum_face_cells - 1])
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(values[Anum_face_cells - 1])))
 		pfree(DatumGetPointer(values[Anum_face_cells - 1]));
 	pfree(values);
 	pfree(nulls);
@@ -93,7 +93,7 @@ begin_scan(WeirWideTable *table)
 	WeirRowScan *scan = weir_row_scan_begin(table, GetActiveSnapshot(),
 											weir_clock_usec());
 
-	weir_row_scan_expect_values(scan);
+	weir_row_scan_expect_values(scan, NULL);
 	return scan;
 }
 

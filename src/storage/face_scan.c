@@ -356,7 +356,7 @@ start(ForeignScanState *node)
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
 										  weir_clock_usec());
-		weir_row_scan_expect_values(state->scan);
+		weir_row_scan_expect_values(state->scan, NULL);
 		MemoryContextSwitchTo(old_context);
 	}
 	old_context = MemoryContextSwitchTo(state->keys_context);
@@ -400,7 +400,7 @@ weir_face_store_row(WeirRowScan *scan, bool needs_cells, Datum *values,
 	nulls[Anum_face_row_key - 1] = false;
 	if (needs_cells)
 	{
-		values[Anum_face_cells - 1] = PointerGetDatum(weir_row_scan_row(scan));
+		values[Anum_face_cells - 1] = weir_row_scan_row(scan);
 		nulls[Anum_face_cells - 1] = false;
 	}
 }

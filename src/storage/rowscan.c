@@ -19,8 +19,8 @@
  * A heap that has no pages is not scanned: that of the deltas when all are
  * folded and vacuumed away, the base before the first compaction.
  *
- * A row without deltas, and without garbage, is made into a value directly
- * from its segments, if the caller has said that values are all it wants.
+ * A row without deltas, and without garbage, becomes a value that consists of
+ * its segments, if the caller has said that values are all it wants.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,6 +71,7 @@ struct WeirRowScan
 	WeirKeyTest key_test;		/* or NULL */
 	void	   *key_test_arg;
 	bool		expects_values; /* the caller does not ask for cells */
+	MemoryContext values_context;	/* holds the bytes of values; or NULL */
 
 	WeirFold   *fold;
 	bool		has_spare_fold; /* it is the spare one */
@@ -79,8 +80,7 @@ struct WeirRowScan
 	int64		hi;
 	int64		folded_at;
 	WeirRowKey	key;
-	bool		is_plain;		/* not folded, but in "plain" */
-	WeirPlainRow plain;
+	WeirPlainRow *plain;		/* the row, if it was not folded */
 	const WeirStoredCell *cells;
 	uint32		ncells;
 };
@@ -217,9 +217,26 @@ passes_key_test(const WeirRowScan *scan, WeirRowKey key)
 }
 
 void
-weir_row_scan_expect_values(WeirRowScan *scan)
+weir_row_scan_expect_values(WeirRowScan *scan, MemoryContext context)
 {
 	scan->expects_values = true;
+	scan->values_context = context;
+}
+
+/* Might the row be made without a fold, if there are no deltas? */
+static bool
+may_be_plain(const WeirRowScan *scan)
+{
+	return scan->expects_values && scan->columns == NULL &&
+		scan->table->is_in_name_order;
+}
+
+/* where the bytes of a row go that may be plain */
+static MemoryContext
+values_context(WeirRowScan *scan)
+{
+	return scan->values_context != NULL ? scan->values_context :
+		weir_fold_context(scan->fold);
 }
 
 void
@@ -239,14 +256,15 @@ begin_row(WeirRowScan *scan)
 	scan->segments.is_reversed = scan->deltas.is_reversed =
 		ScanDirectionIsBackward(scan->direction);
 	scan->hi = scan->folded_at = 0;
-	scan->is_plain = false;
+	scan->plain = NULL;
 }
 
-/* Copies the bytes of the datum into the memory of the fold. */
+/* Copies the bytes of the datum into the context. */
 static void
-add_piece(WeirRowScan *scan, PieceArray *array, Datum d, int64 seq)
+add_piece(WeirRowScan *scan, PieceArray *array, Datum d, int64 seq,
+		  MemoryContext context)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(weir_fold_context(scan->fold));
+	MemoryContext old_context = MemoryContextSwitchTo(context);
 	struct varlena *original = (struct varlena *) DatumGetPointer(d);
 	struct varlena *detoasted = PG_DETOAST_DATUM_PACKED(d);
 	Size		len = VARSIZE_ANY_EXHDR(detoasted);
@@ -295,7 +313,9 @@ add_segment(WeirRowScan *scan)
 {
 	note_first_segment(scan);
 	add_piece(scan, &scan->segments,
-			  scan->base.slot->tts_values[Anum_base_cells - 1], 0);
+			  scan->base.slot->tts_values[Anum_base_cells - 1], 0,
+			  may_be_plain(scan) ? values_context(scan) :
+			  weir_fold_context(scan->fold));
 }
 
 static void
@@ -306,7 +326,8 @@ add_delta(WeirRowScan *scan)
 
 	if (seq < scan->limit)
 		add_piece(scan, &scan->deltas,
-				  slot->tts_values[Anum_delta_cells - 1], seq);
+				  slot->tts_values[Anum_delta_cells - 1], seq,
+				  weir_fold_context(scan->fold));
 }
 
 static const Piece *
@@ -341,39 +362,31 @@ fold_pieces(WeirRowScan *scan, const WeirColumnSet *columns)
 	scan->cells = weir_fold_row(fold, scan->now, &scan->ncells);
 }
 
-/* Can the row be made without a fold?  Then that is prepared. */
-static bool
+/* The row as it is in its segments; NULL if it has to be folded. */
+static WeirPlainRow *
 measure_plain_row(WeirRowScan *scan)
 {
 	const WeirWideTable *table = scan->table;
+	MemoryContext old_context;
+	WeirPlainRow *row;
+	bool		is_plain;
 
-	if (!scan->expects_values || scan->deltas.n > 0 ||
-		scan->columns != NULL || !table->is_in_name_order ||
-		!weir_plain_row_begin(&scan->plain, table->by_number,
-							  table->nnumbers, scan->hi,
-							  Max(scan->now, scan->folded_at)))
-		return false;
+	if (!may_be_plain(scan) || scan->deltas.n > 0)
+		return NULL;
+	old_context = MemoryContextSwitchTo(values_context(scan));
+	row = weir_plain_row_create(table->by_number, table->nnumbers,
+								scan->segments.n);
 	for (uint32 i = 0; i < scan->segments.n; i++)
 	{
 		const Piece *piece = piece_in_order(&scan->segments, i);
 
-		if (!weir_plain_row_measure(&scan->plain, piece->bytes, piece->len))
-			return false;
+		row->segments[i].bytes = piece->bytes;
+		row->segments[i].len = piece->len;
 	}
-	return true;
-}
-
-static WeirRow *
-plain_row(WeirRowScan *scan)
-{
-	weir_plain_row_start(&scan->plain);
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-
-		weir_plain_row_write(&scan->plain, piece->bytes, piece->len);
-	}
-	return weir_plain_row_finish(&scan->plain);
+	is_plain = weir_plain_row_measure(row, scan->hi,
+									  Max(scan->now, scan->folded_at));
+	MemoryContextSwitchTo(old_context);
+	return is_plain ? row : NULL;
 }
 
 /*
@@ -385,10 +398,10 @@ finish_row(WeirRowScan *scan)
 {
 	if (scan->segments.n == 0 && scan->deltas.n == 0)
 		return false;
-	scan->is_plain = measure_plain_row(scan);
-	if (scan->is_plain)
+	scan->plain = measure_plain_row(scan);
+	if (scan->plain != NULL)
 	{
-		scan->ncells = scan->plain.shape.cells;
+		scan->ncells = scan->plain->expanded.shape.cells;
 		return scan->ncells > 0;
 	}
 	fold_pieces(scan, scan->columns);
@@ -740,7 +753,7 @@ weir_row_scan_cells(WeirRowScan *scan)
 										MCXT_ALLOC_HUGE);
 	uint32	   *positions = NULL;
 
-	Assert(!scan->is_plain);
+	Assert(scan->plain == NULL);
 	if (!table->is_in_name_order)
 		positions = family_positions(scan);
 	for (uint32 i = 0; i < scan->ncells; i++)
@@ -754,12 +767,19 @@ weir_row_scan_cells(WeirRowScan *scan)
 	return cells;
 }
 
-WeirRow *
+Datum
 weir_row_scan_row(WeirRowScan *scan)
 {
-	if (scan->is_plain)
-		return plain_row(scan);
-	return weir_row_from_cells(weir_row_scan_cells(scan), scan->ncells);
+	MemoryContext old_context;
+	Datum		result;
+
+	if (scan->plain == NULL)
+		return PointerGetDatum(weir_row_from_cells(weir_row_scan_cells(scan),
+												   scan->ncells));
+	old_context = MemoryContextSwitchTo(values_context(scan));
+	result = weir_plain_row_datum(scan->plain);
+	MemoryContextSwitchTo(old_context);
+	return result;
 }
 
 /* ---- other ---- */

@@ -57,9 +57,12 @@ extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
 
 /*
  * The caller will ask for the rows as values, or for their keys alone: lets
- * rows at rest be made without a fold.
+ * rows at rest be expanded objects (widerow_expanded.h), made without a fold.
+ * What such a value shows lies in the given context; NULL: it lives only until
+ * the next row is asked for, or the end of the scan.
  */
-extern void weir_row_scan_expect_values(WeirRowScan *scan);
+extern void weir_row_scan_expect_values(WeirRowScan *scan,
+										MemoryContext context);
 
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
@@ -79,8 +82,11 @@ extern uint32 weir_row_scan_ncells(const WeirRowScan *scan);
 /* its cells as users see them, in order of family names */
 extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);
 
-/* and as a value in the current memory context */
-extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
+/*
+ * and as a weir.widerow: in the current memory context, unless values are
+ * expected
+ */
+extern Datum weir_row_scan_row(WeirRowScan *scan);
 
 /*
  * The number up to which a row is folded, as the snapshot sees it: 0 if it is

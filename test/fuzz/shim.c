@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/expandeddatum.h"
 #include "utils/json.h"
 #include "utils/jsonfuncs.h"
 #include "utils/memutils.h"
@@ -407,6 +408,34 @@ pg_detoast_datum_slice(struct varlena *datum, int32 first, int32 count)
 	SET_VARSIZE(result, VARHDRSZ + slice_len);
 	memcpy(VARDATA(result), VARDATA_ANY(datum) + begin, slice_len);
 	return result;
+}
+
+void
+EOH_init_header(ExpandedObjectHeader *header,
+				const ExpandedObjectMethods *methods, MemoryContext context)
+{
+	varatt_expanded pointer = {header};
+
+	header->vl_len_ = EOH_HEADER_MAGIC;
+	header->eoh_methods = methods;
+	header->eoh_context = context;
+	SET_VARTAG_EXTERNAL(header->eoh_ro_ptr, VARTAG_EXPANDED_RO);
+	memcpy(VARDATA_EXTERNAL(header->eoh_ro_ptr), &pointer, sizeof(pointer));
+}
+
+ExpandedObjectHeader *
+DatumGetEOHP(Datum d)
+{
+	varatt_expanded pointer;
+
+	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(d)), sizeof(pointer));
+	return pointer.eohptr;
+}
+
+Size
+EOH_get_flat_size(ExpandedObjectHeader *header)
+{
+	return header->eoh_methods->get_flat_size(header);
 }
 
 text *
