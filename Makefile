@@ -67,6 +67,7 @@ OBJS_STORAGE = \
 	src/storage/heapscan.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
+	src/storage/mutate_row.o \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
 	src/storage/face_links.o \
@@ -182,7 +183,7 @@ SQL_STORAGE = \
 	src/storage/wide_table.sql \
 	src/storage/face_links.sql \
 	src/storage/face_owner.sql \
-	src/storage/rowstore.sql \
+	src/storage/mutate_row.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
@@ -247,6 +248,7 @@ REGRESS_STORAGE = \
 	wide_table \
 	wide_table_face \
 	wide_table_forms \
+	mutate_row_plan \
 	wide_table_columns \
 	wide_table_shape \
 	gc \
