@@ -37,6 +37,7 @@ OBJS_TYPES = \
 	src/types/regex_parse.o \
 	src/types/regex.o \
 	src/types/row_key.o \
+	src/types/key_range.o \
 	src/types/filter_tree.o \
 	src/types/filter_io.o \
 	src/types/filter_needs.o \
@@ -311,6 +312,7 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \
+	wide_table_links \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library

@@ -207,15 +207,6 @@ sample_keys(WeirWideTable *table, WeirRowKey *keys, int targrows,
 	return reservoir.n;
 }
 
-static int
-key_cmp(const void *x, const void *y)
-{
-	const WeirRowKey *a = x;
-	const WeirRowKey *b = y;
-
-	return weir_bytes_cmp(a->bytes, a->len, b->bytes, b->len);
-}
-
 /* Rows that are deleted, but not folded yet, are left out. */
 static int
 sample_some_rows(WeirWideTable *table, TupleDesc desc, HeapTuple *rows,
@@ -226,7 +217,7 @@ sample_some_rows(WeirWideTable *table, TupleDesc desc, HeapTuple *rows,
 	WeirRowScan *scan = begin_scan(table);
 	int			n = 0;
 
-	qsort(keys, nkeys, sizeof(WeirRowKey), key_cmp);
+	qsort(keys, nkeys, sizeof(WeirRowKey), weir_row_key_cmp_void);
 	for (int i = 0; i < nkeys; i++)
 	{
 		weir_analyze_delay_point();

@@ -626,23 +626,21 @@ cursor_key(const WeirHeapScan *cursor)
 	return key;
 }
 
-static int
-key_cmp(WeirRowKey a, WeirRowKey b)
-{
-	return weir_bytes_cmp(a.bytes, a.len, b.bytes, b.len);
-}
-
 /* Which cursor stands at the next row? */
 static const WeirHeapScan *
 next_cursor(const WeirRowScan *scan)
 {
+	WeirRowKey	base_key;
+	WeirRowKey	delta_key;
 	int			c;
 
 	if (!scan->base.has_tuple)
 		return &scan->delta;
 	if (!scan->delta.has_tuple)
 		return &scan->base;
-	c = key_cmp(cursor_key(&scan->base), cursor_key(&scan->delta));
+	base_key = cursor_key(&scan->base);
+	delta_key = cursor_key(&scan->delta);
+	c = weir_row_key_cmp(&base_key, &delta_key);
 	if (ScanDirectionIsBackward(scan->direction))
 		c = -c;
 	return c <= 0 ? &scan->base : &scan->delta;
@@ -667,9 +665,12 @@ static void
 pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
 		 void (*add) (WeirRowScan *scan))
 {
-	while (heap_scan->has_tuple &&
-		   key_cmp(scan->key, cursor_key(heap_scan)) == 0)
+	while (heap_scan->has_tuple)
 	{
+		WeirRowKey	key = cursor_key(heap_scan);
+
+		if (weir_row_key_cmp(&scan->key, &key) != 0)
+			return;
 		if (add != NULL)
 			add(scan);
 		weir_heap_scan_next(heap_scan, scan->direction);
@@ -783,65 +784,6 @@ weir_row_scan_row(WeirRowScan *scan)
 }
 
 /* ---- other ---- */
-
-WeirKeyRange
-weir_key_range_of_prefix(const char *prefix, uint32 len)
-{
-	WeirKeyRange range = {{NULL, 0}, {NULL, 0}, false, false};
-	uint32		upper_len = len;
-	char	   *upper;
-
-	range.lower.bytes = prefix;
-	range.lower.len = len;
-
-	/* The successor of a prefix of bytes FF has no bound. */
-	while (upper_len > 0 && (uint8) prefix[upper_len - 1] == 0xFF)
-		upper_len--;
-	if (upper_len > 0)
-	{
-		upper = palloc(upper_len);
-		memcpy(upper, prefix, upper_len);
-		upper[upper_len - 1]++;
-		range.upper.bytes = upper;
-		range.upper.len = upper_len;
-		range.upper_open = true;
-	}
-	return range;
-}
-
-bool
-weir_key_range_intersect(WeirKeyRange *range, const WeirKeyRange *other)
-{
-	int			c;
-
-	if (other->lower.bytes != NULL)
-	{
-		c = range->lower.bytes == NULL ? -1 :
-			weir_bytes_cmp(range->lower.bytes, range->lower.len,
-						   other->lower.bytes, other->lower.len);
-		if (c < 0 || (c == 0 && other->lower_open))
-		{
-			range->lower = other->lower;
-			range->lower_open = other->lower_open;
-		}
-	}
-	if (other->upper.bytes != NULL)
-	{
-		c = range->upper.bytes == NULL ? 1 :
-			weir_bytes_cmp(range->upper.bytes, range->upper.len,
-						   other->upper.bytes, other->upper.len);
-		if (c > 0 || (c == 0 && other->upper_open))
-		{
-			range->upper = other->upper;
-			range->upper_open = other->upper_open;
-		}
-	}
-	if (range->lower.bytes == NULL || range->upper.bytes == NULL)
-		return true;
-	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
-					   range->upper.bytes, range->upper.len);
-	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
-}
 
 int64
 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)

@@ -12,23 +12,8 @@
 #include "utils/snapshot.h"
 
 #include "storage/catalog.h"
+#include "types/key_range.h"
 #include "types/widerow.h"
-
-/* Row keys from lower to upper; bytes NULL: without a bound. */
-typedef struct WeirKeyRange
-{
-	WeirRowKey	lower;
-	WeirRowKey	upper;
-	bool		lower_open;		/* the bound itself is not included */
-	bool		upper_open;
-} WeirKeyRange;
-
-/* what [prefix, successor) is; points into prefix or the current context */
-extern WeirKeyRange weir_key_range_of_prefix(const char *prefix, uint32 len);
-
-/* Cuts a range to what is in both; false if nothing is. */
-extern bool weir_key_range_intersect(WeirKeyRange *range,
-									 const WeirKeyRange *other);
 
 /*
  * An open wide table.  It lives in a child of the memory context that was

@@ -44,6 +44,7 @@ typedef struct Chunk
 	Size		size;
 } Chunk;
 
+const Oid  *shim_argument_types;
 sigjmp_buf	shim_jump;
 char		shim_sqlstate[6];
 
@@ -370,6 +371,24 @@ DirectFunctionCall3Coll(PGFunction function, Oid collation,
 	return call(function, 3, a, b, c);
 }
 
+Oid
+get_fn_expr_argtype(FmgrInfo *flinfo, int argnum)
+{
+	return shim_argument_types[argnum];
+}
+
+bool
+get_fn_expr_variadic(FmgrInfo *flinfo)
+{
+	return false;
+}
+
+Oid
+getBaseType(Oid typid)
+{
+	return typid;
+}
+
 /* ----------
  * Values
  * ----------
@@ -562,6 +581,13 @@ void
 EncodeSpecialTimestamp(Timestamp dt, char *str)
 {
 	strcpy(str, "infinity");
+}
+
+/* A numeric is what is sent of it. */
+Datum
+numeric_send(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 Datum
