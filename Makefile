@@ -66,6 +66,7 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
+	src/storage/row_pieces.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/mutate_row.o \

@@ -27,7 +27,6 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
-#include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -36,26 +35,9 @@
 
 #include "storage/authorized_view.h"
 #include "storage/heapscan.h"
-#include "storage/hll.h"
+#include "storage/row_pieces.h"
 #include "storage/rowscan.h"
-#include "types/plain_row.h"
 #include "types/segment.h"
-
-/* A segment or delta of the current row, copied. */
-typedef struct Piece
-{
-	const char *bytes;
-	Size		len;
-	int64		seq;			/* of a delta */
-} Piece;
-
-typedef struct PieceArray
-{
-	Piece	   *items;
-	uint32		n;
-	uint32		allocated;
-	bool		is_reversed;	/* collected in descending order */
-} PieceArray;
 
 struct WeirRowScan
 {
@@ -71,18 +53,9 @@ struct WeirRowScan
 	WeirKeyTest key_test;		/* or NULL */
 	void	   *key_test_arg;
 	bool		expects_values; /* the caller does not ask for cells */
-	MemoryContext values_context;	/* holds the bytes of values; or NULL */
 
-	WeirFold   *fold;
-	bool		has_spare_fold; /* it is the spare one */
-	PieceArray	segments;		/* of the current row */
-	PieceArray	deltas;
-	int64		hi;
-	int64		folded_at;
-	WeirRowKey	key;
-	WeirPlainRow *plain;		/* the row, if it was not folded */
-	const WeirStoredCell *cells;
-	uint32		ncells;
+	WeirRowPieces pieces;		/* of the current row */
+	WeirRowKey	key;			/* its key */
 };
 
 static bytea *
@@ -92,62 +65,6 @@ bytes_datum(const char *bytes, uint32 len)
 }
 
 /* ---- life of a scan ---- */
-
-/*
- * Reading one row takes a few microseconds, of which the memory of a new fold
- * would be a good part.  So one fold is kept, in TopMemoryContext, and used
- * by one scan at a time.  It is free again when that scan or the transaction
- * ends.
- */
-static WeirFold *spare_fold = NULL;
-static bool spare_fold_is_taken = false;
-
-/* The spare fold is freed after use when it holds more than this. */
-#define SPARE_FOLD_MAX_MEMORY	(1024 * 1024)
-
-static void
-release_spare_fold(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		spare_fold_is_taken = false;
-}
-
-void
-weir_rowscan_init(void)
-{
-	RegisterXactCallback(release_spare_fold, NULL);
-}
-
-static WeirFold *
-take_fold(WeirRowScan *scan)
-{
-	if (spare_fold_is_taken)
-		return weir_fold_create(weir_hll_combine);
-	if (spare_fold == NULL)
-	{
-		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
-
-		spare_fold = weir_fold_create(weir_hll_combine);
-		MemoryContextSwitchTo(old_context);
-	}
-	spare_fold_is_taken = scan->has_spare_fold = true;
-	return spare_fold;
-}
-
-static void
-give_fold_back(WeirRowScan *scan)
-{
-	Assert(scan->fold == spare_fold);
-	if (weir_fold_memory(spare_fold) > SPARE_FOLD_MAX_MEMORY)
-	{
-		weir_fold_destroy(spare_fold);
-		spare_fold = NULL;
-	}
-	else
-		weir_fold_reset(spare_fold, NULL, 0);
-	spare_fold_is_taken = false;
-}
 
 WeirRowScan *
 weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
@@ -164,7 +81,7 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->now = now;
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
-	scan->fold = take_fold(scan);
+	weir_row_pieces_open(&scan->pieces, table);
 	if (table->restriction != NULL)
 		scan->columns = table->restriction->columns;
 	weir_heap_scan_open_unless_empty(&scan->delta, table->delta,
@@ -180,8 +97,7 @@ weir_row_scan_end(WeirRowScan *scan)
 {
 	weir_heap_scan_close(&scan->base);
 	weir_heap_scan_close(&scan->delta);
-	if (scan->has_spare_fold)
-		give_fold_back(scan);
+	weir_row_pieces_close(&scan->pieces);
 	MemoryContextDelete(scan->context);
 }
 
@@ -220,23 +136,7 @@ void
 weir_row_scan_expect_values(WeirRowScan *scan, MemoryContext context)
 {
 	scan->expects_values = true;
-	scan->values_context = context;
-}
-
-/* Might the row be made without a fold, if there are no deltas? */
-static bool
-may_be_plain(const WeirRowScan *scan)
-{
-	return scan->expects_values && scan->columns == NULL &&
-		scan->table->is_in_name_order;
-}
-
-/* where the bytes of a row go that may be plain */
-static MemoryContext
-values_context(WeirRowScan *scan)
-{
-	return scan->values_context != NULL ? scan->values_context :
-		weir_fold_context(scan->fold);
+	scan->pieces.values_context = context;
 }
 
 void
@@ -250,50 +150,9 @@ weir_row_scan_set_limit(WeirRowScan *scan, int64 seq)
 static void
 begin_row(WeirRowScan *scan)
 {
-	weir_fold_reset(scan->fold, scan->table->by_number,
-					scan->table->nnumbers);
-	scan->segments.n = scan->deltas.n = 0;
-	scan->segments.is_reversed = scan->deltas.is_reversed =
+	weir_row_pieces_begin(&scan->pieces, scan->expects_values, scan->columns);
+	scan->pieces.segments.is_reversed = scan->pieces.deltas.is_reversed =
 		ScanDirectionIsBackward(scan->direction);
-	scan->hi = scan->folded_at = 0;
-	scan->plain = NULL;
-}
-
-/* Copies the bytes of the datum into the context. */
-static void
-add_piece(WeirRowScan *scan, PieceArray *array, Datum d, int64 seq,
-		  MemoryContext context)
-{
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	struct varlena *original = (struct varlena *) DatumGetPointer(d);
-	struct varlena *detoasted = PG_DETOAST_DATUM_PACKED(d);
-	Size		len = VARSIZE_ANY_EXHDR(detoasted);
-	const char *bytes = VARDATA_ANY(detoasted);
-	Piece	   *piece;
-
-	if (detoasted == original)
-	{
-		char	   *copy = palloc(len);
-
-		memcpy(copy, bytes, len);
-		bytes = copy;
-	}
-	MemoryContextSwitchTo(old_context);
-
-	if (array->n == array->allocated)
-	{
-		array->allocated = Max(16, array->allocated * 2);
-		if (array->items == NULL)
-			array->items = MemoryContextAlloc(scan->context,
-											  sizeof(Piece) * array->allocated);
-		else
-			array->items = repalloc_huge(array->items,
-										 sizeof(Piece) * array->allocated);
-	}
-	piece = &array->items[array->n++];
-	piece->bytes = bytes;
-	piece->len = len;
-	piece->seq = seq;
 }
 
 /* What the first segment of a row says about the whole row. */
@@ -303,19 +162,17 @@ note_first_segment(WeirRowScan *scan)
 	const TupleTableSlot *slot = scan->base.slot;
 
 	if (!slot->tts_isnull[Anum_base_hi - 1])
-		scan->hi = DatumGetInt64(slot->tts_values[Anum_base_hi - 1]);
+		scan->pieces.hi = DatumGetInt64(slot->tts_values[Anum_base_hi - 1]);
 	if (!slot->tts_isnull[Anum_base_folded_at - 1])
-		scan->folded_at = DatumGetInt64(slot->tts_values[Anum_base_folded_at - 1]);
+		scan->pieces.folded_at = DatumGetInt64(slot->tts_values[Anum_base_folded_at - 1]);
 }
 
 static void
 add_segment(WeirRowScan *scan)
 {
 	note_first_segment(scan);
-	add_piece(scan, &scan->segments,
-			  scan->base.slot->tts_values[Anum_base_cells - 1], 0,
-			  may_be_plain(scan) ? values_context(scan) :
-			  weir_fold_context(scan->fold));
+	weir_row_pieces_add_segment(&scan->pieces,
+								scan->base.slot->tts_values[Anum_base_cells - 1]);
 }
 
 static void
@@ -325,68 +182,17 @@ add_delta(WeirRowScan *scan)
 	int64		seq = DatumGetInt64(slot->tts_values[Anum_delta_seq - 1]);
 
 	if (seq < scan->limit)
-		add_piece(scan, &scan->deltas,
-				  slot->tts_values[Anum_delta_cells - 1], seq,
-				  weir_fold_context(scan->fold));
+		weir_row_pieces_add_delta(&scan->pieces,
+								  slot->tts_values[Anum_delta_cells - 1],
+								  seq);
 }
 
-static const Piece *
-piece_in_order(const PieceArray *array, uint32 i)
-{
-	return &array->items[array->is_reversed ? array->n - 1 - i : i];
-}
-
+/* The row just made exists, but nothing of it is wanted. */
 static void
-fold_pieces(WeirRowScan *scan, const WeirColumnSet *columns)
+forget_cells(WeirRowScan *scan)
 {
-	WeirFold   *fold = scan->fold;
-
-	weir_fold_set_columns(fold, columns);
-	weir_fold_set_base(fold, scan->hi, scan->folded_at);
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-		WeirSegmentReader reader;
-		WeirStoredCell cell;
-
-		weir_segment_reader_init(&reader, piece->bytes, piece->len);
-		while (weir_segment_next_cell(&reader, &cell))
-			weir_fold_add_base_cell(fold, &cell);
-	}
-	for (uint32 i = 0; i < scan->deltas.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->deltas, i);
-
-		weir_fold_add_delta(fold, piece->seq, piece->bytes, piece->len);
-	}
-	scan->cells = weir_fold_row(fold, scan->now, &scan->ncells);
-}
-
-/* The row as it is in its segments; NULL if it has to be folded. */
-static WeirPlainRow *
-measure_plain_row(WeirRowScan *scan)
-{
-	const WeirWideTable *table = scan->table;
-	MemoryContext old_context;
-	WeirPlainRow *row;
-	bool		is_plain;
-
-	if (!may_be_plain(scan) || scan->deltas.n > 0)
-		return NULL;
-	old_context = MemoryContextSwitchTo(values_context(scan));
-	row = weir_plain_row_create(table->by_number, table->nnumbers,
-								scan->segments.n);
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-
-		row->segments[i].bytes = piece->bytes;
-		row->segments[i].len = piece->len;
-	}
-	is_plain = weir_plain_row_measure(row, scan->hi,
-									  Max(scan->now, scan->folded_at));
-	MemoryContextSwitchTo(old_context);
-	return is_plain ? row : NULL;
+	scan->pieces.plain = NULL;
+	scan->pieces.ncells = 0;
 }
 
 /*
@@ -396,25 +202,16 @@ measure_plain_row(WeirRowScan *scan)
 static bool
 finish_row(WeirRowScan *scan)
 {
-	if (scan->segments.n == 0 && scan->deltas.n == 0)
-		return false;
-	scan->plain = measure_plain_row(scan);
-	if (scan->plain != NULL)
-	{
-		scan->ncells = scan->plain->expanded.shape.cells;
-		return scan->ncells > 0;
-	}
-	fold_pieces(scan, scan->columns);
-	if (scan->ncells > 0)
-		return true;
-	if (scan->columns == NULL || is_view_of_columns(scan))
-		return false;
+	WeirRowPieces *pieces = &scan->pieces;
 
-	weir_fold_clear(scan->fold);
-	fold_pieces(scan, NULL);
-	if (scan->ncells == 0)
+	if (pieces->segments.n == 0 && pieces->deltas.n == 0)
 		return false;
-	scan->ncells = 0;
+	if (weir_row_pieces_make(pieces, scan->columns, scan->now))
+		return true;
+	if (scan->columns == NULL || is_view_of_columns(scan) ||
+		!weir_row_pieces_make(pieces, NULL, scan->now))
+		return false;
+	forget_cells(scan);
 	return true;
 }
 
@@ -496,7 +293,7 @@ collect_some_segments(WeirRowScan *scan, Datum key)
 		ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
 					F_BYTEALE, PointerGetDatum(high));
 		weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
-		scan->segments.is_reversed = true;
+		scan->pieces.segments.is_reversed = true;
 		while (weir_heap_scan_next(&scan->base, BackwardScanDirection))
 		{
 			struct varlena *part = PG_DETOAST_DATUM_PACKED(scan->base.slot->tts_values[Anum_base_part - 1]);
@@ -520,9 +317,9 @@ collect_deltas(WeirRowScan *scan, Datum key)
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
-				F_INT8GT, Int64GetDatum(scan->hi));
+				F_INT8GT, Int64GetDatum(scan->pieces.hi));
 	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, 2);
-	scan->deltas.is_reversed = false;
+	scan->pieces.deltas.is_reversed = false;
 	while (weir_heap_scan_next(&scan->delta, ForwardScanDirection))
 		add_delta(scan);
 }
@@ -531,7 +328,7 @@ static bool
 get_row(WeirRowScan *scan, Datum key)
 {
 	begin_row(scan);
-	scan->segments.is_reversed = false;
+	scan->pieces.segments.is_reversed = false;
 	if (scan->columns == NULL)
 		collect_all_segments(scan, key);
 	else
@@ -549,7 +346,7 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 	bool		found;
 
 	scan->key = key;
-	scan->ncells = 0;
+	scan->pieces.ncells = 0;
 	if (!passes_key_test(scan, key))
 		return false;
 	old_context = MemoryContextSwitchTo(scan->context);
@@ -561,7 +358,7 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 		scan->columns = NULL;
 		found = get_row(scan, d);
 		scan->columns = columns;
-		scan->ncells = 0;
+		forget_cells(scan);
 	}
 	pfree(DatumGetPointer(d));
 	MemoryContextSwitchTo(old_context);
@@ -649,7 +446,7 @@ next_cursor(const WeirRowScan *scan)
 static void
 set_key(WeirRowScan *scan, WeirRowKey key)
 {
-	char	   *copy = MemoryContextAlloc(weir_fold_context(scan->fold),
+	char	   *copy = MemoryContextAlloc(weir_fold_context(scan->pieces.fold),
 										  key.len + 1);
 
 	memcpy(copy, key.bytes, key.len);
@@ -706,81 +503,19 @@ weir_row_scan_key(const WeirRowScan *scan)
 uint32
 weir_row_scan_ncells(const WeirRowScan *scan)
 {
-	return scan->ncells;
-}
-
-static void
-set_cell(WeirCell *cell, const WeirStoredCell *stored, const WeirFamily *family)
-{
-	cell->family = family->name;
-	cell->family_len = family->name_len;
-	cell->qualifier = stored->qualifier;
-	cell->qualifier_len = stored->qualifier_len;
-	cell->value = stored->value;
-	cell->value_len = stored->value_len;
-	cell->ts = stored->ts;
-}
-
-/*
- * Where in the result the cells of each family begin, when families are put
- * into the order of their names.
- */
-static uint32 *
-family_positions(const WeirRowScan *scan)
-{
-	const WeirWideTable *table = scan->table;
-	uint32	   *positions = palloc0(sizeof(uint32) * table->nnumbers);
-	uint32		n = 0;
-
-	for (uint32 i = 0; i < scan->ncells; i++)
-		positions[scan->cells[i].family]++;
-	for (int i = 0; i < table->nfamilies; i++)
-	{
-		uint32	   *position = &positions[table->families[i].number];
-		uint32		count = *position;
-
-		*position = n;
-		n += count;
-	}
-	return positions;
+	return scan->pieces.ncells;
 }
 
 WeirCell *
 weir_row_scan_cells(WeirRowScan *scan)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(weir_fold_context(scan->fold));
-	const WeirWideTable *table = scan->table;
-	WeirCell   *cells = palloc_extended(sizeof(WeirCell) * (scan->ncells + 1),
-										MCXT_ALLOC_HUGE);
-	uint32	   *positions = NULL;
-
-	Assert(scan->plain == NULL);
-	if (!table->is_in_name_order)
-		positions = family_positions(scan);
-	for (uint32 i = 0; i < scan->ncells; i++)
-	{
-		const WeirStoredCell *stored = &scan->cells[i];
-		uint32		at = positions ? positions[stored->family]++ : i;
-
-		set_cell(&cells[at], stored, table->family_by_number[stored->family]);
-	}
-	MemoryContextSwitchTo(old_context);
-	return cells;
+	return weir_row_pieces_cells(&scan->pieces);
 }
 
 Datum
 weir_row_scan_row(WeirRowScan *scan)
 {
-	MemoryContext old_context;
-	Datum		result;
-
-	if (scan->plain == NULL)
-		return PointerGetDatum(weir_row_from_cells(weir_row_scan_cells(scan),
-												   scan->ncells));
-	old_context = MemoryContextSwitchTo(values_context(scan));
-	result = weir_plain_row_datum(scan->plain);
-	MemoryContextSwitchTo(old_context);
-	return result;
+	return weir_row_pieces_value(&scan->pieces);
 }
 
 /* ---- other ---- */

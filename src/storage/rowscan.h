@@ -83,8 +83,6 @@ extern int64 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot,
 /* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
 extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
 
-extern void weir_rowscan_init(void);
-
 /* columns of the heaps */
 #define Anum_delta_row_key		1
 #define Anum_delta_seq			2
