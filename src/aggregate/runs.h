@@ -32,17 +32,21 @@ typedef struct WeirRunRange
 	uint32		hash;
 } WeirRunRange;
 
-/* Stretch of windows with the runs they have. */
+/* How much there is. */
 typedef struct WeirRunStats
 {
 	int64		rows;			/* state rows */
 	int64		bytes;
 	int64		windows;
-	bool		needs_merge;	/* the first window that has too many runs: */
+} WeirRunStats;
+
+/* A window that has too many runs. */
+typedef struct WeirCrowdedWindow
+{
 	Timestamp	window_end;
 	Timestamp	window_start;
-	int32		max_level;		/* merge its runs up to this level */
-} WeirRunStats;
+	int32		max_level;		/* those up to this level are to be merged */
+} WeirCrowdedWindow;
 
 typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
@@ -96,8 +100,16 @@ extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
 /* earliest end of a window with state; false if there is none */
 extern bool weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end);
 
-/* Sessions are all taken for one window. */
+/* In all of this, sessions are all taken for one window. */
 extern void weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
 							WeirRunStats *stats);
+
+/* The first windows with too many runs, so many at most; returns how many. */
+extern int	weir_runs_find_crowded(Oid relid, bool is_session,
+								   WeirCrowdedWindow *windows, int max);
+
+/* Is it still one?  Sets max_level anew. */
+extern bool weir_runs_is_crowded(Oid relid, bool is_session,
+								 WeirCrowdedWindow *window);
 
 #endif							/* WEIR_RUNS_H */
