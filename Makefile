@@ -21,6 +21,7 @@ OBJS_TYPES = \
 	src/types/bytestext.o \
 	src/types/widerow.o \
 	src/types/widerow_build.o \
+	src/types/widerow_expanded.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
@@ -36,6 +37,7 @@ OBJS_TYPES = \
 	src/types/regex_parse.o \
 	src/types/regex.o \
 	src/types/row_key.o \
+	src/types/key_range.o \
 	src/types/filter_tree.o \
 	src/types/filter_io.o \
 	src/types/filter_needs.o \
@@ -64,8 +66,10 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
+	src/storage/row_pieces.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
+	src/storage/mutate_row.o \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
 	src/storage/face_links.o \
@@ -185,7 +189,7 @@ SQL_STORAGE = \
 	src/storage/wide_table.sql \
 	src/storage/face_links.sql \
 	src/storage/face_owner.sql \
-	src/storage/rowstore.sql \
+	src/storage/mutate_row.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
@@ -250,6 +254,8 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_forms \
+	mutate_row_plan \
 	wide_table_columns \
 	wide_table_shape \
 	gc \
@@ -314,6 +320,7 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \
+	wide_table_links \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
