@@ -126,6 +126,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/plain_state.o \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
@@ -274,6 +275,7 @@ REGRESS_AGGREGATE = \
 	closed_table \
 	skip \
 	live_merge \
+	closing_merge \
 	sink \
 	sink_isolation \
 	session \
