@@ -124,6 +124,16 @@ RESET enable_hashagg;
 SELECT q.name, c.* FROM queries q, compare(name, query) c ORDER BY q.name;
 SELECT out_of_order('plain_closed');
 
+-- runs that have been merged into larger ones before
+CALL add_ticks('2024-01-11 10:00', 19, 300);
+SELECT name, bool_or(weir._maintain_aggregate(name::regclass)) AS merged FROM queries, generate_series(1, 9) i GROUP BY name ORDER BY name;
+CALL add_ticks('2024-01-11 10:00', 3, 300);
+SELECT q.name, c.* FROM queries q, compare(name, query) c ORDER BY q.name;
+INSERT INTO hits VALUES ('2024-01-13');
+CALL weir.drain('hits');
+SELECT q.name, c.* FROM queries q, compare(name, query) c ORDER BY q.name;
+SELECT out_of_order('plain_closed');
+
 SELECT weir.pause('plain');
 -- two sums that are too large together fail the closing, as they do the query
 ALTER DATABASE weir_closing_merge SET weir.max_failures = 1;

@@ -663,17 +663,9 @@ weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
 bool
 weir_partial_can_cluster(const WeirDefinition *def)
 {
-	ListCell   *lc;
-
-	if (def->is_session || def->nkeys == 0 || def->query->groupingSets != NIL ||
-		(def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE))
-		return false;
-	foreach(lc, def->keys)
-	{
-		if (!((WeirKey *) lfirst(lc))->hashable)
-			return false;
-	}
-	return true;
+	return !def->is_session && def->nkeys > 0 &&
+		def->query->groupingSets == NIL &&
+		(!def->by_pane || def->window.kind == WEIR_WINDOW_TUMBLE);
 }
 
 /* Rows of a group follow each other: neither a hash table nor a sort is needed. */
@@ -777,14 +769,36 @@ run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 	run_plan(plan, NULL, dest);
 }
 
+/* Rows that are groups already. */
+static void
+hand_on(WeirDefinition *def, WeirStateSource *source, DestReceiver *dest)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
+													&TTSOpsVirtual);
+
+	while (source->next(source, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) dest->receiveSlot(slot, dest);
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 void
 weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 					 DestReceiver *dest)
 {
-	Query	   *query = state_query(def, source->rows);
+	Query	   *query;
 	ListCell   *lc;
 	int			column = 0;
 
+	if (source->is_combined)
+	{
+		hand_on(def, source, dest);
+		return;
+	}
+	query = state_query(def, source->rows);
 	for (; column < def->nwindow; column++)
 		add_group_column(query, state_var(def, column), "window", NULL);
 	foreach(lc, def->keys)

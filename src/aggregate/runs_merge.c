@@ -479,6 +479,20 @@ merge_fits(WeirRunReader *reader, Size limit)
 	return size <= limit;
 }
 
+/* Rows that are equal have to be of the same hash. */
+static bool
+can_merge(const WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->keys)
+	{
+		if (!((WeirKey *) lfirst(lc))->hashable)
+			return false;
+	}
+	return !def->is_session;
+}
+
 WeirStateSource *
 weir_runs_merged_source(WeirRunReader *reader)
 {
@@ -487,6 +501,8 @@ weir_runs_merged_source(WeirRunReader *reader)
 	ListCell   *lc;
 	bool		fits;
 
+	if (!can_merge(def))
+		return NULL;
 	weir_runs_restart_in_order(reader);
 	fits = merge_fits(reader, Min(get_hash_memory_limit(), MaxAllocSize));
 	weir_runs_restart_in_order(reader);
