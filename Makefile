@@ -95,6 +95,7 @@ OBJS_STREAM = \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
 	src/stream/batch.o \
+	src/stream/batch_reader.o \
 	src/stream/newrows.o \
 	src/stream/rewrite.o \
 	src/stream/capture.o \
@@ -106,6 +107,7 @@ OBJS_STREAM = \
 	src/stream/change_stream.o
 
 OBJS_AGGREGATE = \
+	src/aggregate/receiver.o \
 	src/aggregate/word_set.o \
 	src/aggregate/distinct_set.o \
 	src/aggregate/distinct.o \
@@ -133,6 +135,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/delivery.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
+	src/aggregate/skip_found.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
@@ -274,6 +277,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	skip \
+	skip_ticks \
 	live_merge \
 	closing_merge \
 	sink \
@@ -288,7 +292,8 @@ REGRESS_AGGREGATE = \
 	aggregate_lists \
 	state \
 	distinct \
-	flink_rules
+	flink_rules \
+	read_only
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale

@@ -197,6 +197,37 @@ SELECT weir.alter_continuous_aggregate('lazy', realtime => true);
 INSERT INTO ev VALUES ('2024-01-02 00:12', 'c', 1);
 SELECT (SELECT count(*) FROM ev), * FROM lazy;
 
+-- what a sink does to rows of the stream is nothing to the other aggregates of
+-- the same tick, which read the same rows
+CREATE TABLE shared_rows (at timestamptz NOT NULL, key int);
+SELECT weir.create_stream('shared_rows', 'at');
+SELECT weir.create_continuous_aggregate('shared_a', $$
+	SELECT w.window_start, count(*) AS n, sum(s.key) AS total FROM shared_rows s, weir.tumble(s.at, '1 minute') w GROUP BY w.window_start$$);
+SELECT weir.create_continuous_aggregate('shared_b', $$
+	SELECT w.window_start, count(*) AS n, sum(s.key) AS total FROM shared_rows s, weir.tumble(s.at, '1 minute') w GROUP BY w.window_start$$);
+SELECT weir.create_sink('delete_even', 'shared_a', 'DELETE FROM shared_rows WHERE key % 2 = 0');
+CALL weir.drain('shared_rows');
+CALL weir.drain('shared_rows');
+SELECT count(*) FROM weir._cursor WHERE stream_id = (SELECT max(stream_id) FROM weir._cursor);
+INSERT INTO shared_rows SELECT timestamptz '2024-01-01' + i * interval '1 second', i FROM generate_series(0, 120) i;
+CALL weir.drain('shared_rows');
+SELECT * FROM shared_a ORDER BY 1;
+SELECT * FROM shared_b ORDER BY 1;
+SELECT count(*) FROM shared_rows;
+-- and rows that a query does not read to their end are still there for the others
+SELECT weir.create_continuous_aggregate('shared_none', $$
+	SELECT key, count(*) AS n FROM shared_rows WHERE false GROUP BY key$$);
+CALL weir.drain('shared_rows');
+CALL weir.drain('shared_rows');
+INSERT INTO shared_rows VALUES ('2024-01-01 00:02:30', 1), ('2024-01-01 00:01:30', 2);
+CALL weir.drain('shared_rows');
+SELECT * FROM shared_none;
+SELECT * FROM shared_b ORDER BY 1;
+SELECT event_time, reason FROM weir.late_rows WHERE aggregate = 'shared_a'::regclass;
+SELECT event_time, reason FROM weir.late_rows WHERE aggregate = 'shared_b'::regclass;
+SELECT weir.drop_stream('shared_rows', cascade => true);
+DROP TABLE shared_rows;
+
 -- dropping: by function, by hand, with the stream
 CREATE VIEW on_closed AS SELECT * FROM per_min_closed;
 SELECT weir.drop_continuous_aggregate('per_min');

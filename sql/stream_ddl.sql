@@ -49,6 +49,9 @@ INSERT INTO t VALUES ('2026-01-01', 'e');
 CALL weir.drain('t');
 SELECT consumed('t');
 SELECT source FROM weir._stream WHERE relation = 't'::regclass;
+-- it can be given another type that can be hashed
+ALTER TABLE t ALTER COLUMN gadget TYPE json USING to_json(gadget);
+ALTER TABLE t ALTER COLUMN gadget TYPE varchar;
 ALTER TABLE t RENAME COLUMN ts TO at;
 ALTER TABLE t DROP COLUMN gadget;
 ALTER TABLE t DROP COLUMN at;
@@ -156,6 +159,20 @@ SELECT relid FROM pg_partition_tree('f');
 DROP FOREIGN DATA WRAPPER regress_weir_nothing CASCADE;
 DROP TABLE f_4;
 
+-- Nor are there child tables, whose rows a plain query would show.
+CREATE TABLE h (ts timestamptz NOT NULL, n int);
+CREATE TABLE h_child () INHERITS (h);
+DROP TABLE h_child;
+SELECT weir.create_stream('h', 'ts');
+CREATE TABLE h_child () INHERITS (h);
+CREATE TABLE h_child (ts timestamptz NOT NULL, n int);
+ALTER TABLE h_child INHERIT h;
+ALTER TABLE h INHERIT h_child;
+CREATE TABLE h_like (LIKE h INCLUDING ALL);
+SELECT weir.drop_stream('h');
+ALTER TABLE h_child INHERIT h;
+DROP TABLE h, h_child, h_like;
+
 -- A partition cannot be detached while first rows are read; a pause keeps them.
 INSERT INTO f SELECT '2026-01-01', 1 FROM generate_series(1, 10);
 CALL weir.drain('f');
@@ -206,6 +223,16 @@ SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
 TRUNCATE t;
 INSERT INTO t VALUES ('2026-01-01', 'i');
 TRUNCATE t;
+-- An aggregate goes with a table that it looks things up in, and this is told.
+CREATE TABLE k (ts timestamptz NOT NULL, n int);
+CREATE TABLE known (n int);
+SELECT weir.create_stream('k', 'ts');
+SELECT weir.create_continuous_aggregate('k_known', 'SELECT count(*) AS n FROM k JOIN known USING (n)');
+CREATE VIEW of_known AS SELECT * FROM known;
+-- (with the view they are two, and no number in a name is shown)
+DROP TABLE known CASCADE;
+SELECT weir.drop_stream('k');
+DROP TABLE k;
 DROP TABLE t, u, v, w, p, o, o2, f, e CASCADE;
 SELECT (SELECT count(*) FROM weir._superseded) AS superseded, (SELECT count(*) FROM weir._log_slot) AS slots,
 	(SELECT count(*) FROM weir._cursor) AS cursors, (SELECT count(*) FROM weir._source) AS sources,

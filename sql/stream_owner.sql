@@ -32,11 +32,14 @@ SELECT * FROM owners;
 -- another owner: of the stream, of an aggregate
 RESET ROLE;
 INSERT INTO events VALUES ('2024-01-01 01:20Z', 'a', 4);
+-- an aggregate has its own rights to the stream, and needs them: in one
+-- transaction, as a worker may be about
+BEGIN;
 ALTER TABLE events OWNER TO regress_weir_second;
--- an aggregate has its own rights to the stream, and needs them
 GRANT SELECT ON events TO regress_weir_first;
 ALTER VIEW hourly OWNER TO regress_weir_second;
 GRANT INSERT ON sunk TO regress_weir_second;
+COMMIT;
 SELECT * FROM owners;
 SET ROLE regress_weir_first;
 CALL weir.drain('events');

@@ -100,6 +100,60 @@ SELECT hold('p', false);
 CALL weir.drain('p');
 SELECT consumed('p');
 
-DROP TABLE t, p, p1;
+-- Rows of a partition that has been detached are followed, too: into other files
+-- and tablespaces, and if the table has become a stream itself.
+CREATE TABLE p3 PARTITION OF p FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+CREATE INDEX p3_n ON p3 (n);
+SELECT hold('p', true);
+INSERT INTO p SELECT '2026-03-01', i FROM generate_series(10, 1, -1) i;
+ALTER TABLE p DETACH PARTITION p3;
+VACUUM FULL p3;
+INSERT INTO p3 VALUES ('2026-03-01', 100);
+ALTER TABLE p3 ALTER n TYPE bigint;
+CLUSTER p3 USING p3_n;
+ALTER TABLE p3 SET TABLESPACE regress_weir;
+SELECT weir.create_stream('p3', 'ts');
+CALL weir.drain('p3');
+SELECT hold('p3', true);
+INSERT INTO p3 SELECT '2026-03-01', i FROM generate_series(1, 5) i;
+CLUSTER p3;
+SELECT hold('p', false), hold('p3', false);
+CALL weir.drain('p');
+SELECT consumed('p');
+CALL weir.drain('p3');
+SELECT consumed('p3');
+SELECT weir.drop_stream('p3');
+
+-- inserted, detached and rewritten in one transaction
+ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+BEGIN;
+INSERT INTO p SELECT '2026-03-01', i FROM generate_series(1, 7) i;
+ALTER TABLE p DETACH PARTITION p3;
+CLUSTER p3;
+COMMIT;
+CALL weir.drain('p');
+SELECT consumed('p');
+
+-- TRUNCATE takes those along
+ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+SELECT hold('p', true);
+INSERT INTO p VALUES ('2026-03-01', 1);
+ALTER TABLE p DETACH PARTITION p3;
+TRUNCATE p3;
+INSERT INTO p3 VALUES ('2026-03-01', 1);
+SELECT hold('p', false);
+CALL weir.drain('p');
+SELECT consumed('p');
+
+-- of a partition that is rewritten the stream is to be drained
+ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+SELECT hold('p', true);
+INSERT INTO p VALUES ('2026-03-01', 2);
+ALTER TABLE p ALTER n TYPE bigint;
+SELECT hold('p', false);
+CALL weir.drain('p');
+SELECT consumed('p');
+
+DROP TABLE t, p, p1, p3;
 DROP TABLESPACE regress_weir;
 DROP FUNCTION consumed, hold;

@@ -15,6 +15,7 @@
 
 #include "aggregate/consume.h"
 #include "aggregate/failure.h"
+#include "aggregate/skip.h"
 #include "storage/catalog.h"
 #include "storage/debug_point.h"
 #include "storage/hll.h"
@@ -43,6 +44,7 @@ _PG_init(void)
 	weir_capture_init();
 	weir_newrows_init();
 	weir_failure_init();
+	weir_skip_init();
 	weir_consume_init();
 	weir_worker_init();
 	weir_housekeeping_init();

@@ -438,6 +438,7 @@ weir_aggregate_delete(int32 id)
 	delete_rows("_aggregate", id);
 	delete_rows("_aggregate_progress", id);
 	delete_rows("_late_row", id);
+	delete_rows("_skip_found", id);
 }
 
 void
@@ -492,7 +493,8 @@ weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
 
 /*
  * Store cursor, status, failures and time of the next try; an error message,
- * if given, replaces the last one, and becoming active clears it.
+ * if given, replaces the last one, and becoming active clears it.  With the
+ * status "skipping" ends what was found in it.
  */
 void
 weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
@@ -530,6 +532,8 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 		values[i - 1] = Int64GetDatum(0);
 		replace[i - 1] = false;
 	}
+	if (agg->status != WEIR_AGGREGATE_SKIPPING)
+		delete_rows("_skip_found", agg->id);
 	if (update_row("_aggregate_progress", "_aggregate_progress_pkey", agg->id,
 				   values, isnull, replace))
 		return;

@@ -40,6 +40,16 @@ CREATE TABLE weir._aggregate_progress (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE weir._aggregate_progress IS 'how each continuous aggregate fares';
 
+-- What a search of weir.skip has found that goes on in the next tick.
+CREATE TABLE weir._skip_found (
+    aggregate_id integer NOT NULL,
+    relid oid NOT NULL,                 -- 0: a group
+    tid tid NOT NULL,
+    "row" jsonb NOT NULL,
+    reason text NOT NULL
+);
+COMMENT ON TABLE weir._skip_found IS 'what weir.skip has found so far';
+
 CREATE TABLE weir._late_row (
     aggregate_id integer NOT NULL,
     arrived_at timestamptz NOT NULL,

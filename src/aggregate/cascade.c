@@ -392,7 +392,7 @@ weir_cascade_catch_up(int32 stream_id)
 		step.after = agg.parent_until;
 		PushActiveSnapshot(GetLatestSnapshot());
 		error = weir_closed_attempt(step.id, catch_up, &step);
-		if (error != NULL)
+		if (error != NULL && !weir_skip_is_postponed(step.id, error))
 			fall_behind(&step, error);
 		PopActiveSnapshot();
 	}

@@ -174,6 +174,22 @@ isolate(WeirTick *tick, int32 id, const ErrorData *error)
 		weir_cursor_defer(agg.cursor_id, agg.next_retry);
 }
 
+/* Have the aggregate meet the rows of this tick again in its next. */
+static void
+stay(WeirTick *tick, int32 id)
+{
+	WeirAggregate agg;
+
+	if (!tick->cursor.is_main &&
+		list_length(weir_aggregate_ids_of_cursor(tick->cursor.cursor_id)) == 1)
+		tick->stays = true;
+	else if (weir_aggregate_read(id, NULL, &agg))
+	{
+		agg.cursor_id = weir_tick_fork_cursor(tick);
+		weir_aggregate_set_progress(&agg, NULL);
+	}
+}
+
 typedef struct TickOfOne
 {
 	WeirTick   *tick;
@@ -194,7 +210,11 @@ take_tick_or_isolate(WeirTick *tick, int32 id)
 	TickOfOne	one = {tick, id};
 	ErrorData  *error = weir_closed_attempt(id, take_tick_of_one, &one);
 
-	if (error != NULL)
+	if (error == NULL)
+		return;
+	if (weir_skip_is_postponed(id, error))
+		stay(tick, id);
+	else
 		isolate(tick, id, error);
 }
 

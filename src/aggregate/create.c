@@ -395,6 +395,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		has_retention = !PG_ARGISNULL(3);
 	bool		with_data;
 
+	PreventCommandIfReadOnly("weir.create_continuous_aggregate()");
 	memset(&new, 0, sizeof(new));
 	weir_aggregate_require_argument(fcinfo, 0, "name");
 	weir_aggregate_require_argument(fcinfo, 1, "query");
@@ -509,6 +510,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		set_retention = !PG_ARGISNULL(2);
 	bool		set_realtime = !PG_ARGISNULL(3);
 
+	PreventCommandIfReadOnly("weir.alter_continuous_aggregate()");
 	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
 	(void) weir_cursor_lock_stream(agg.stream_id, true);

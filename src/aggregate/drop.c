@@ -141,6 +141,7 @@ weir_drop_continuous_aggregate(PG_FUNCTION_ARGS)
 	WeirAggregate agg;
 	bool		cascade = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 
+	PreventCommandIfReadOnly("weir.drop_continuous_aggregate()");
 	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
 	weir_drop_aggregate(&agg, cascade ? DROP_CASCADE : DROP_RESTRICT);
@@ -211,8 +212,10 @@ weir__aggregate_dropped(PG_FUNCTION_ARGS)
 	{
 		WeirAggregate agg;
 
-		if (weir_aggregate_find(lfirst_oid(lc), NULL, &agg))
-			weir_drop_aggregate(&agg, behavior);
+		if (!weir_aggregate_find(lfirst_oid(lc), NULL, &agg))
+			continue;
+		tell_of_cascade(&agg);
+		weir_drop_aggregate(&agg, behavior);
 	}
 	PG_RETURN_NULL();
 }

@@ -71,7 +71,7 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
  */
 static void
 take_sessions(const WeirAggregate *agg, WeirDefinition *def,
-			  WeirRowReader *read, void *arg, Timestamp bound,
+			  WeirIntakeReader *read, void *arg, Timestamp bound,
 			  WeirRunWriter *writer, WeirIntake *intake)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
@@ -96,7 +96,7 @@ take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 
 void
 weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
-				WeirRowReader *read, void *arg, Timestamp bound,
+				WeirIntakeReader *read, void *arg, Timestamp bound,
 				WeirIntake *intake)
 {
 	WeirRunWriter *writer;

@@ -16,7 +16,7 @@
  * Makes state rows of the new rows, wherever they come from, and sends them to
  * dest; returns how many were left out, as weir_partial_from_batch does.
  */
-typedef int64 WeirRowReader(WeirDefinition *def, Timestamp bound,
+typedef int64 WeirIntakeReader(WeirDefinition *def, Timestamp bound,
 							DestReceiver *dest, void *arg);
 
 typedef struct WeirIntake
@@ -28,7 +28,7 @@ typedef struct WeirIntake
 
 /* bound: the one in force, by which lateness is judged */
 extern void weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
-							WeirRowReader *read, void *arg, Timestamp bound,
+							WeirIntakeReader *read, void *arg, Timestamp bound,
 							WeirIntake *intake);
 
 #endif							/* WEIR_INTAKE_H */

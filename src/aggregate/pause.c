@@ -141,6 +141,7 @@ set_paused(Oid relid, bool paused)
 Datum
 weir_pause(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("weir.pause()");
 	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), true);
 	PG_RETURN_VOID();
@@ -149,6 +150,7 @@ weir_pause(PG_FUNCTION_ARGS)
 Datum
 weir_resume(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("weir.resume()");
 	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), false);
 	PG_RETURN_VOID();

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "weir.h"
+#include "aggregate/receiver.h"
 #include "aggregate/row_filter.h"
 
 PG_FUNCTION_INFO_V1(weir__row_is_wanted);
@@ -119,26 +120,12 @@ collect(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-collector_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-collector_nothing(DestReceiver *self)
-{
-}
-
 WeirRowCollector *
 weir_row_collector(void)
 {
 	WeirRowCollector *collector = palloc0(sizeof(WeirRowCollector));
 
-	collector->pub.receiveSlot = collect;
-	collector->pub.rStartup = collector_startup;
-	collector->pub.rShutdown = collector_nothing;
-	collector->pub.rDestroy = collector_nothing;
-	collector->pub.mydest = DestNone;
+	weir_receiver_init(&collector->pub, collect);
 	collector->max_rows = 1024;
 	collector->filter = palloc0(sizeof(WeirRowFilter));
 	collector->filter->ids = palloc(sizeof(WeirRowId) * collector->max_rows);

@@ -367,6 +367,7 @@ weir_create_sink(PG_FUNCTION_ARGS)
 	WeirSink	sink = {0};
 	WeirAggregate agg;
 
+	PreventCommandIfReadOnly("weir.create_sink()");
 	weir_aggregate_require_argument(fcinfo, 1, "aggregate");
 	weir_aggregate_require_argument(fcinfo, 2, "statement");
 	check_name(name);
@@ -396,6 +397,7 @@ weir_drop_sink(PG_FUNCTION_ARGS)
 {
 	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 
+	PreventCommandIfReadOnly("weir.drop_sink()");
 	delete_sink(NameStr(sink->name));
 	PG_RETURN_VOID();
 }
@@ -405,6 +407,7 @@ weir_resume_sink(PG_FUNCTION_ARGS)
 {
 	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 
+	PreventCommandIfReadOnly("weir.resume_sink()");
 	if (sink->status != WEIR_SINK_ACTIVE)
 		resume(sink);
 	PG_RETURN_VOID();
@@ -416,6 +419,7 @@ weir_skip_sink(PG_FUNCTION_ARGS)
 	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
 	int64		skipped = 0;
 
+	PreventCommandIfReadOnly("weir.skip_sink()");
 	if (sink->closings_behind > 0)
 	{
 		skipped = weir_delivery_forget_first(sink);

@@ -17,7 +17,7 @@
  * from then on the definition leaves them out by itself.
  */
 extern List *weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
-							  WeirRowReader *read, void *arg, Timestamp bound,
+							  WeirIntakeReader *read, void *arg, Timestamp bound,
 							  WeirDefinition *source, WeirBatch *batch,
 							  WeirIntake *intake);
 
@@ -27,5 +27,15 @@ extern List *weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
  */
 extern List *weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
 							  WeirStateSource *source, DestReceiver *dest);
+
+/*
+ * Both may take too long for one tick: then they raise an error, to undo what
+ * the tick has done for the aggregate.  Is it this one?  What has been found is
+ * stored then, and the aggregate has to be given the same rows again.  To be
+ * asked at once, outside of the subtransaction that failed.
+ */
+extern bool weir_skip_is_postponed(int32 aggregate_id, const ErrorData *error);
+
+extern void weir_skip_init(void);
 
 #endif							/* WEIR_SKIP_H */

@@ -303,6 +303,7 @@ weir_create_authorized_view(PG_FUNCTION_ARGS)
 	WeirWideTable *table = weir_wide_table_open(home, AccessShareLock, 0);
 	Oid			view;
 
+	PreventCommandIfReadOnly("weir.create_authorized_view()");
 	if (PG_ARGISNULL(0))
 		weir_argument_is_null("name");
 	weir_check_owner(home);
@@ -327,6 +328,7 @@ weir_drop_authorized_view(PG_FUNCTION_ARGS)
 	Oid			view = weir_table_argument(fcinfo, 0);
 	WeirWideTable *table = weir_wide_table_open(view, AccessExclusiveLock, 0);
 
+	PreventCommandIfReadOnly("weir.drop_authorized_view()");
 	if (table->restriction == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),

@@ -204,6 +204,7 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	Oid			base;
 	Oid			seq;
 
+	PreventCommandIfReadOnly("weir.create_wide_table()");
 	if (PG_ARGISNULL(0))
 		weir_argument_is_null("name");
 	if (PG_ARGISNULL(1))
@@ -253,6 +254,7 @@ PG_FUNCTION_INFO_V1(weir_drop_wide_table);
 Datum
 weir_drop_wide_table(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("weir.drop_wide_table()");
 	weir_drop_face(owned_table_argument(fcinfo, AccessExclusiveLock)->face);
 	PG_RETURN_VOID();
 }
@@ -479,6 +481,7 @@ weir_add_family(PG_FUNCTION_ARGS)
 	const char *aggregate = PG_ARGISNULL(3) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(3));
 
+	PreventCommandIfReadOnly("weir.add_family()");
 	if (weir_op_of_aggregate(aggregate) == WEIR_OP_HLL)
 		weir_hll_require();
 	if (weir_family_find(table, name, len) != NULL)
@@ -602,6 +605,7 @@ weir_alter_family(PG_FUNCTION_ARGS)
 	Datum		old = heap_getattr(tuple, Anum_families_gc,
 								   RelationGetDescr(rel), &old_is_null);
 
+	PreventCommandIfReadOnly("weir.alter_family()");
 	if (is_same_rule(old, old_is_null,
 					 PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2),
 					 PG_ARGISNULL(2)))
@@ -633,6 +637,7 @@ weir_drop_family(PG_FUNCTION_ARGS)
 	const WeirFamily *dropped = weir_family_get(table, name, len);
 	Relation	rel;
 
+	PreventCommandIfReadOnly("weir.drop_family()");
 	weir_changes_put_event(table, WEIR_CHANGE_DROP_FAMILY, dropped);
 	rel = table_open(weir_catalog_relid("_families"), RowExclusiveLock);
 	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);

@@ -1,17 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * batch.c
- *	  Which rows of a stream are to be read, and reading them.
+ *	  Which rows of a stream are to be read.
  *
  * A batch is a set of log entries whose rows are read by TID run, or a set
  * of block ranges whose rows are history, or (for readers of a cursor that is
- * still in history) both.
- *
- * A TID is a hint.  A row belongs to an entry if it is at one of the entry's
- * TIDs, its raw xmin (which survives freezing) is among the entry's
- * transaction ids, and the snapshot sees it.  A row is history if the
- * snapshot sees it and it belongs to no entry that is later than the
- * cursor's start.
+ * still in history) both.  batch_reader.c reads them.
  *
  * Invariants:
  * 1. Every leaf with an entry is locked ACCESS SHARE before the snapshot is
@@ -27,20 +21,16 @@
 
 #include <limits.h>
 
-#include "access/heapam.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/tupconvert.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -62,39 +52,6 @@ typedef enum LeafState
 	LEAF_GONE,					/* or truncated, rewritten */
 	LEAF_LOCKED_LATE			/* locked only now */
 } LeafState;
-
-/* A leaf that a reader has open. */
-typedef struct OpenLeaf
-{
-	Oid			relid;
-	Relation	rel;
-	BlockNumber nblocks;
-	TupleTableSlot *slot;		/* of the leaf's own row type */
-	AttrMap    *map;			/* NULL: the same columns as the stream's */
-	TupleTableSlot *mapped;		/* of the stream's row type */
-} OpenLeaf;
-
-struct WeirBatchReader
-{
-	WeirBatch  *batch;
-	MemoryContext context;		/* that it was made in */
-	Relation	rel;			/* the stream */
-	OpenLeaf  **leaves;
-	int			nleaves;
-	int			maxleaves;
-	OpenLeaf   *leaf;			/* that of the present page */
-	int			range;			/* next range ... */
-	BlockNumber block;			/* ... from this block on */
-	int			entry;			/* present entry */
-	int			run;			/* its next run */
-	Buffer		buffer;
-	BlockNumber buffer_block;
-	BufferAccessStrategy strategy;
-	int			noffsets;		/* rows found on the page */
-	int			next_offset;
-	OffsetNumber offsets[MaxHeapTuplesPerPage];
-	HeapTupleData tuple;
-};
 
 /* ----------------------------------------------------------------
  *		Building
@@ -327,6 +284,7 @@ make_batch(const WeirStream *stream, Snapshot snapshot)
 {
 	WeirBatch  *batch = palloc0(sizeof(WeirBatch));
 
+	batch->context = CurrentMemoryContext;
 	batch->stream = *stream;
 	batch->snapshot = snapshot;
 	return batch;
@@ -422,6 +380,7 @@ next_history(const WeirStream *stream, const WeirCursor *cursor)
 {
 	WeirBatch  *batch = make_batch(stream, GetActiveSnapshot());
 
+	batch->shares_found = true;
 	batch->after = *cursor;
 	if (cursor->low == 0)
 		batch->after.low = weir_snapshot_current();
@@ -448,6 +407,7 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 		return next_history(stream, cursor);
 
 	batch = make_batch(stream, GetActiveSnapshot());
+	batch->shares_found = true;
 	batch->after = *cursor;
 	high = cursor->high ? cursor->high : target;
 	if (cursor->high)
@@ -539,271 +499,6 @@ int64
 weir_batch_max_rows(const WeirBatch *batch)
 {
 	return batch->max_rows;
-}
-
-/* ----------------------------------------------------------------
- *		Reading
- * ----------------------------------------------------------------
- */
-
-WeirBatchReader *
-weir_batch_reader_begin(WeirBatch *batch, Relation rel)
-{
-	WeirBatchReader *reader = palloc0(sizeof(WeirBatchReader));
-
-	reader->batch = batch;
-	reader->context = CurrentMemoryContext;
-	reader->rel = rel;
-	reader->buffer = InvalidBuffer;
-	reader->strategy = GetAccessStrategy(BAS_BULKREAD);
-	weir_batch_reader_rewind(reader);
-	return reader;
-}
-
-static void
-release_page(WeirBatchReader *reader)
-{
-	if (reader->leaf)
-		ExecClearTuple(reader->leaf->slot);
-	if (BufferIsValid(reader->buffer))
-		ReleaseBuffer(reader->buffer);
-	reader->buffer = InvalidBuffer;
-	reader->noffsets = reader->next_offset = 0;
-}
-
-void
-weir_batch_reader_rewind(WeirBatchReader *reader)
-{
-	release_page(reader);
-	reader->leaf = NULL;
-	reader->range = reader->entry = reader->run = 0;
-	reader->block = reader->batch->nranges > 0 ?
-		reader->batch->ranges[0].first : 0;
-}
-
-void
-weir_batch_reader_end(WeirBatchReader *reader)
-{
-	release_page(reader);
-	for (int i = 0; i < reader->nleaves; i++)
-	{
-		OpenLeaf   *leaf = reader->leaves[i];
-
-		ExecDropSingleTupleTableSlot(leaf->slot);
-		if (leaf->mapped)
-			ExecDropSingleTupleTableSlot(leaf->mapped);
-		if (leaf->map)
-			free_attrmap(leaf->map);
-		table_close(leaf->rel, NoLock);
-		pfree(leaf);
-	}
-	FreeAccessStrategy(reader->strategy);
-	pfree(reader);
-}
-
-static OpenLeaf *
-open_leaf(WeirBatchReader *reader, Oid relid)
-{
-	OpenLeaf   *leaf;
-	MemoryContext old;
-
-	/* the one before is most likely the one */
-	for (int i = reader->nleaves - 1; i >= 0; i--)
-		if (reader->leaves[i]->relid == relid)
-			return reader->leaves[i];
-
-	old = MemoryContextSwitchTo(reader->context);
-	if (reader->nleaves == reader->maxleaves)
-	{
-		reader->maxleaves = Max(4, reader->maxleaves * 2);
-		reader->leaves = reader->leaves ?
-			repalloc(reader->leaves, sizeof(OpenLeaf *) * reader->maxleaves) :
-			palloc(sizeof(OpenLeaf *) * reader->maxleaves);
-	}
-	/* each stays where it is: the reader points to one of them */
-	leaf = palloc(sizeof(OpenLeaf));
-	reader->leaves[reader->nleaves++] = leaf;
-	leaf->relid = relid;
-	leaf->rel = table_open(relid, AccessShareLock);
-	leaf->nblocks = RelationGetNumberOfBlocks(leaf->rel);
-	leaf->slot = MakeSingleTupleTableSlot(RelationGetDescr(leaf->rel),
-										  &TTSOpsBufferHeapTuple);
-	leaf->map = NULL;
-	leaf->mapped = NULL;
-	if (relid != RelationGetRelid(reader->rel))
-	{
-		leaf->map = WeirBuildAttrMap(RelationGetDescr(leaf->rel),
-									 RelationGetDescr(reader->rel));
-		if (leaf->map)
-			leaf->mapped = MakeSingleTupleTableSlot(RelationGetDescr(reader->rel),
-													&TTSOpsVirtual);
-	}
-	MemoryContextSwitchTo(old);
-	/* what was not there when we looked must not appear later (SERIALIZABLE) */
-	PredicateLockRelation(leaf->rel, reader->batch->snapshot);
-	return leaf;
-}
-
-static void
-pin_page(WeirBatchReader *reader, OpenLeaf *leaf, BlockNumber block)
-{
-	if (BufferIsValid(reader->buffer) && reader->leaf == leaf &&
-		reader->buffer_block == block)
-	{
-		reader->noffsets = reader->next_offset = 0;
-		return;
-	}
-	release_page(reader);
-	reader->leaf = leaf;
-	reader->buffer = ReadBufferExtended(leaf->rel, MAIN_FORKNUM, block,
-										RBM_NORMAL, reader->strategy);
-	reader->buffer_block = block;
-}
-
-/*
- * Find the rows of the page at first..last that belong to the entry, or, with
- * entry NULL, that are history.
- */
-static void
-find_rows(WeirBatchReader *reader, const WeirLogEntry *entry,
-		  OffsetNumber first, OffsetNumber last)
-{
-	Snapshot	snapshot = reader->batch->snapshot;
-	Buffer		buffer = reader->buffer;
-	Oid			relid = RelationGetRelid(reader->leaf->rel);
-	Page		page;
-	bool		all_visible;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	last = Min(last, PageGetMaxOffsetNumber(page));
-	all_visible = PageIsAllVisible(page) && !snapshot->takenDuringRecovery;
-	for (OffsetNumber offset = first; offset <= last; offset++)
-	{
-		ItemId		item = PageGetItemId(page, offset);
-		HeapTupleData tuple;
-		TransactionId xid;
-
-		if (!ItemIdIsNormal(item))
-			continue;
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-		tuple.t_len = ItemIdGetLength(item);
-		tuple.t_tableOid = relid;
-		ItemPointerSet(&tuple.t_self, reader->buffer_block, offset);
-		xid = HeapTupleHeaderGetRawXmin(tuple.t_data);
-		if (entry && entry->xids[0] != xid &&
-			!weir_xids_contain(entry->xids, entry->nxids, xid))
-			continue;
-		if (!all_visible)
-		{
-			bool		visible = HeapTupleSatisfiesVisibility(&tuple, snapshot,
-															   buffer);
-
-			HeapCheckForSerializableConflictOut(visible, reader->leaf->rel,
-												&tuple, buffer, snapshot);
-			if (!visible)
-				continue;
-		}
-		if (!entry && weir_batch_is_later(reader->batch, relid, xid, &tuple.t_self))
-			continue;
-		reader->offsets[reader->noffsets++] = offset;
-	}
-	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-}
-
-/* Go on to the next page that may have rows; false at the end. */
-static bool
-next_page(WeirBatchReader *reader)
-{
-	WeirBatch  *batch = reader->batch;
-	WeirLogEntry *entry;
-	WeirTidRun *run;
-	OpenLeaf   *leaf;
-
-	while (reader->range < batch->nranges)
-	{
-		WeirHistoryRange *range = &batch->ranges[reader->range];
-
-		leaf = open_leaf(reader, range->leaf);
-		if (reader->block >= range->end || reader->block >= leaf->nblocks)
-		{
-			if (++reader->range < batch->nranges)
-				reader->block = batch->ranges[reader->range].first;
-			continue;
-		}
-		pin_page(reader, leaf, reader->block++);
-		find_rows(reader, NULL, FirstOffsetNumber, MaxOffsetNumber);
-		return true;
-	}
-
-	while (reader->entry < batch->nentries &&
-		   reader->run >= batch->entries[reader->entry].nruns)
-	{
-		reader->entry++;
-		reader->run = 0;
-	}
-	if (reader->entry >= batch->nentries)
-		return false;
-	entry = &batch->entries[reader->entry];
-	run = &entry->runs[reader->run++];
-	leaf = open_leaf(reader, entry->leaf);
-	if (run->block >= leaf->nblocks)
-		return true;			/* cut off since, by VACUUM or a crash */
-	pin_page(reader, leaf, run->block);
-	find_rows(reader, entry, run->first, run->last);
-	return true;
-}
-
-TupleTableSlot *
-weir_batch_reader_next(WeirBatchReader *reader)
-{
-	OpenLeaf   *leaf;
-	Page		page;
-	OffsetNumber offset;
-	ItemId		item;
-
-	while (reader->next_offset >= reader->noffsets)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (breather)
-			breather();
-		if (!next_page(reader))
-			return NULL;
-	}
-	leaf = reader->leaf;
-	offset = reader->offsets[reader->next_offset++];
-	page = BufferGetPage(reader->buffer);
-	item = PageGetItemId(page, offset);
-	reader->tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-	reader->tuple.t_len = ItemIdGetLength(item);
-	reader->tuple.t_tableOid = RelationGetRelid(leaf->rel);
-	ItemPointerSet(&reader->tuple.t_self, reader->buffer_block, offset);
-	ExecStoreBufferHeapTuple(&reader->tuple, leaf->slot, reader->buffer);
-	if (leaf->map == NULL)
-		return leaf->slot;
-	execute_attr_map_slot(leaf->map, leaf->slot, leaf->mapped);
-	leaf->mapped->tts_tid = leaf->slot->tts_tid;
-	leaf->mapped->tts_tableOid = leaf->slot->tts_tableOid;
-	return leaf->mapped;
-}
-
-void
-weir_batch_observe(WeirBatch *batch)
-{
-	Relation	rel;
-	WeirBatchReader *reader;
-	TupleTableSlot *slot;
-
-	if (batch->observer == NULL || batch->is_observed)
-		return;
-	weir_observer_reset(batch->observer);
-	rel = table_open(batch->stream.relid, AccessShareLock);
-	reader = weir_batch_reader_begin(batch, rel);
-	while ((slot = weir_batch_reader_next(reader)) != NULL)
-		weir_observer_see(batch->observer, slot);
-	weir_batch_reader_end(reader);
-	table_close(rel, NoLock);
-	batch->is_observed = true;
 }
 
 void

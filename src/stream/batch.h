@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * batch.h
- *	  Which rows of a stream are to be read, and reading them.
+ *	  Which rows of a stream are to be read (batch.c), and reading them
+ *	  (batch_reader.c).
  *
  * What the stream layer shares behind newrows.h.
  *
@@ -32,8 +33,12 @@ typedef struct WeirLaterXid
 	int			entry;			/* index into later */
 } WeirLaterXid;
 
+/* Where its rows are, once that is known; see batch_reader.c. */
+typedef struct WeirFoundRows WeirFoundRows;
+
 struct WeirBatch
 {
+	MemoryContext context;		/* that it was made in */
 	WeirStream	stream;
 	Snapshot	snapshot;
 	int64		max_rows;
@@ -53,6 +58,8 @@ struct WeirBatch
 	bool		ends_interval;
 	WeirObserver *observer;		/* sees every row once; NULL for readers */
 	bool		is_observed;	/* it has seen them all */
+	bool		shares_found;	/* several readers are to be expected */
+	WeirFoundRows *found;
 };
 
 /*

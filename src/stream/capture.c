@@ -318,7 +318,8 @@ capture_xact_callback(XactEvent event, void *arg)
 }
 
 bool
-weir_capture_take(Oid relid, Oid filenode, WeirTidRun **runs, int *nruns,
+weir_capture_take(Oid relid, Oid filenode, int32 *stream_id,
+				  WeirTidRun **runs, int *nruns,
 				  TransactionId **xids, int *nxids)
 {
 	BufferKey	key = {relid, filenode};
@@ -336,6 +337,8 @@ weir_capture_take(Oid relid, Oid filenode, WeirTidRun **runs, int *nruns,
 	 * It stays where it is: if the rewrite is rolled back to a savepoint, the
 	 * old file is the table's again.
 	 */
+	*stream_id = buffer->stream_id != 0 ? buffer->stream_id :
+		weir_stream_of_leaf(relid);
 	*runs = buffer->runs;
 	*nruns = buffer->nruns;
 	*xids = buffer->xids;
@@ -344,12 +347,13 @@ weir_capture_take(Oid relid, Oid filenode, WeirTidRun **runs, int *nruns,
 }
 
 void
-weir_capture_replace(Oid relid, Oid filenode,
+weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 					 const WeirTidRun *runs, int nruns,
 					 const TransactionId *xids, int nxids)
 {
 	CaptureBuffer *buffer = buffer_for(relid, filenode);
 
+	buffer->stream_id = stream_id;
 	for (int i = 0; i < nxids; i++)
 		note_xid(buffer, xids[i]);
 	for (int i = 0; i < nruns; i++)
@@ -379,11 +383,14 @@ weir_capture_move(Oid relid, Oid filenode)
 	{
 		WeirTidRun *runs;
 		TransactionId *xids;
+		int32		stream_id;
 		int			nruns;
 		int			nxids;
 
-		if (weir_capture_take(relid, lfirst_oid(lc), &runs, &nruns, &xids, &nxids))
-			weir_capture_replace(relid, filenode, runs, nruns, xids, nxids);
+		if (weir_capture_take(relid, lfirst_oid(lc), &stream_id,
+							  &runs, &nruns, &xids, &nxids))
+			weir_capture_replace(relid, filenode, stream_id,
+								 runs, nruns, xids, nxids);
 	}
 }
 

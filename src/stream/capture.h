@@ -30,12 +30,13 @@ extern void weir_capture_init(void);
 /*
  * For rewrites: take what this transaction has inserted into a file and not
  * logged yet (normalised; false if there is nothing), and put what takes its
- * place in another file.
+ * place in another file.  The stream is that of the rows, 0 if there was none,
+ * though the table may have been detached from it.
  */
-extern bool weir_capture_take(Oid relid, Oid filenode,
+extern bool weir_capture_take(Oid relid, Oid filenode, int32 *stream_id,
 							  WeirTidRun **runs, int *nruns,
 							  TransactionId **xids, int *nxids);
-extern void weir_capture_replace(Oid relid, Oid filenode,
+extern void weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 								 const WeirTidRun *runs, int nruns,
 								 const TransactionId *xids, int nxids);
 

@@ -121,6 +121,7 @@ weir_enable_changes(PG_FUNCTION_ARGS)
 	WeirWideTable *table = owned_table_argument(fcinfo);
 	Oid			changes;
 
+	PreventCommandIfReadOnly("weir.enable_changes()");
 	if (OidIsValid(table->changes))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -174,6 +175,7 @@ weir_disable_changes(PG_FUNCTION_ARGS)
 	bool		cascade = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	Oid			changes = table->changes;
 
+	PreventCommandIfReadOnly("weir.disable_changes()");
 	if (!OidIsValid(changes))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -431,6 +431,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("watermark must not be null")));
 	refuse_in_sink("weir.advance_watermark");
+	PreventCommandIfReadOnly("weir.advance_watermark()");
 	weir_stream_get_owned(relid, &stream);
 	weir_tick_force_read_committed();
 	weir_stream_revive(stream.stream_id);

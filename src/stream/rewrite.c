@@ -23,6 +23,10 @@
  * SET TABLESPACE copies the file as it is and builds no index; an event
  * trigger tells us (weir_rewrite_moved).
  *
+ * The rows need not be of the stream that the table belongs to: those that
+ * waited when it was detached from a stream still do.  So the logs of all
+ * streams are asked.
+ *
  * Whoever gives a table a new file holds its ACCESS EXCLUSIVE lock, so that
  * no other transaction has rows in it that are not committed, and no tick is
  * consuming any: what the latest snapshot sees of the log, and this
@@ -54,6 +58,7 @@
 /* The rows of one transaction that have to be found again. */
 typedef struct Moved
 {
+	int32		stream_id;		/* whose log they are in, or will be */
 	FullTransactionId xid;		/* invalid: this transaction, not logged yet */
 	TransactionId *xids;
 	int			nxids;
@@ -80,6 +85,7 @@ typedef struct Translation
 {
 	Relation	heap;			/* with its new file */
 	Relation	old;			/* the transient table, with the old file */
+	int32		stream_id;		/* whose rows are being collected */
 	Moved	   *moved;
 	int			nmoved;
 	int			maxmoved;
@@ -87,16 +93,24 @@ typedef struct Translation
 	HTAB	   *by_top_xid;
 } Translation;
 
+/* The table may be a partition of the stream, or have been one. */
 static void
-refuse(Relation heap, const char *detail)
+refuse(Relation heap, int32 stream_id, const char *detail)
 {
+	WeirStream	stream;
+
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		elog(ERROR, "stream %d is not there", stream_id);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 stream.relid == RelationGetRelid(heap) ?
 			 errmsg("cannot rewrite stream \"%s\" now",
-					RelationGetRelationName(heap)),
+					RelationGetRelationName(heap)) :
+			 errmsg("cannot rewrite table \"%s\" with rows of stream \"%s\" now",
+					RelationGetRelationName(heap), get_rel_name(stream.relid)),
 			 errdetail_internal("%s", detail),
 			 errhint("Run CALL weir.drain('%s') first, and try again.",
-					 RelationGetRelationName(heap))));
+					 get_rel_name(stream.relid))));
 }
 
 /* ----------------------------------------------------------------
@@ -115,7 +129,12 @@ moved_by(Translation *t, FullTransactionId xid,
 
 	top = hash_search(t->by_top_xid, &xid, HASH_ENTER, &found);
 	if (found)
+	{
+		if (t->moved[top->moved].stream_id != t->stream_id)
+			refuse(t->heap, t->stream_id,
+				   "A transaction has inserted rows of two streams.");
 		return &t->moved[top->moved];
+	}
 	top->moved = t->nmoved;
 	if (t->nmoved == t->maxmoved)
 	{
@@ -126,6 +145,7 @@ moved_by(Translation *t, FullTransactionId xid,
 	}
 	moved = &t->moved[t->nmoved];
 	memset(moved, 0, sizeof(Moved));
+	moved->stream_id = t->stream_id;
 	moved->xid = xid;
 	moved->nxids = nxids;
 	moved->xids = palloc(sizeof(TransactionId) * nxids);
@@ -135,7 +155,8 @@ moved_by(Translation *t, FullTransactionId xid,
 		XidEntry   *entry = hash_search(t->by_xid, &xids[i], HASH_ENTER, &found);
 
 		if (found)
-			refuse(t->heap, "A transaction id stands for two transactions.");
+			refuse(t->heap, t->stream_id,
+				   "A transaction id stands for two transactions.");
 		entry->moved = t->nmoved;
 	}
 	t->nmoved++;
@@ -252,7 +273,7 @@ begin_translation(Translation *t, Relation heap, Oid old)
  * them there.
  */
 static void
-finish_translation(Translation *t, int32 stream_id)
+finish_translation(Translation *t)
 {
 	Oid			relid = RelationGetRelid(t->heap);
 	Oid			filenode = WeirRelFileNumber(t->heap);
@@ -264,15 +285,17 @@ finish_translation(Translation *t, int32 stream_id)
 		Moved	   *moved = &t->moved[i];
 
 		if (moved->old_rows != moved->new_rows)
-			refuse(t->heap, "Rows of it that have not been consumed cannot be followed to their new places.");
+			refuse(t->heap, moved->stream_id,
+				   "Rows of it that have not been consumed cannot be followed to their new places.");
 		if (moved->nruns == 0)
 			continue;
 		if (FullTransactionIdIsValid(moved->xid))
-			(void) weir_log_write(stream_id, relid, filenode, moved->xid,
+			(void) weir_log_write(moved->stream_id, relid, filenode, moved->xid,
 								  moved->runs, moved->nruns,
 								  moved->xids, moved->nxids);
 		else
-			weir_capture_replace(relid, filenode, moved->runs, moved->nruns,
+			weir_capture_replace(relid, filenode, moved->stream_id,
+								 moved->runs, moved->nruns,
 								 moved->xids, moved->nxids);
 	}
 	table_close(t->old, NoLock);
@@ -302,7 +325,8 @@ transient_table(Relation heap)
  * rows twice: then the rewrite has to wait.
  */
 static bool
-is_needed(Relation heap, List *cursors, const WeirLogEntry *entry)
+is_needed(Relation heap, int32 stream_id, List *cursors,
+		  const WeirLogEntry *entry)
 {
 	bool		needed = false;
 	bool		half_way = false;
@@ -319,7 +343,7 @@ is_needed(Relation heap, List *cursors, const WeirLogEntry *entry)
 			half_way = true;
 	}
 	if (needed && half_way)
-		refuse(heap, "A large transaction is being consumed.");
+		refuse(heap, stream_id, "A large transaction is being consumed.");
 	return needed;
 }
 
@@ -329,12 +353,12 @@ is_needed(Relation heap, List *cursors, const WeirLogEntry *entry)
  * that are not.
  */
 static void
-collect_entries(Translation *t, int32 stream_id, List *cursors)
+collect_entries(Translation *t, List *cursors)
 {
 	Oid			relid = RelationGetRelid(t->heap);
 	Oid			filenode = WeirRelFileNumber(t->heap);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, false);
+	WeirLogScan *scan = weir_log_begin(t->stream_id, snapshot, (Datum) 0, NULL, false);
 	WeirLogEntry *entry;
 
 	while ((entry = weir_log_next(scan)) != NULL)
@@ -342,8 +366,8 @@ collect_entries(Translation *t, int32 stream_id, List *cursors)
 		Moved	   *moved;
 
 		if (entry->leaf != relid || entry->filenode == filenode ||
-			weir_log_is_superseded(stream_id, relid, entry->filenode, NULL) ||
-			!is_needed(t->heap, cursors, entry))
+			weir_log_is_superseded(t->stream_id, relid, entry->filenode, NULL) ||
+			!is_needed(t->heap, t->stream_id, cursors, entry))
 			continue;
 		moved = moved_by(t, entry->xid, entry->xids, entry->nxids);
 		count_old(t, moved, entry->runs, entry->nruns);
@@ -361,8 +385,9 @@ collect_own(Translation *t)
 	int			nxids;
 
 	if (!weir_capture_take(RelationGetRelid(t->heap),
-						   WeirRelFileNumber(t->old),
-						   &runs, &nruns, &xids, &nxids))
+						   WeirRelFileNumber(t->old), &t->stream_id,
+						   &runs, &nruns, &xids, &nxids) ||
+		t->stream_id == 0)
 		return;
 	count_old(t, moved_by(t, InvalidFullTransactionId, xids, nxids),
 			  runs, nruns);
@@ -409,38 +434,93 @@ supersede_others(int32 stream_id, Relation heap)
 	UnregisterSnapshot(snapshot);
 }
 
+/* Does the log of the stream name rows of the table in another file? */
+static bool
+has_entries(int32 stream_id, Relation heap)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, true);
+	WeirLogEntry *entry;
+	bool		found = false;
+
+	while (!found && (entry = weir_log_next(scan)) != NULL)
+		found = entry->leaf == RelationGetRelid(heap) &&
+			entry->filenode != WeirRelFileNumber(heap);
+	weir_log_end(scan);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * The streams in whose logs rows of the table may wait: the one that it
+ * belongs to, and such as it has been a partition of.
+ */
+static List *
+streams_with_rows(Relation heap)
+{
+	int32		own = weir_stream_of_leaf(RelationGetRelid(heap));
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, weir_stream_ids())
+	{
+		int32		stream_id = lfirst_int(lc);
+
+		/* what is not a stream yet has nothing to lose */
+		if (weir_log_exists(stream_id) &&
+			(stream_id == own || has_entries(stream_id, heap)))
+			result = lappend_int(result, stream_id);
+	}
+	return result;
+}
+
+/* The rows have moved from the file of the old table to that of the heap. */
+static void
+translate(Relation heap, Oid old, List *streams)
+{
+	int32		own = weir_stream_of_leaf(RelationGetRelid(heap));
+	Translation translation;
+	ListCell   *lc;
+
+	WEIR_DEBUG_POINT("rewrite_begin");
+	begin_translation(&translation, heap, old);
+	foreach(lc, streams)
+	{
+		List	   *cursors = weir_cursor_list(lfirst_int(lc));
+
+		if (lfirst_int(lc) == own && history_is_under_way(cursors))
+			refuse(heap, own, "Its first rows are being read.");
+		translation.stream_id = lfirst_int(lc);
+		collect_entries(&translation, cursors);
+	}
+	collect_own(&translation);
+	foreach(lc, streams)
+		supersede_others(lfirst_int(lc), heap);
+	WEIR_DEBUG_POINT("rewrite_superseded");
+	finish_translation(&translation);
+	WEIR_DEBUG_POINT("rewrite_end");
+}
+
 void
 weir_rewrite_follow(Relation heap)
 {
-	int32		stream_id = weir_stream_of_leaf(RelationGetRelid(heap));
 	Oid			old = transient_table(heap);
-	List	   *cursors;
-	Translation translation;
 	MemoryContext context;
 	MemoryContext outer;
+	List	   *streams;
+	ListCell   *lc;
 
-	/* what is not a stream yet has nothing to lose */
-	if (stream_id == 0 || !weir_log_exists(stream_id))
-		return;
+	if (!OidIsValid(old) && RelationGetNumberOfBlocks(heap) > 0)
+		return;					/* CREATE INDEX or REINDEX */
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir rewrite",
 									ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(context);
+	streams = streams_with_rows(heap);
 	if (OidIsValid(old))
-	{
-		cursors = weir_cursor_list(stream_id);
-		if (history_is_under_way(cursors))
-			refuse(heap, "Its first rows are being read.");
-		WEIR_DEBUG_POINT("rewrite_begin");
-		begin_translation(&translation, heap, old);
-		collect_entries(&translation, stream_id, cursors);
-		collect_own(&translation);
-		supersede_others(stream_id, heap);
-		WEIR_DEBUG_POINT("rewrite_superseded");
-		finish_translation(&translation, stream_id);
-		WEIR_DEBUG_POINT("rewrite_end");
-	}
-	else if (RelationGetNumberOfBlocks(heap) == 0)
-		supersede_others(stream_id, heap);
+		translate(heap, old, streams);
+	else
+		foreach(lc, streams)
+			supersede_others(lfirst_int(lc), heap);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 }
@@ -463,7 +543,7 @@ copy_entries(int32 stream_id, Relation heap)
 	{
 		if (entry->leaf != relid || entry->filenode == filenode ||
 			weir_log_is_superseded(stream_id, relid, entry->filenode, NULL) ||
-			!is_needed(heap, cursors, entry))
+			!is_needed(heap, stream_id, cursors, entry))
 			continue;
 		(void) weir_log_write(stream_id, relid, filenode, entry->xid,
 							  entry->runs, entry->nruns,
@@ -476,15 +556,17 @@ copy_entries(int32 stream_id, Relation heap)
 void
 weir_rewrite_moved(Oid relid)
 {
-	int32		stream_id = weir_stream_of_leaf(relid);
 	Relation	heap;
+	ListCell   *lc;
 
-	if (stream_id == 0 || !weir_log_exists(stream_id) ||
-		get_rel_relkind(relid) != RELKIND_RELATION)
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
 		return;
 	heap = table_open(relid, AccessShareLock);
-	copy_entries(stream_id, heap);
+	foreach(lc, streams_with_rows(heap))
+	{
+		copy_entries(lfirst_int(lc), heap);
+		supersede_others(lfirst_int(lc), heap);
+	}
 	weir_capture_move(relid, WeirRelFileNumber(heap));
-	supersede_others(stream_id, heap);
 	table_close(heap, NoLock);
 }

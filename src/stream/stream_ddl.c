@@ -47,7 +47,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 #include "utils/wait_event.h"
 
 #include "storage/changes.h"
@@ -60,6 +59,7 @@
 #include "stream/stream_catalog.h"
 #include "stream/stream_guard.h"
 #include "stream/tick.h"
+#include "stream/watermark.h"
 #include "weir.h"
 
 /* how long to try for a lock, and how often */
@@ -231,7 +231,8 @@ check_table(Relation rel)
 				 errhint("Make its partitioned table \"%s\" the stream.",
 						 get_rel_name(llast_oid(get_partition_ancestors(RelationGetRelid(rel)))))));
 	if (form->relkind == RELKIND_RELATION &&
-		(form->relhassubclass || has_superclass(RelationGetRelid(rel))))
+		(has_superclass(RelationGetRelid(rel)) ||
+		 find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL))
 		refuse_table(rel, "It takes part in inheritance.");
 	foreach(lc, find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL))
 		check_leaf(lfirst_oid(lc));
@@ -266,20 +267,13 @@ static void
 check_source(Relation rel, const char *column)
 {
 	AttrNumber	attno = get_attnum(RelationGetRelid(rel), column);
-	TypeCacheEntry *type;
 
 	if (attno <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of table \"%s\" does not exist", column,
 						RelationGetRelationName(rel))));
-	type = lookup_type_cache(get_atttype(RelationGetRelid(rel), attno),
-							 TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
-	if (!OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("source column \"%s\" must be of a type that can be hashed",
-						column)));
+	(void) weir_observer_source_type(RelationGetRelid(rel), attno);
 }
 
 /* ----------------------------------------------------------------
@@ -452,6 +446,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	bool		must_settle;
 	int32		stream_id;
 
+	PreventCommandIfReadOnly("weir.create_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -542,6 +537,7 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 	bool		replaces[STREAM_NATTS] = {0};
 	WeirStream	stream;
 
+	PreventCommandIfReadOnly("weir.alter_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -613,6 +609,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	bool		valid;
 	bool		was_suspended;
 
+	PreventCommandIfReadOnly("weir.drop_stream()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

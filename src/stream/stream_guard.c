@@ -41,6 +41,7 @@
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
 #include "stream/stream_guard.h"
+#include "stream/watermark.h"
 #include "weir.h"
 
 #define TRIGGER_NAME	"weir_refuse_update"
@@ -336,6 +337,28 @@ keep_trigger(Oid relid)
 					 weir_stream_qualified_name(relid), quote_identifier(name));
 }
 
+/* Sources must stay what can be told apart. */
+static void
+check_source_type(Oid relid)
+{
+	WeirStream	stream;
+
+	if (OidIsValid(relid) && weir_stream_lookup(relid, &stream) &&
+		stream.source_attno != 0)
+		(void) weir_observer_source_type(relid, stream.source_attno);
+}
+
+static bool
+changes_type(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AlterColumnType)
+			return true;
+	return false;
+}
+
 static bool
 attaches(AlterTableStmt *statement)
 {
@@ -362,6 +385,40 @@ check_partitions(Oid relid)
 					 errmsg("cannot make foreign table \"%s\" a partition of stream \"%s\"",
 							get_rel_name(lfirst_oid(lc)), get_rel_name(relid)),
 					 errdetail("Rows that are inserted into a foreign table cannot be captured.")));
+}
+
+/*
+ * A plain query of the table would show rows of its children, which are none of
+ * the stream's.
+ */
+static void
+refuse_inheritance(const RangeVar *table)
+{
+	Oid			relid = RangeVarGetRelid(table, NoLock, true);
+
+	if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("stream \"%s\" cannot take part in inheritance",
+						get_rel_name(relid)),
+				 errdetail("Rows of child tables are not captured."),
+				 errhint("A stream can have partitions, if it is a partitioned table.")));
+}
+
+static void
+check_inheritance(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		AlterTableCmd *command = (AlterTableCmd *) lfirst(lc);
+
+		if (command->subtype != AT_AddInherit)
+			continue;
+		refuse_inheritance(statement->relation);
+		refuse_inheritance((RangeVar *) command->def);
+	}
 }
 
 /*
@@ -413,8 +470,8 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 }
 
 /*
- * After ALTER TABLE.  With SET TABLESPACE the bytes are the same, the file is
- * another.
+ * After ALTER TABLE and CREATE TABLE.  With SET TABLESPACE the bytes are the
+ * same, the file is another.
  */
 Datum
 weir_stream_altered(PG_FUNCTION_ARGS)
@@ -429,10 +486,18 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 	data = (EventTriggerData *) fcinfo->context;
 	if (IsA(data->parsetree, RenameStmt))
 		follow_renaming((RenameStmt *) data->parsetree);
-	else if (IsA(data->parsetree, CreateForeignTableStmt))
+	else if (IsA(data->parsetree, CreateStmt) ||
+			 IsA(data->parsetree, CreateForeignTableStmt))
 	{
-		foreach(lc, ((CreateForeignTableStmt *) data->parsetree)->base.inhRelations)
-			check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
+		CreateStmt *statement = (CreateStmt *) data->parsetree;
+
+		foreach(lc, statement->inhRelations)
+		{
+			if (statement->partbound == NULL)
+				refuse_inheritance(lfirst(lc));
+			else
+				check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
+		}
 	}
 	else
 	{
@@ -447,6 +512,9 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 				keep_trigger(relid);
 			if (attaches(statement))
 				check_partitions(relid);
+			if (changes_type(statement))
+				check_source_type(relid);
+			check_inheritance(statement);
 		}
 	}
 	PG_RETURN_NULL();

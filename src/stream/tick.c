@@ -181,7 +181,10 @@ batch_is_empty(const WeirBatch *batch)
 	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_skipped;
 }
 
-/* Hand over the batch and store the cursor as it is afterwards. */
+/*
+ * Hand over the batch and store the cursor as it is afterwards, if the consumer
+ * has taken it.
+ */
 static void
 consume(TickState *state)
 {
@@ -193,6 +196,8 @@ consume(TickState *state)
 	if (consumer)
 		consumer->consume(&state->tick);
 	WEIR_DEBUG_POINT("tick_consumed");
+	if (state->tick.stays)
+		return;
 	after->watermark = weir_tick_watermark(&state->tick);
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
@@ -291,6 +296,11 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	}
 
 	consume(&state);
+	if (state.tick.stays)
+	{
+		PopActiveSnapshot();
+		return WEIR_TICK_MORE;
+	}
 	if (joins)
 		join_main(&state.tick.batch->after, main_cursor);
 	PopActiveSnapshot();

@@ -21,6 +21,8 @@ typedef struct WeirTick
 	WeirBatch  *batch;			/* the rows; may be empty */
 	Snapshot	snapshot;		/* active; every statement of the tick runs
 								 * under it, plus own changes */
+	bool		stays;			/* set by the consumer: it has not taken the
+								 * rows, and the cursor stays where it is */
 } WeirTick;
 
 /*

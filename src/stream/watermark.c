@@ -109,6 +109,26 @@ shift(Timestamp t, int64 delta)
 	return result;
 }
 
+/*
+ * Sources are told apart by hashing.  Whether the type can be hashed is asked
+ * each time: nothing keeps the column from being given another type.
+ */
+TypeCacheEntry *
+weir_observer_source_type(Oid relid, AttrNumber attno)
+{
+	TypeCacheEntry *type = lookup_type_cache(get_atttype(relid, attno),
+											 TYPECACHE_HASH_PROC_FINFO |
+											 TYPECACHE_EQ_OPR_FINFO);
+
+	if (!OidIsValid(type->hash_proc_finfo.fn_oid) ||
+		!OidIsValid(type->eq_opr_finfo.fn_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("source column \"%s\" must be of a type that can be hashed",
+						get_attname(relid, attno, false))));
+	return type;
+}
+
 WeirObserver *
 weir_observer_create(const WeirStream *stream, TimestampTz now)
 {
@@ -126,9 +146,8 @@ weir_observer_create(const WeirStream *stream, TimestampTz now)
 
 		get_atttypetypmodcoll(stream->relid, stream->source_attno,
 							  &type, &typmod, &observer->source_collation);
-		observer->source_type = lookup_type_cache(type,
-												  TYPECACHE_HASH_PROC_FINFO |
-												  TYPECACHE_EQ_OPR_FINFO);
+		observer->source_type = weir_observer_source_type(stream->relid,
+														  stream->source_attno);
 	}
 	weir_observer_reset(observer);
 	return observer;

@@ -16,6 +16,10 @@
 /* Sees the rows of a batch and keeps the greatest event times. */
 typedef struct WeirObserver WeirObserver;
 
+/* The type of the source column; 42804 if it cannot be hashed. */
+extern struct TypeCacheEntry *weir_observer_source_type(Oid relid,
+														AttrNumber attno);
+
 extern WeirObserver *weir_observer_create(const WeirStream *stream,
 										  TimestampTz now);
 extern void weir_observer_see(WeirObserver *observer, TupleTableSlot *slot);

@@ -166,17 +166,24 @@ is($positions, 1, 'and not for longer than they are there');
 
 # --- A dropped database is no error
 
+# What the postmaster does with workers is in the log as debug messages only.
+$node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+$node->reload;
 $node->safe_psql('postgres', 'CREATE DATABASE passing');
 $node->safe_psql('passing', $setup);
 ok(wait_for_worker($node, 'passing'), 'a worker in a database');
+my $worker = 'weir worker for database ' . $node->safe_psql('postgres', "SELECT oid FROM pg_database WHERE datname = 'passing'");
 $offset = -s $node->logfile;
 $node->safe_psql('postgres', 'DROP DATABASE passing');
-# the postmaster starts it again after a second, in vain, and before that one here
+# others come meanwhile
 $node->safe_psql('postgres', 'CREATE DATABASE after_it');
 $node->safe_psql('after_it', $setup);
-ok($node->poll_query_until('postgres', "SELECT pg_sleep(0.5) IS NOT NULL AND count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'weir%' AND datname IS NULL"),
-	'nobody is there any more');
-unlike(log_since(), qr/ERROR|FATAL|does not exist/, 'and the log has no error');
+$node->wait_for_log(qr/starting background worker process "$worker"/, $offset);
+pass('the postmaster has started the worker of the dropped database again');
+$node->wait_for_log(qr/unregistering background worker "$worker"/, $offset);
+pass('which has ended for good');
+ok(wait_for_worker($node, 'after_it'), 'another database has its worker');
+unlike(join("\n", grep { !/ DEBUG:  / } split /\n/, log_since()), qr/ERROR|FATAL|does not exist/, 'and the log has no error');
 
 $node->stop;
 done_testing();
