@@ -132,6 +132,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/failure.o \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/plain_state.o \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
@@ -286,6 +287,7 @@ REGRESS_AGGREGATE = \
 	skip \
 	skip_ticks \
 	live_merge \
+	closing_merge \
 	sink \
 	sink_isolation \
 	session \

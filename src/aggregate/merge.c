@@ -174,7 +174,9 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	PushActiveSnapshot(snapshot);
 	reader = weir_runs_begin_read(def, state, &range, snapshot);
 	writer = weir_runs_begin_write(def, state, window->max_level + 1);
-	source = weir_runs_source(reader);
+	source = weir_runs_merged_source(reader);
+	if (source == NULL)
+		source = weir_runs_source(reader);
 	if (def->is_session)
 		source = weir_session_merge(def, source);
 	weir_partial_combine(def, source, weir_runs_receiver(writer));

@@ -663,17 +663,9 @@ weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
 bool
 weir_partial_can_cluster(const WeirDefinition *def)
 {
-	ListCell   *lc;
-
-	if (def->is_session || def->nkeys == 0 || def->query->groupingSets != NIL ||
-		(def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE))
-		return false;
-	foreach(lc, def->keys)
-	{
-		if (!((WeirKey *) lfirst(lc))->hashable)
-			return false;
-	}
-	return true;
+	return !def->is_session && def->nkeys > 0 &&
+		def->query->groupingSets == NIL &&
+		(!def->by_pane || def->window.kind == WEIR_WINDOW_TUMBLE);
 }
 
 /* Rows of a group follow each other: neither a hash table nor a sort is needed. */
@@ -777,14 +769,36 @@ run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 	run_plan(plan, NULL, dest);
 }
 
+/* Rows that are groups already. */
+static void
+hand_on(WeirDefinition *def, WeirStateSource *source, DestReceiver *dest)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
+													&TTSOpsVirtual);
+
+	while (source->next(source, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) dest->receiveSlot(slot, dest);
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 void
 weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 					 DestReceiver *dest)
 {
-	Query	   *query = state_query(def, source->rows);
+	Query	   *query;
 	ListCell   *lc;
 	int			column = 0;
 
+	if (source->is_combined)
+	{
+		hand_on(def, source, dest);
+		return;
+	}
+	query = state_query(def, source->rows);
 	for (; column < def->nwindow; column++)
 		add_group_column(query, state_var(def, column), "window", NULL);
 	foreach(lc, def->keys)
@@ -801,10 +815,11 @@ typedef struct OutputPlace
 {
 	WeirDefinition *def;
 	int			depth;
+	bool		is_combined;	/* a row is a group */
 } OutputPlace;
 
 static Expr *
-aggref_over_state(WeirDefinition *def, Aggref *aggref)
+aggref_over_state(WeirDefinition *def, Aggref *aggref, bool is_combined)
 {
 	Aggref	   *kept = aggref;
 	Expr	   *result;
@@ -817,6 +832,8 @@ aggref_over_state(WeirDefinition *def, Aggref *aggref)
 	}
 	number = weir_definition_find_agg(def, kept);
 	Assert(number >= 0);
+	if (is_combined)
+		return state_var(def, def->nwindow + def->nkeys + number);
 	result = state_aggref(def, kept, number);
 	if (aggref->aggdistinct != NIL)
 		result = weir_distinct_apply(aggref, result);
@@ -859,7 +876,12 @@ over_state(Node *node, OutputPlace *place)
 		(number = weir_definition_find_key(def, node)) >= 0)
 		return (Node *) state_var(def, def->nwindow + number);
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == place->depth)
-		result = aggref_over_state(def, (Aggref *) weir_definition_raise(node, place->depth));
+		result = aggref_over_state(def, (Aggref *) weir_definition_raise(node, place->depth),
+								   place->is_combined);
+	else if (place->is_combined && IsA(node, GroupingFunc) &&
+			 ((GroupingFunc *) node)->agglevelsup == place->depth)
+		return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+								  Int32GetDatum(0), false, true);
 	else if (IsA(node, Var) && ((Var *) node)->varlevelsup == place->depth)
 		result = var_over_state(def, weir_definition_raise(node, place->depth));
 	if (result == NULL)
@@ -926,6 +948,7 @@ with_sub_selects(WeirDefinition *def, Query *query)
 	List	   *rewritten;
 
 	if (!checkExprHasSubLink((Node *) query->targetList) &&
+		!checkExprHasSubLink((Node *) query->jointree) &&
 		!checkExprHasSubLink(query->havingQual))
 		return query;
 	query->hasSubLinks = true;
@@ -943,17 +966,25 @@ weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 					List *conditions, DestReceiver *dest)
 {
 	Query	   *query = state_query(def, source->rows);
-	OutputPlace place = {def, 0};
+	OutputPlace place = {def, 0, source->is_combined};
+	Node	   *having;
 
 	query->jointree->quals = conditions == NIL ? NULL :
 		(Node *) make_ands_explicit(conditions);
 	query->targetList = (List *) over_state((Node *) def->query->targetList, &place);
-	query->havingQual = over_state(def->query->havingQual, &place);
-	query->groupClause = copyObject(def->query->groupClause);
-	query->groupingSets = copyObject(def->query->groupingSets);
-	query->groupDistinct = def->query->groupDistinct;
-	query->hasAggs = def->query->hasAggs;
-	group_by_implied(def, query);
+	having = over_state(def->query->havingQual, &place);
+	if (source->is_combined)
+		/* nothing is left to aggregate */
+		query->jointree->quals = make_and_qual(query->jointree->quals, having);
+	else
+	{
+		query->havingQual = having;
+		query->groupClause = copyObject(def->query->groupClause);
+		query->groupingSets = copyObject(def->query->groupingSets);
+		query->groupDistinct = def->query->groupDistinct;
+		query->hasAggs = def->query->hasAggs;
+		group_by_implied(def, query);
+	}
 	query = with_sub_selects(def, query);
 	run_state_query(def, query, AGGSPLIT_FINAL_DESERIAL, source, dest);
 }

@@ -80,14 +80,15 @@ extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
 
 /*
  * Instead: rows that are equal in window and keys follow each other, all of
- * them.  NULL if that takes more memory than an operation of a query may use.
- * All keys must have a hash function; not for sessions.
+ * them; where states are plain they are made one.  NULL if that takes more
+ * memory than an operation of a query may use, if a key has no hash function,
+ * and for sessions.
  */
 extern WeirStateSource *weir_runs_merged_source(WeirRunReader *reader);
 extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
- * Delete of what has been read the windows that end by then; returns how many
+ * Delete of what was to be read the windows that end by then; returns how many
  * different ends these have.  Nobody else may delete meanwhile: hold
  * weir_aggregate_lock_state.
  */

@@ -25,6 +25,7 @@ struct WeirRunReader
 	Relation	rel;
 	SysScanDesc scan;
 	Relation	index;			/* NULL: it is read in no order */
+	bool		is_done;		/* there are no more chunks */
 	ScanKeyData keys[5];
 	int			nkeys;
 	Snapshot	snapshot;

@@ -160,6 +160,7 @@ weir_source_spread(WeirDefinition *def, WeirStateSource *source,
 	spread->pub.rows = source->rows *
 		(by_row ? 1 : Min(def->window.npanes, 1000));
 	spread->pub.is_clustered = by_row && source->is_clustered;
+	spread->pub.is_combined = by_row && source->is_combined;
 	spread->def = def;
 	spread->inner = source;
 	spread->after = after;
