@@ -21,6 +21,7 @@ OBJS_TYPES = \
 	src/types/bytestext.o \
 	src/types/widerow.o \
 	src/types/widerow_build.o \
+	src/types/widerow_expanded.o \
 	src/types/widerow_find.o \
 	src/types/widerow_json.o \
 	src/types/widerow_io.o \
@@ -36,6 +37,7 @@ OBJS_TYPES = \
 	src/types/regex_parse.o \
 	src/types/regex.o \
 	src/types/row_key.o \
+	src/types/key_range.o \
 	src/types/filter_tree.o \
 	src/types/filter_io.o \
 	src/types/filter_needs.o \
@@ -64,8 +66,10 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
+	src/storage/row_pieces.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
+	src/storage/mutate_row.o \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
 	src/storage/face_links.o \
@@ -131,6 +135,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_write.o \
 	src/aggregate/runs_index.o \
 	src/aggregate/runs_read.o \
+	src/aggregate/plain_state.o \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
@@ -148,6 +153,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/live_cache.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
+	src/aggregate/merge.o \
 	src/aggregate/pause.o \
 	src/aggregate/create.o \
 	src/aggregate/stat.o
@@ -188,7 +194,7 @@ SQL_STORAGE = \
 	src/storage/wide_table.sql \
 	src/storage/face_links.sql \
 	src/storage/face_owner.sql \
-	src/storage/rowstore.sql \
+	src/storage/mutate_row.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
 	src/storage/tableops.sql \
@@ -213,6 +219,7 @@ SQL_AGGREGATE = \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
+	src/aggregate/late.sql \
 	src/aggregate/sink.sql \
 	src/aggregate/maintain.sql \
 	src/aggregate/stat.sql
@@ -252,6 +259,8 @@ REGRESS_STORAGE = \
 	mutation \
 	wide_table \
 	wide_table_face \
+	wide_table_forms \
+	mutate_row_plan \
 	wide_table_columns \
 	wide_table_shape \
 	gc \
@@ -284,6 +293,7 @@ REGRESS_AGGREGATE = \
 	live_merge \
 	live_cache \
 	state_find \
+	closing_merge \
 	sink \
 	sink_isolation \
 	session \
@@ -319,6 +329,7 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \
+	wide_table_links \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library

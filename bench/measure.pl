@@ -233,12 +233,45 @@ $measure{capture} = sub {
 		ms($this), ms($that), ratio($that, $this), '>= 0.97 of its speed', 1 / $cpu);
 };
 
+# The three aggregates of "ingest" as plain queries over a table.
+sub three_queries
+{
+	my ($table) = @_;
+
+	return (group_by('per_minute_device', $table), group_by('per_minute', $table),
+		"SELECT device, count(*) AS n, max(value) AS high FROM $table GROUP BY device");
+}
+
+# Run statements again and again in a session of its own until the function that
+# is returned is called.
+sub keep_running
+{
+	my @statements = @_;
+	my $script = "$tmp/t/running";
+
+	open(my $out, '>', $script) or die "could not write $script: $!\n";
+	print $out "\\o /dev/null\nSET application_name = 'running';\n", map { "$_;\n" } (@statements) x 1000;
+	close($out) or die "could not write $script: $!\n";
+	my $pid = fork() // die "could not fork: $!\n";
+	exec('psql', '-Xq', '-d', 'bench', '-f', $script) or exit 1 if $pid == 0;
+	sql("SELECT 1") until sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'running' AND state = 'active'");
+	return sub {
+		kill('TERM', $pid);
+		waitpid($pid, 0);
+		sql("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'running'");
+	};
+}
+
 # The same with everything at work: 30 COPYs, so that the worker has its share.
+# What a session that computes the same beside it costs COPY on this machine is
+# measured, too.
 $measure{ingest} = sub {
 	need_data();
 	with_worker();
 	fresh_tables();
-	sql(create_aggregate('per_minute_device'), create_aggregate('per_minute'), create_running());
+	sql(create_aggregate('per_minute_device'), create_aggregate('per_minute'), create_running(),
+		"CREATE TABLE IF NOT EXISTS read_only ($columns)", 'TRUNCATE read_only', "COPY read_only FROM '$data'",
+		'SELECT count(*) FROM read_only');
 	my @behind;
 	my $copy = sub {
 		my ($table) = @_;
@@ -256,11 +289,20 @@ $measure{ingest} = sub {
 		}
 		return $time;
 	};
+	my $copy_beside_queries = sub {
+		my $stop = keep_running(three_queries('read_only'));
+		my $time = $copy->('plain');
+		$stop->();
+		return $time;
+	};
 	my ($this, $that) = side_by_side($n_runs, sub { $copy->('stream') }, sub { $copy->('plain') });
+	my ($beside, $alone) = side_by_side($n_runs, $copy_beside_queries, sub { $copy->('plain') });
 
 	row("$chunks COPYs, $n_rows rows, worker on, three aggregates", 'the same plain table',
 		ms($this), ms($that), ratio($that, $this), '>= 0.90 of its speed');
 	printf "#   consumed %s after the last commit\n", ms(median(@behind));
+	row('the plain table, another session running the three as queries', 'the same plain table',
+		ms($beside), ms($alone), ratio($alone, $beside), 'reported');
 };
 
 sub pgbench_tps

@@ -162,6 +162,14 @@ CALL close_one();
 CALL weir.drain('ev');
 SELECT what, count(*), sum(n) FROM told GROUP BY 1 ORDER BY 1;
 DROP RULE tell ON tens_closed;
+-- one that takes the place of the command is an error, until it is gone
+CREATE RULE nothing AS ON INSERT TO tens_closed DO INSTEAD NOTHING;
+CALL close_one();
+CALL weir.drain('ev');
+DROP RULE nothing ON tens_closed;
+SELECT weir.resume('tens');
+CALL weir.drain('ev');
+SELECT * FROM check_closed();
 CREATE TABLE known (k text PRIMARY KEY);
 INSERT INTO known SELECT 'k' || i FROM generate_series(1, 5) i;
 ALTER TABLE tens_closed ADD FOREIGN KEY (k) REFERENCES known;

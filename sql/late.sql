@@ -128,5 +128,23 @@ SELECT * FROM months_closed ORDER BY 1;
 SELECT weir.advance_watermark('days', '2024-05-31 00:00:00.000001');
 SELECT weir._maintain_aggregate('months');
 SELECT * FROM months_closed ORDER BY 1;
+
+-- late rows are kept until their aggregate's owner deletes them
+CREATE TABLE kept AS SELECT count(*) AS n, max(arrived_at) AS until FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
+SELECT n FROM kept;
+SELECT weir.delete_late_rows('plain_10m', '2001-01-01');
+SELECT weir.delete_late_rows('plain_10m', until) < n AS some FROM kept;
+SELECT count(*) > 0 AS rest FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
+SELECT weir.delete_late_rows('plain_10m') > 0 AS others;
+SELECT count(*) FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
+SELECT late_rows = n AS still_counted FROM weir.stat_aggregates, kept WHERE aggregate = 'plain_10m'::regclass;
+SELECT count(*) > 0 AS of_others FROM weir.late_rows;
+SELECT weir.delete_late_rows('plain');
+SELECT weir.delete_late_rows(NULL);
+CREATE ROLE regress_weir_late;
+SET ROLE regress_weir_late;
+SELECT weir.delete_late_rows('plain_10m');
+RESET ROLE;
+DROP ROLE regress_weir_late;
 \c postgres
 DROP DATABASE weir_late;

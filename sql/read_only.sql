@@ -50,7 +50,8 @@ SELECT refusal(command) FROM (VALUES (1, $$weir.create_stream('other', 'ts')$$),
 	(25, $$weir.check_and_mutate_row('wide', 'k', if_matched => ARRAY[weir.delete_from_row()])$$),
 	(26, $$weir.drop_row_range('wide', 'k')$$),
 	(27, $$weir.compact('wide')$$),
-	(28, $$weir.drop_wide_table('wide')$$)) v (place, call),
+	(28, $$weir.drop_wide_table('wide')$$),
+	(29, $$weir.delete_late_rows('c')$$)) v (place, call),
 	LATERAL (SELECT 'SELECT ' || call) c (command) ORDER BY place;
 -- reading goes on
 SELECT * FROM c;

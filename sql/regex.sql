@@ -172,6 +172,7 @@ SELECT weir._regex_match('(?:a|b)*a(?:a|b){300}', a), weir._regex_match('(?:[ab]
 SELECT weir._regex_match(pg_temp.b('(?s).*a.{60}'), convert_to(string_agg(md5(i::text), ''), 'UTF8')), weir._regex_match(pg_temp.b('(?s).*\ba.{60}'), convert_to(string_agg(md5(i::text), '-'), 'UTF8'))
 FROM generate_series(1, 10000) i;
 -- a long match can be cancelled
+RESET statement_timeout;
 CREATE TEMP TABLE longer AS
 	SELECT pg_temp.b(string_agg(translate(md5(i::text), '0123456789abcdef', 'abbaababbabaabab'), '')) AS b FROM generate_series(1, 30000) i;
 SET statement_timeout = '200ms';

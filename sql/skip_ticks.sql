@@ -140,6 +140,18 @@ SELECT count(*) FROM weir._skip_found;
 SELECT * FROM by_key ORDER BY window_end, k;
 SELECT k, n, share FROM sessions ORDER BY window_end, k;
 
+-- rows and groups of one tick
+CREATE TABLE both_kinds (window_start timestamptz, window_end timestamptz, part int);
+SELECT weir.create_stream('both_kinds', 'window_end');
+SELECT weir.create_continuous_aggregate('of_both', $$ SELECT w.window_start, w.window_end, inverse(sum(inverse(coalesce(part, 0)))::int) AS n FROM both_kinds b, weir.tumble(b.window_end, '10 minutes') w GROUP BY w.window_start, w.window_end $$);
+INSERT INTO both_kinds SELECT '2024-01-01', timestamptz '2024-01-01' + i / 3 * interval '10 minutes', CASE WHEN i > 11 THEN 1 WHEN i % 3 = 2 THEN 0 WHEN i / 3 = 3 THEN 1 ELSE i % 3 * 200 - 100 END FROM generate_series(0, 12) i;
+CALL weir.drain('both_kinds');
+SELECT weir.skip('of_both');
+CALL weir.drain('both_kinds');
+SELECT aggregate, status, skipped_rows FROM stat WHERE aggregate = 'of_both'::regclass;
+SELECT event_time, reason, "row" FROM weir.late_rows WHERE aggregate = 'of_both'::regclass ORDER BY isfinite(window_end), event_time;
+SELECT * FROM of_both ORDER BY 1;
+
 -- over another aggregate
 INSERT INTO shares VALUES ('2024-01-01 12:00', 'key 0', 1, 1);
 CALL weir.drain('shares');

@@ -243,5 +243,27 @@ SELECT tried(data) FROM saved;
 SELECT tried(set_byte(data, n, get_byte(data, n) # x)) AS result, count(*) > 0 FROM saved, generate_series(16, length(data) - 1) n, unnest(ARRAY[1, 255]) x
 WHERE get_byte(data, n) <> ascii('t') GROUP BY 1 ORDER BY 1;
 SELECT tried(substr(data, 1, n)) AS result, count(*) > 0 FROM saved, generate_series(16, length(data) - 1, 3) n GROUP BY 1 ORDER BY 1;
+
+-- more windows with too many runs than one search finds, and some of them closed
+-- after it: each is merged once, and what is not there any more is passed over
+CREATE TABLE many (at timestamptz NOT NULL, k int);
+SELECT weir.create_stream('many', 'at');
+SELECT weir.create_continuous_aggregate('by_minute', $$
+    SELECT w.window_start, k, count(*) AS n FROM many, weir.tumble(at, '1 minute') w GROUP BY w.window_start, k$$, allowed_lateness => '1 day');
+\set one 'INSERT INTO many SELECT ''2024-01-01''::timestamptz + g * interval ''1 minute'', g % 2 FROM generate_series(1, 70) g; CALL weir.drain(''many'');'
+:one :one :one :one :one :one :one :one
+SELECT 'weir._state_' || max(aggregate_id) AS state FROM weir._aggregate \gset
+SELECT runs, count(*) AS windows FROM (SELECT count(DISTINCT run) AS runs FROM :state GROUP BY window_end) w GROUP BY 1;
+SELECT weir._maintain_aggregate('by_minute');
+SELECT runs, count(*) AS windows FROM (SELECT count(DISTINCT run) AS runs FROM :state GROUP BY window_end) w GROUP BY 1;
+SELECT weir.advance_watermark('many', '2024-01-02 00:06');
+SELECT count(*) FROM by_minute_closed;
+CREATE FUNCTION merges() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE n int := 0;
+BEGIN WHILE weir._maintain_aggregate('by_minute') LOOP n := n + 1; END LOOP; RETURN n; END $$;
+SELECT merges();
+SELECT runs, count(*) AS windows FROM (SELECT count(DISTINCT run) AS runs FROM :state GROUP BY window_end) w GROUP BY 1;
+SELECT merges();
+SELECT n, count(*) FROM by_minute GROUP BY n;
 \c postgres
 DROP DATABASE weir_state;

@@ -223,6 +223,22 @@ SELECT weir.wait('t', '200000 days'), weir.wait('t', interval '106000000 days');
 TRUNCATE t;
 INSERT INTO t VALUES ('2026-01-01', 'i');
 TRUNCATE t;
+-- Rows that are to be deleted, and a rule that does not.
+CREATE TABLE d (ts timestamptz NOT NULL, n int);
+SELECT weir.create_stream('d', 'ts', retention => '0');
+SELECT weir.create_continuous_aggregate('d_ever', 'SELECT count(*) AS n FROM d');
+CALL weir.drain('d');
+CREATE RULE nothing AS ON DELETE TO d DO INSTEAD NOTHING;
+INSERT INTO d VALUES ('2026-01-01', 1);
+CALL weir.drain('d');
+SELECT n FROM d_ever;
+DROP RULE nothing ON d;
+CALL weir.drain('d');
+SELECT count(*) AS kept FROM d;
+SELECT n FROM d_ever;
+SELECT weir.drop_stream('d', cascade => true);
+DROP TABLE d;
+
 -- An aggregate goes with a table that it looks things up in, and this is told.
 CREATE TABLE k (ts timestamptz NOT NULL, n int);
 CREATE TABLE known (n int);

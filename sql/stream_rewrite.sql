@@ -154,6 +154,18 @@ SELECT hold('p', false);
 CALL weir.drain('p');
 SELECT consumed('p');
 
-DROP TABLE t, p, p1, p3;
+-- the table, the stream, rows and another file in one transaction
+BEGIN;
+CREATE TABLE o (ts timestamptz NOT NULL, n int PRIMARY KEY);
+SELECT weir.create_stream('o', 'ts');
+INSERT INTO o SELECT '2026-01-01', i FROM generate_series(10, 1, -1) i;
+CLUSTER o USING o_pkey;
+INSERT INTO o VALUES ('2026-01-01', 11);
+COMMIT;
+CALL weir.drain('o');
+CALL weir.drain('o');
+SELECT consumed('o');
+
+DROP TABLE t, p, p1, p3, o;
 DROP TABLESPACE regress_weir;
 DROP FUNCTION consumed, hold;

@@ -125,3 +125,63 @@ DROP VIEW differences;
 DROP TABLE t CASCADE;
 DROP TABLE ledger;
 DROP FUNCTION hold, echo;
+
+-- A transaction writes to many tables in turns, each row in a savepoint of its own,
+-- and some of them are rolled back, emptied, or dropped.
+CREATE TABLE many (id int, part int NOT NULL, ts timestamptz NOT NULL DEFAULT '2026-01-01') PARTITION BY LIST (part);
+DO $$
+BEGIN
+	FOR i IN 0..19 LOOP
+		EXECUTE format('CREATE TABLE many_%s PARTITION OF many FOR VALUES IN (%1$s)', i);
+	END LOOP;
+END $$;
+SELECT weir.create_stream('many', 'ts');
+SELECT weir.create_continuous_aggregate('by_part', 'SELECT part, count(*) AS n, sum(id) AS total FROM many GROUP BY part', realtime => false);
+CREATE VIEW differences_by_part AS
+WITH expected AS (SELECT part, count(*) AS n, sum(id) AS total FROM many GROUP BY part)
+(SELECT * FROM by_part EXCEPT SELECT * FROM expected) UNION ALL (SELECT * FROM expected EXCEPT SELECT * FROM by_part);
+CALL weir.drain('many');
+BEGIN;
+DO $$
+BEGIN
+	FOR i IN 1..1000 LOOP
+		BEGIN
+			INSERT INTO many VALUES (i, i * 7 % 20);
+			IF i % 11 = 0 THEN
+				RAISE EXCEPTION 'not this one';
+			END IF;
+		EXCEPTION WHEN raise_exception THEN NULL;
+		END;
+	END LOOP;
+END $$;
+SAVEPOINT a;
+TRUNCATE many_3, many_4;
+INSERT INTO many SELECT i, i % 20 FROM generate_series(1001, 1200) i;
+ROLLBACK TO a;
+INSERT INTO many SELECT i, i % 20 FROM generate_series(2001, 2200) i;
+TRUNCATE many_5, many_6;
+INSERT INTO many SELECT i, i % 20 FROM generate_series(3001, 3200) i;
+DROP TABLE many_7;
+COMMIT;
+CALL weir.drain('many');
+SELECT * FROM differences_by_part;
+SELECT sum(n) > 1000 AS has_rows, count(*) FROM by_part;
+
+-- Entries of every length around the one that fits behind a length of one byte.
+CREATE TABLE pages (id int, ts timestamptz NOT NULL DEFAULT '2026-01-01', page text);
+ALTER TABLE pages ALTER page SET STORAGE PLAIN;
+SELECT weir.create_stream('pages', 'ts');
+SELECT weir.create_continuous_aggregate('paged', 'SELECT id, count(*) AS n FROM pages GROUP BY id', realtime => false);
+CALL weir.drain('pages');
+DO $$
+BEGIN
+	FOR n IN 1..60 LOOP
+		INSERT INTO pages SELECT n, '2026-01-01', repeat('x', 5000) FROM generate_series(1, n);
+		COMMIT;
+	END LOOP;
+END $$;
+SELECT format('_log_%s_0', id) AS log FROM weir._stream WHERE relation = 'pages'::regclass \gset
+SELECT count(DISTINCT length(runs)) > 50 AS has_all_lengths, max(length(runs)) > 126 AS has_long FROM weir.:log;
+CALL weir.drain('pages');
+SELECT count(*) FROM paged WHERE n = id;
+DROP TABLE many, pages CASCADE;

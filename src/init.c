@@ -19,7 +19,7 @@
 #include "storage/catalog.h"
 #include "storage/debug_point.h"
 #include "storage/hll.h"
-#include "storage/rowscan.h"
+#include "storage/row_pieces.h"
 #include "stream/batch.h"
 #include "stream/capture.h"
 #include "stream/log.h"
@@ -37,7 +37,7 @@ _PG_init(void)
 {
 	weir_hll_init();
 	weir_catalog_init();
-	weir_rowscan_init();
+	weir_row_pieces_init();
 	weir_debug_point_init();
 	weir_log_init();
 	weir_batch_init();

@@ -145,6 +145,15 @@
 #define WeirOwnsRelation(relid, role) pg_class_ownercheck(relid, role)
 #endif
 
+/* Rights on a function. */
+#if PG_VERSION_NUM >= 160000
+#define WeirProcAclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, function, role, mode)
+#else
+#define WeirProcAclcheck(function, role, mode) \
+	pg_proc_aclcheck(function, role, mode)
+#endif
+
 /*
  * tid as a Datum: private to the server before 16.
  */

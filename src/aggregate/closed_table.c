@@ -14,7 +14,9 @@
  *	by INSERT	an INSERT ... SELECT; where anything else has to be done.
  *
  * Either way rows go in sorted by window and keys: as they lie on disk, and so
- * that one after the other goes to the same leaf of an index.
+ * that one after the other goes to the same leaf of an index.  If they come one
+ * window after the other, those of a window are sorted and put in before the
+ * next one's come.
  *
  * A BRIN index is told of a row only if the one before it in the same range of
  * blocks had other values.  If it had the same, it has been seen to already:
@@ -56,19 +58,6 @@
 #define BATCH_ROWS		1000
 #define BATCH_BYTES		65535
 
-struct WeirClosedWriter
-{
-	DestReceiver pub;
-	const WeirAggregate *agg;
-	Relation	rel;
-	TupleDesc	desc;			/* of the rows */
-	List	   *order;			/* attnums they are sorted by */
-	bool		is_direct;
-	Tuplesortstate *sort;		/* directly, if there is an order */
-	Tuplestorestate *rows;		/* otherwise, and where they are kept */
-	int64		nrows;
-};
-
 /* A BRIN index of plain columns, and what it has last been told. */
 typedef struct RangeIndex
 {
@@ -91,26 +80,56 @@ typedef struct DirectInsert
 	BulkInsertState bulk;
 	CommandId	command;
 	MemoryContext context;		/* reset for each batch */
-	TupleTableSlot *slots[BATCH_ROWS];	/* of the table; made when first used */
+	TupleDesc	desc;			/* that of the table */
+	TupleTableSlot *slots[BATCH_ROWS];	/* made when first used */
 	int			nslots;			/* in the batch */
 	Size		bytes;
 } DirectInsert;
 
+struct WeirClosedWriter
+{
+	DestReceiver pub;
+	const WeirAggregate *agg;
+	Relation	rel;
+	TupleDesc	desc;			/* of the rows */
+	List	   *order;			/* attnums they are sorted by */
+	AttrNumber	window_column;	/* 0: windows are not told apart */
+	Datum		window;			/* of the rows in the sort */
+	MemoryContext context;		/* of the following */
+	bool		is_direct;
+	DirectInsert *insert;		/* NULL: not begun */
+	TupleTableSlot *row;
+	Tuplesortstate *sort;		/* directly, if there is an order */
+	Tuplestorestate *rows;		/* otherwise, and where they are kept */
+	int64		nrows;
+	int64		nsorting;		/* rows in the sort */
+};
+
 /* ---------- the order ---------- */
 
-/*
- * By window, as rows lie on disk, then by key.  If all are of the same window
- * there is no need to compare it, which takes a third of the sort.
- */
+/* By window, as rows lie on disk, then by key. */
 static List *
-insert_order(const WeirDefinition *def, TupleDesc desc, bool is_one_window)
+insert_order(const WeirDefinition *def, TupleDesc desc)
 {
 	List	   *columns = weir_closed_key_columns(def, desc);
 	AttrNumber	window = weir_closed_window_column(def);
 
-	if (window != 0 && !(is_one_window && columns != NIL))
-		columns = lcons_int(window, columns);
-	return columns;
+	return window != 0 ? lcons_int(window, columns) : columns;
+}
+
+/*
+ * Sort the rows of each window by themselves: comparing the window would take
+ * a third of the sort.
+ */
+static void
+sort_by_window(WeirClosedWriter *writer, const WeirDefinition *def)
+{
+	AttrNumber	window = weir_closed_window_column(def);
+
+	if (window == 0 || list_length(writer->order) == 1)
+		return;
+	writer->order = list_delete_first(writer->order);
+	writer->window_column = window;
 }
 
 static Tuplesortstate *
@@ -340,11 +359,14 @@ show_range_indexes(DirectInsert *insert)
 
 /* ---------- directly ---------- */
 
-static void
-begin_direct(DirectInsert *insert, Relation rel)
+static DirectInsert *
+begin_direct(Relation rel)
 {
-	memset(insert, 0, sizeof(*insert));
+	DirectInsert *insert = palloc0(sizeof(DirectInsert));
+
 	insert->rel = rel;
+	/* a copy, as references to the relation's would be counted */
+	insert->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 	insert->estate = CreateExecutorState();
 	insert->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(insert->target, rel, 0, NULL, 0);
@@ -355,6 +377,7 @@ begin_direct(DirectInsert *insert, Relation rel)
 	insert->context = AllocSetContextCreate(CurrentMemoryContext,
 											"weir closed rows",
 											ALLOCSET_DEFAULT_SIZES);
+	return insert;
 }
 
 /* Store the rows of the batch. */
@@ -393,7 +416,9 @@ insert_directly(DirectInsert *insert, TupleTableSlot *row, Size bytes)
 	TupleTableSlot *slot = insert->slots[insert->nslots];
 
 	if (slot == NULL)
-		slot = insert->slots[insert->nslots] = table_slot_create(insert->rel, NULL);
+		slot = insert->slots[insert->nslots] =
+			MakeSingleTupleTableSlot(insert->desc,
+									 table_slot_callbacks(insert->rel));
 	ExecCopySlot(slot, row);
 	slot->tts_tableOid = RelationGetRelid(insert->rel);
 	if (RelationGetDescr(insert->rel)->constr != NULL)
@@ -422,34 +447,39 @@ end_direct(DirectInsert *insert)
 
 /* The next row in order, without copying it; false at the end. */
 static bool
-next_row(WeirClosedWriter *writer, TupleTableSlot *row)
+next_row(WeirClosedWriter *writer)
 {
 	if (writer->sort != NULL)
-		return tuplesort_gettupleslot(writer->sort, true, false, row, NULL);
-	return tuplestore_gettupleslot(writer->rows, true, false, row);
+		return tuplesort_gettupleslot(writer->sort, true, false, writer->row, NULL);
+	return tuplestore_gettupleslot(writer->rows, true, false, writer->row);
 }
 
+/* Put in what has come; then the sort can begin again. */
 static void
-insert_all_directly(WeirClosedWriter *writer)
+insert_directly_so_far(WeirClosedWriter *writer)
 {
-	TupleTableSlot *row = MakeSingleTupleTableSlot(writer->desc,
-												   &TTSOpsMinimalTuple);
-	DirectInsert insert;
+	MemoryContext old = MemoryContextSwitchTo(writer->context);
 
+	if (writer->insert == NULL)
+	{
+		writer->insert = begin_direct(writer->rel);
+		writer->row = MakeSingleTupleTableSlot(writer->desc,
+											   &TTSOpsMinimalTuple);
+	}
 	if (writer->sort != NULL)
 		tuplesort_performsort(writer->sort);
-	begin_direct(&insert, writer->rel);
-	while (next_row(writer, row))
+	while (next_row(writer))
 	{
-		MinimalTupleTableSlot *minimal = (MinimalTupleTableSlot *) row;
+		MinimalTupleTableSlot *minimal = (MinimalTupleTableSlot *) writer->row;
 
 		CHECK_FOR_INTERRUPTS();
-		insert_directly(&insert, row, minimal->mintuple->t_len);
+		insert_directly(writer->insert, writer->row, minimal->mintuple->t_len);
 		if (writer->sort != NULL && writer->rows != NULL)
-			tuplestore_puttupleslot(writer->rows, row);
+			tuplestore_puttupleslot(writer->rows, writer->row);
 	}
-	ExecDropSingleTupleTableSlot(row);
-	end_direct(&insert);
+	ExecClearTuple(writer->row);
+	writer->nsorting = 0;
+	MemoryContextSwitchTo(old);
 }
 
 /* ---------- by INSERT ---------- */
@@ -505,11 +535,23 @@ insert_by_command(WeirClosedWriter *writer)
 	if (SPI_register_relation(closed) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
 	if (SPI_execute(insert_command(writer), false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not insert closed rows");
+		weir_report_rule(RelationGetRelid(writer->rel));
 	SPI_finish();
 }
 
 /* ---------- the writer ---------- */
+
+/* Another window begins: those before it are through. */
+static void
+begin_window(WeirClosedWriter *writer, Datum window)
+{
+	if (writer->nsorting > 0)
+	{
+		insert_directly_so_far(writer);
+		tuplesort_reset(writer->sort);
+	}
+	writer->window = window;
+}
 
 static bool
 receive(TupleTableSlot *slot, DestReceiver *self)
@@ -517,8 +559,19 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	WeirClosedWriter *writer = (WeirClosedWriter *) self;
 
 	writer->nrows++;
+	if (writer->window_column != 0)
+	{
+		bool		isnull;
+		Datum		window = slot_getattr(slot, writer->window_column, &isnull);
+
+		if (window != writer->window || writer->nsorting == 0)
+			begin_window(writer, window);
+	}
 	if (writer->sort != NULL)
+	{
 		tuplesort_puttupleslot(writer->sort, slot);
+		writer->nsorting++;
+	}
 	else
 		tuplestore_puttupleslot(writer->rows, slot);
 	return true;
@@ -536,7 +589,7 @@ receiver_nothing(DestReceiver *self)
 
 WeirClosedWriter *
 weir_closed_begin_write(const WeirAggregate *agg, WeirDefinition *def,
-						bool is_one_window, bool keep)
+						bool by_window, bool keep)
 {
 	WeirClosedWriter *writer = palloc0(sizeof(WeirClosedWriter));
 
@@ -548,9 +601,12 @@ weir_closed_begin_write(const WeirAggregate *agg, WeirDefinition *def,
 	writer->agg = agg;
 	writer->desc = weir_partial_result_desc(def);
 	writer->rel = table_open(agg->closed, RowExclusiveLock);
-	writer->order = insert_order(def, writer->desc, is_one_window);
+	writer->context = CurrentMemoryContext;
+	writer->order = insert_order(def, writer->desc);
 	writer->is_direct = can_insert_directly(writer->rel, writer->desc) &&
 		is_planned_plainly(writer);
+	if (writer->is_direct && by_window)
+		sort_by_window(writer, def);
 	if (writer->is_direct && writer->order != NIL)
 		writer->sort = begin_sort(writer->desc, writer->order);
 	if (writer->sort == NULL || keep)
@@ -570,7 +626,11 @@ weir_closed_end_write(WeirClosedWriter *writer)
 	if (writer->nrows > 0)
 	{
 		if (writer->is_direct)
-			insert_all_directly(writer);
+		{
+			insert_directly_so_far(writer);
+			ExecDropSingleTupleTableSlot(writer->row);
+			end_direct(writer->insert);
+		}
 		else
 			insert_by_command(writer);
 	}

@@ -185,23 +185,12 @@ finish_sessions(Closing *closing, DestReceiver *dest)
 	tuplestore_end(open);
 }
 
-static void
-finish_windows(Closing *closing, DestReceiver *dest)
-{
-	/* state of a window that shares nothing is there until it is closed */
-	finish(closing,
-		   weir_source_spread(closing->def, weir_runs_source(closing->reader),
-							  shares_panes(closing->def) ? closing->after : DT_NOBEGIN,
-							  closing->until),
-		   dest);
-}
-
 /*
  * Merging all the runs of a window is given the memory of maintenance, as
- * merging some of them is: groups that do not fit are written to disk first.
+ * merging some of them is.  Returns what ends it, for AtEOXact_GUC.
  */
-static void
-finish_with_memory(Closing *closing, DestReceiver *dest)
+static int
+use_maintenance_memory(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
@@ -210,10 +199,47 @@ finish_with_memory(Closing *closing, DestReceiver *dest)
 								 psprintf("%d", maintenance_work_mem),
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 								 true, 0, false);
+	return nest_level;
+}
+
+/*
+ * The state rows of windows that close, if possible so that those of a group
+ * follow each other.  Who looks for what an aggregate fails at combines them
+ * himself.
+ */
+static WeirStateSource *
+windows_source(Closing *closing)
+{
+	WeirDefinition *def = closing->def;
+	WeirStateSource *source = NULL;
+
+	if (closing->agg->status != WEIR_AGGREGATE_SKIPPING &&
+		weir_partial_can_cluster(def))
+	{
+		int			nest_level = use_maintenance_memory();
+
+		source = weir_runs_merged_source(closing->reader);
+		AtEOXact_GUC(true, nest_level);
+	}
+	if (source == NULL)
+		source = weir_runs_source(closing->reader);
+	/* state of a window that shares nothing is there until it is closed */
+	return weir_source_spread(def, source,
+							  shares_panes(def) ? closing->after : DT_NOBEGIN,
+							  closing->until);
+}
+
+/* Groups that are neither in order nor fit in memory are written to disk first. */
+static void
+finish_with_memory(Closing *closing, WeirStateSource *source,
+				   DestReceiver *dest)
+{
+	int			nest_level = use_maintenance_memory();
+
 	if (closing->def->is_session)
 		finish_sessions(closing, dest);
 	else
-		finish_windows(closing, dest);
+		finish(closing, source, dest);
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -234,10 +260,11 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	WeirRunRange range;
 	WeirRunReader *reader;
 	Snapshot	snapshot;
+	WeirStateSource *source = NULL;
 	WeirClosedWriter *writer;
 	EphemeralNamedRelation closed = NULL;
 	Timestamp	first;
-	bool		is_one_window;
+	bool		by_window;
 	int64		nrows;
 	int64		nwindows;
 
@@ -248,11 +275,12 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	range_until(def, until, &range);
 	closing.reader = reader = weir_runs_begin_read(def, closing.state, &range,
 												   snapshot);
-	is_one_window = at_most_one_ends(def, shares_panes(def) ? after : first - 1,
-									 until);
-	writer = weir_closed_begin_write(agg, def, is_one_window,
-									 has_followers(agg));
-	finish_with_memory(&closing, weir_closed_receiver(writer));
+	if (!def->is_session)
+		source = windows_source(&closing);
+	by_window = (source != NULL && source->is_clustered) ||
+		at_most_one_ends(def, shares_panes(def) ? after : first - 1, until);
+	writer = weir_closed_begin_write(agg, def, by_window, has_followers(agg));
+	finish_with_memory(&closing, source, weir_closed_receiver(writer));
 	nrows = weir_closed_end_write(writer);
 	if (nrows > 0 && weir_closed_rows(writer) != NULL)
 	{

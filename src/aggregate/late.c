@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * late.c
- *	  Rows that count in no window are kept, in weir._late_row.
+ *	  Rows that count in no window are kept, in weir._late_row, until their
+ *	  aggregate goes or its owner deletes them.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +12,9 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -18,6 +22,8 @@
 
 #include "weir.h"
 #include "aggregate/late.h"
+
+PG_FUNCTION_INFO_V1(weir_delete_late_rows);
 
 enum
 {
@@ -58,4 +64,32 @@ weir_late_keep(const WeirAggregate *agg, List *rows, Timestamp watermark)
 	}
 	CatalogCloseIndexes(indexes);
 	table_close(rel, RowExclusiveLock);
+}
+
+Datum
+weir_delete_late_rows(PG_FUNCTION_ARGS)
+{
+	WeirAggregate agg;
+	WeirIdentity identity;
+	Oid			types[2] = {INT4OID, TIMESTAMPTZOID};
+	Datum		values[2];
+	int64		deleted;
+
+	PreventCommandIfReadOnly("weir.delete_late_rows()");
+	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
+	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
+	values[0] = Int32GetDatum(agg.id);
+	values[1] = TimestampTzGetDatum(PG_ARGISNULL(1) ? DT_NOEND :
+									PG_GETARG_TIMESTAMPTZ(1));
+	weir_become_extension_owner(&identity);
+	SPI_connect();
+	if (SPI_execute_with_args("DELETE FROM weir._late_row "
+							  "WHERE aggregate_id OPERATOR(pg_catalog.=) $1 "
+							  "AND arrived_at OPERATOR(pg_catalog.<) $2",
+							  2, types, values, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete late rows");
+	deleted = (int64) SPI_processed;
+	SPI_finish();
+	weir_restore_identity(&identity);
+	PG_RETURN_INT64(deleted);
 }

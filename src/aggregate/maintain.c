@@ -5,16 +5,6 @@
  *	  state, retention of closed rows, sinks that are behind, starting after a
  *	  restore.
  *
- * Merging is size-tiered.  When a window has WEIR_RUN_FANOUT runs of a level,
- * these and all below are made one run of the next level: a state row is
- * rewritten once a level, and a reader meets fewer than WEIR_RUN_FANOUT runs
- * of each.  What is read then is deleted and what comes out inserted in one
- * transaction, so any snapshot sees the one or the other.
- *
- * To find a window with too many runs the index is read through.  So that
- * this never takes more than a small part of the time, the next search waits
- * for a multiple of what the last one took.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,9 +16,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -38,129 +26,15 @@
 #include "aggregate/definition.h"
 #include "aggregate/delivery.h"
 #include "aggregate/maintain.h"
+#include "aggregate/merge.h"
 #include "aggregate/runs.h"
-#include "aggregate/session.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
 
 PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
 
-/* A search waits this many times its own duration. */
-#define SEARCH_PAUSE_FACTOR		20
-
 /* Closed rows deleted in one transaction. */
 #define RETENTION_BATCH_ROWS	10000
-
-typedef struct SearchTime
-{
-	int32		aggregate_id;	/* hash key */
-	TimestampTz not_before;
-} SearchTime;
-
-/* For as long as the process lives; an entry an aggregate. */
-static HTAB *search_times = NULL;
-
-static SearchTime *
-search_time(int32 aggregate_id)
-{
-	SearchTime *entry;
-	bool		found;
-
-	if (search_times == NULL)
-	{
-		HASHCTL		ctl;
-
-		ctl.keysize = sizeof(int32);
-		ctl.entrysize = sizeof(SearchTime);
-		ctl.hcxt = TopMemoryContext;
-		search_times = hash_create("weir merge searches", 64, &ctl,
-								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	entry = hash_search(search_times, &aggregate_id, HASH_ENTER, &found);
-	if (!found)
-		entry->not_before = 0;
-	return entry;
-}
-
-/* ---------- merging runs ---------- */
-
-/* Is there a window whose runs should be merged?  Not asked too often. */
-static bool
-find_window(const WeirAggregate *agg, const WeirDefinition *def,
-			WeirRunStats *stats)
-{
-	SearchTime *search = search_time(agg->id);
-	TimestampTz start = GetCurrentTimestamp();
-	TimestampTz end;
-
-	if (start < search->not_before)
-		return false;
-	weir_runs_stats(weir_runs_relid(agg->id), def->is_session, NULL, stats);
-	end = GetCurrentTimestamp();
-	search->not_before = stats->needs_merge ? 0 :
-		end + (end - start) * SEARCH_PAUSE_FACTOR;
-	return stats->needs_merge;
-}
-
-static void
-merge_runs(const WeirAggregate *agg, WeirDefinition *def,
-		   const WeirRunStats *stats)
-{
-	Oid			state = weir_runs_relid(agg->id);
-	WeirStateSource *source;
-	WeirRunRange range = {0};
-	Snapshot	snapshot;
-	WeirRunReader *reader;
-	WeirRunWriter *writer;
-
-	if (!def->is_session)
-	{
-		range.has_after = !TIMESTAMP_NOT_FINITE(stats->window_end);
-		range.after = stats->window_end - 1;
-		range.has_until = true;
-		range.until = stats->window_end;
-		range.has_start = true;
-		range.start = stats->window_start;
-	}
-	range.has_max_level = true;
-	range.max_level = stats->max_level;
-
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	PushActiveSnapshot(snapshot);
-	reader = weir_runs_begin_read(def, state, &range, snapshot);
-	writer = weir_runs_begin_write(def, state, stats->max_level + 1);
-	source = weir_runs_source(reader);
-	if (def->is_session)
-		source = weir_session_merge(def, source);
-	weir_partial_combine(def, source, weir_runs_receiver(writer));
-	(void) weir_runs_end_write(writer);
-	(void) weir_runs_delete_read(reader, DT_NOEND);
-	weir_runs_end_read(reader);
-	PopActiveSnapshot();
-	UnregisterSnapshot(snapshot);
-	CommandCounterIncrement();
-}
-
-/* True if something was merged. */
-static bool
-maintain_runs(const WeirAggregate *agg)
-{
-	WeirDefinition *def = weir_definition_analyze(weir_definition_query(agg->query));
-	WeirRunStats stats;
-	WeirIdentity saved;
-
-	if (!find_window(agg, def, &stats) ||
-		!weir_aggregate_lock_state(agg->id, false))
-		return false;
-	/* it may have been closed or merged before we had the lock */
-	weir_runs_stats(weir_runs_relid(agg->id), def->is_session, NULL, &stats);
-	if (!stats.needs_merge)
-		return false;
-	weir_aggregate_become_owner(agg, &saved);
-	merge_runs(agg, def, &stats);
-	weir_restore_identity(&saved);
-	return true;
-}
 
 /* ---------- retention ---------- */
 
@@ -238,7 +112,7 @@ maintain_retention(const WeirAggregate *agg)
 									   table, table, quote_identifier(column),
 									   RETENTION_BATCH_ROWS),
 							  1, argtypes, values, NULL, false, 0) != SPI_OK_DELETE)
-		elog(ERROR, "could not delete closed rows");
+		weir_report_rule(agg->closed);
 	deleted = SPI_processed;
 	SPI_finish();
 	PopActiveSnapshot();
@@ -367,7 +241,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 	drop_unused_cursors(agg.stream_id);
 	more = maintain_place(&agg);
 	more = weir_delivery_catch_up(&agg, false) || more;
-	more = maintain_runs(&agg) || more;
+	more = weir_merge_step(&agg) || more;
 	return maintain_retention(&agg) || more;
 }
 
@@ -378,6 +252,6 @@ weir__maintain_aggregate(PG_FUNCTION_ARGS)
 	WeirAggregate agg;
 
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
-	search_time(agg.id)->not_before = 0;
+	weir_merge_search_now(agg.id);
 	PG_RETURN_BOOL(weir_aggregate_maintain(agg.id));
 }

@@ -281,7 +281,7 @@ get_varlena(WeirRowPacker *packer, ColumnForm form, const char **from,
 		 size >= VARHDRSZ_COMPRESSED);
 }
 
-static bool
+static inline bool
 get_number(const char **from, const char *end, int16 length, Datum *value)
 {
 	uint64		folded;
@@ -302,7 +302,31 @@ get_number(const char **from, const char *end, int16 length, Datum *value)
 	}
 }
 
-static bool
+/* Lengths known when compiled make these moves, not calls. */
+static inline Datum
+get_by_value(const char *from, int16 length)
+{
+	int16		two;
+	int32		four;
+	Datum		eight;
+
+	switch (length)
+	{
+		case 1:
+			return CharGetDatum(*from);
+		case 2:
+			memcpy(&two, from, sizeof(two));
+			return Int16GetDatum(two);
+		case 4:
+			memcpy(&four, from, sizeof(four));
+			return Int32GetDatum(four);
+		default:
+			memcpy(&eight, from, sizeof(eight));
+			return eight;
+	}
+}
+
+static inline bool
 get_fixed(WeirRowPacker *packer, const PackedColumn *column,
 		  const char **from, const char *end, Size *used, Datum *value)
 {
@@ -313,12 +337,7 @@ get_fixed(WeirRowPacker *packer, const PackedColumn *column,
 	else if (column->form == COLUMN_FIXED_ALIGNED)
 		copy_value(packer, *from, column->length, end, used, value);
 	else
-	{
-		Datum		bytes = 0;
-
-		memcpy(&bytes, *from, column->length);
-		*value = fetch_att(&bytes, true, column->length);
-	}
+		*value = get_by_value(*from, column->length);
 	*from += column->length;
 	return true;
 }

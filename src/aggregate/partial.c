@@ -665,17 +665,9 @@ weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
 bool
 weir_partial_can_cluster(const WeirDefinition *def)
 {
-	ListCell   *lc;
-
-	if (def->is_session || def->nkeys == 0 || def->query->groupingSets != NIL ||
-		(def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE))
-		return false;
-	foreach(lc, def->keys)
-	{
-		if (!((WeirKey *) lfirst(lc))->hashable)
-			return false;
-	}
-	return true;
+	return !def->is_session && def->nkeys > 0 &&
+		def->query->groupingSets == NIL &&
+		(!def->by_pane || def->window.kind == WEIR_WINDOW_TUMBLE);
 }
 
 /* Rows of a group follow each other: neither a hash table nor a sort is needed. */
@@ -734,14 +726,36 @@ run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 			 weir_state_scan_env(source), dest);
 }
 
+/* Rows that are groups already. */
+static void
+hand_on(WeirDefinition *def, WeirStateSource *source, DestReceiver *dest)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
+													&TTSOpsVirtual);
+
+	while (source->next(source, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) dest->receiveSlot(slot, dest);
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 void
 weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 					 DestReceiver *dest)
 {
-	Query	   *query = weir_state_query(def, source->rows);
+	Query	   *query;
 	ListCell   *lc;
 	int			column = 0;
 
+	if (source->is_combined)
+	{
+		hand_on(def, source, dest);
+		return;
+	}
+	query = weir_state_query(def, source->rows);
 	for (; column < def->nwindow; column++)
 		add_group_column(query, weir_state_var(def, column), "window", NULL);
 	foreach(lc, def->keys)
@@ -757,7 +771,8 @@ void
 weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 					DestReceiver *dest)
 {
-	run_state_query(def, weir_state_query_finish(def, source->rows),
+	run_state_query(def, weir_state_query_finish(def, source->rows,
+											 source->is_combined),
 					AGGSPLIT_FINAL_DESERIAL, source, dest);
 }
 
@@ -768,7 +783,7 @@ weir_partial_finish(WeirDefinition *def, WeirStateSource *source,
 PlannedStmt *
 weir_partial_prepare_finish(WeirDefinition *def, double rows)
 {
-	Query	   *query = weir_state_query_finish(def, rows);
+	Query	   *query = weir_state_query_finish(def, rows, false);
 	MemoryContext planning;
 	MemoryContext old;
 	PlannedStmt *plan;

@@ -29,6 +29,8 @@ struct WeirStateSource
 	double		rows;			/* estimate */
 	bool		is_clustered;	/* rows that are equal in window and keys
 								 * follow each other */
+	bool		is_combined;	/* there are no two, and states are plain (see
+								 * plain_state.h) */
 };
 
 /* A row whose windows have all closed, or that is left out by weir.skip. */

@@ -60,12 +60,26 @@ weir_row_filter_find(const WeirRowFilter *filter, Oid relid, ItemPointer tid)
 	return found == NULL ? -1 : found - filter->ids;
 }
 
+/* The same of rows that are read in their order, as most are. */
+static int
+find_next(WeirRowFilter *filter, Oid relid, ItemPointer tid)
+{
+	int			number = filter->next;
+
+	if (number >= filter->nrows || filter->ids[number].relid != relid ||
+		!ItemPointerEquals(&filter->ids[number].tid, tid))
+		number = weir_row_filter_find(filter, relid, tid);
+	if (number >= 0)
+		filter->next = number + 1;
+	return number;
+}
+
 Datum
 weir__row_is_wanted(PG_FUNCTION_ARGS)
 {
 	WeirRowFilter *filter = (WeirRowFilter *) PG_GETARG_POINTER(2);
-	int			number = weir_row_filter_find(filter, PG_GETARG_OID(0),
-											  DatumGetItemPointer(PG_GETARG_DATUM(1)));
+	int			number = find_next(filter, PG_GETARG_OID(0),
+								   DatumGetItemPointer(PG_GETARG_DATUM(1)));
 
 	if (number < 0)
 	{

@@ -27,6 +27,7 @@ struct WeirRowFilter
 	bool	   *is_left_out;
 	int			nrows;
 	int			limit;
+	int			next;			/* the number that is most likely asked for */
 	bool		knows_all;		/* false: it may meet others; they're not read */
 	bool		is_inverted;	/* instead, those left out are read */
 };

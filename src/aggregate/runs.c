@@ -9,7 +9,7 @@
  * A tick writes the states of the groups its rows belong to as a run, and
  * never looks at what is there already: states of the same group in several
  * runs are combined by whoever reads them.  Merging runs is left to the
- * background (maintain.c) and to closing (closing.c).
+ * background (merge.c) and to closing (closing.c).
  *
  * The state of aggregate N is the table weir._state_N.  Its rows are chunks:
  *

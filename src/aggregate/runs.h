@@ -32,17 +32,21 @@ typedef struct WeirRunRange
 	uint32		hash;
 } WeirRunRange;
 
-/* Stretch of windows with the runs they have. */
+/* How much there is. */
 typedef struct WeirRunStats
 {
 	int64		rows;			/* state rows */
 	int64		bytes;
 	int64		windows;
-	bool		needs_merge;	/* the first window that has too many runs: */
+} WeirRunStats;
+
+/* A window that has too many runs. */
+typedef struct WeirCrowdedWindow
+{
 	Timestamp	window_end;
 	Timestamp	window_start;
-	int32		max_level;		/* merge its runs up to this level */
-} WeirRunStats;
+	int32		max_level;		/* those up to this level are to be merged */
+} WeirCrowdedWindow;
 
 typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
@@ -76,14 +80,15 @@ extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
 
 /*
  * Instead: rows that are equal in window and keys follow each other, all of
- * them.  NULL if that takes more memory than an operation of a query may use.
- * All keys must have a hash function; not for sessions.
+ * them; where states are plain they are made one.  NULL if that takes more
+ * memory than an operation of a query may use, if a key has no hash function,
+ * and for sessions.
  */
 extern WeirStateSource *weir_runs_merged_source(WeirRunReader *reader);
 extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
- * Delete of what has been read the windows that end by then; returns how many
+ * Delete of what was to be read the windows that end by then; returns how many
  * different ends these have.  Nobody else may delete meanwhile: hold
  * weir_aggregate_lock_state.
  */
@@ -96,8 +101,16 @@ extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
 /* earliest end of a window with state; false if there is none */
 extern bool weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end);
 
-/* Sessions are all taken for one window. */
+/* In all of this, sessions are all taken for one window. */
 extern void weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
 							WeirRunStats *stats);
+
+/* The first windows with too many runs, so many at most; returns how many. */
+extern int	weir_runs_find_crowded(Oid relid, bool is_session,
+								   WeirCrowdedWindow *windows, int max);
+
+/* Is it still one?  Sets max_level anew. */
+extern bool weir_runs_is_crowded(Oid relid, bool is_session,
+								 WeirCrowdedWindow *window);
 
 #endif							/* WEIR_RUNS_H */

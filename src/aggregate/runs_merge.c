@@ -8,6 +8,7 @@
  * runs are merged with one chunk of each in memory, and who brings rows of a
  * group together needs neither a table of all groups nor a sort.  Rows of the
  * same hash that differ are put aside until those equal to the first are through.
+ * Where states are plain (plain_state.h), the rows of a group are made one here.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +25,16 @@
 #include "utils/timestamp.h"
 
 #include "weir.h"
+#include "aggregate/plain_state.h"
 #include "aggregate/runs_format.h"
 #include "aggregate/runs_reader.h"
+
+/* A chunk that takes part, and the hash of the row that it stands at. */
+typedef struct OpenChunk
+{
+	uint32		hash;
+	WeirRunReader *chunk;
+} OpenChunk;
 
 /* Rows of the same window and hash as those being handed on, but not equal. */
 typedef struct AsideRow
@@ -40,13 +49,15 @@ typedef struct RunMerge
 	WeirStateSource source;
 	WeirRunReader *reader;		/* has the chunk that comes next */
 	bool		has_next;
-	WeirRunReader **chunks;		/* a heap: the least row is in the first */
+	OpenChunk  *chunks;			/* a heap, all of the same window: the least
+								 * hash is in the first */
 	int			nchunks;
 	int			max_chunks;
 	List	   *free_chunks;
 	bool		in_row;			/* the first chunk's row is handed on */
 	WeirKeyHasher hasher;
 	FmgrInfo   *equal;			/* for each key */
+	WeirPlainStates *states;	/* NULL: they are not combined here */
 	bool		has_leader;		/* all that is handed on is equal to this: */
 	Timestamp	window_end;
 	Timestamp	window_start;
@@ -59,59 +70,57 @@ typedef struct RunMerge
 	MemoryContext row_context;	/* of what hash and equality functions leave */
 } RunMerge;
 
+/* Is the row that comes next behind those of the chunks, or one of the least? */
 static bool
-precedes(const WeirRunReader *a, const WeirRunReader *b)
+next_is_behind(const RunMerge *merge)
 {
-	if (a->window_end != b->window_end)
-		return a->window_end < b->window_end;
-	if (a->window_start != b->window_start)
-		return a->window_start < b->window_start;
-	return a->hash < b->hash;
+	const WeirRunReader *next = merge->reader;
+	const WeirRunReader *first = merge->chunks[0].chunk;
+
+	return next->window_end != first->window_end ||
+		next->window_start != first->window_start ||
+		next->hash > merge->chunks[0].hash;
 }
 
-/* The chunk at the root may have gone beyond others. */
+/* Put a chunk in the place of the first one, or of one behind it. */
 static void
-sift_down(RunMerge *merge)
+sift_down(RunMerge *merge, OpenChunk open)
 {
-	WeirRunReader *chunk = merge->chunks[0];
+	OpenChunk  *heap = merge->chunks;
 	int			hole = 0;
+	int			child;
 
-	for (;;)
+	while ((child = 2 * hole + 1) < merge->nchunks)
 	{
-		int			child = 2 * hole + 1;
-
-		if (child >= merge->nchunks)
-			break;
-		if (child + 1 < merge->nchunks &&
-			precedes(merge->chunks[child + 1], merge->chunks[child]))
+		if (child + 1 < merge->nchunks && heap[child + 1].hash < heap[child].hash)
 			child++;
-		if (!precedes(merge->chunks[child], chunk))
+		if (heap[child].hash >= open.hash)
 			break;
-		merge->chunks[hole] = merge->chunks[child];
+		heap[hole] = heap[child];
 		hole = child;
 	}
-	merge->chunks[hole] = chunk;
+	heap[hole] = open;
 }
 
+/* Put a chunk in the last place, or one before it. */
 static void
-sift_up(RunMerge *merge)
+sift_up(RunMerge *merge, OpenChunk open)
 {
+	OpenChunk  *heap = merge->chunks;
 	int			hole = merge->nchunks - 1;
-	WeirRunReader *chunk = merge->chunks[hole];
 
-	while (hole > 0 && precedes(chunk, merge->chunks[(hole - 1) / 2]))
+	while (hole > 0 && open.hash < heap[(hole - 1) / 2].hash)
 	{
-		merge->chunks[hole] = merge->chunks[(hole - 1) / 2];
+		heap[hole] = heap[(hole - 1) / 2];
 		hole = (hole - 1) / 2;
 	}
-	merge->chunks[hole] = chunk;
+	heap[hole] = open;
 }
 
 static void
 stand_at_row(RunMerge *merge, WeirRunReader *chunk)
 {
 	int			nwindow = chunk->def->nwindow;
-
 	MemoryContext old;
 
 	weir_runs_read_row(chunk, chunk->values, chunk->isnull);
@@ -153,6 +162,7 @@ enter_chunk(RunMerge *merge)
 	MemoryContext old = MemoryContextSwitchTo(reader->context);
 	WeirRunReader *chunk;
 	WeirRunReader unused;
+	OpenChunk	open;
 
 	if (merge->free_chunks == NIL)
 		chunk = make_chunk(reader);
@@ -172,11 +182,13 @@ enter_chunk(RunMerge *merge)
 	if (merge->nchunks == merge->max_chunks)
 	{
 		merge->max_chunks *= 2;
-		merge->chunks = repalloc_huge(merge->chunks, sizeof(WeirRunReader *) *
+		merge->chunks = repalloc_huge(merge->chunks, sizeof(OpenChunk) *
 									  merge->max_chunks);
 	}
-	merge->chunks[merge->nchunks++] = chunk;
-	sift_up(merge);
+	open.hash = chunk->hash;
+	open.chunk = chunk;
+	merge->nchunks++;
+	sift_up(merge, open);
 	fetch_chunk(merge);
 	MemoryContextSwitchTo(old);
 }
@@ -185,22 +197,25 @@ enter_chunk(RunMerge *merge)
 static void
 leave_row(RunMerge *merge)
 {
-	WeirRunReader *chunk = merge->chunks[0];
+	OpenChunk	open = merge->chunks[0];
 
 	merge->in_row = false;
-	if (chunk->rows_left > 0)
-		stand_at_row(merge, chunk);
+	if (open.chunk->rows_left > 0)
+	{
+		stand_at_row(merge, open.chunk);
+		open.hash = open.chunk->hash;
+	}
 	else
 	{
 		MemoryContext old = MemoryContextSwitchTo(merge->reader->context);
 
-		merge->free_chunks = lappend(merge->free_chunks, chunk);
+		merge->free_chunks = lappend(merge->free_chunks, open.chunk);
 		MemoryContextSwitchTo(old);
-		merge->chunks[0] = merge->chunks[--merge->nchunks];
+		open = merge->chunks[--merge->nchunks];
 		if (merge->nchunks == 0)
 			return;
 	}
-	sift_down(merge);
+	sift_down(merge, open);
 }
 
 /* The chunk with the least row of all, or NULL at the end. */
@@ -210,10 +225,9 @@ least_chunk(RunMerge *merge)
 	if (merge->in_row)
 		leave_row(merge);
 	while (merge->has_next &&
-		   (merge->nchunks == 0 ||
-			!precedes(merge->chunks[0], merge->reader)))
+		   (merge->nchunks == 0 || !next_is_behind(merge)))
 		enter_chunk(merge);
-	return merge->nchunks > 0 ? merge->chunks[0] : NULL;
+	return merge->nchunks > 0 ? merge->chunks[0].chunk : NULL;
 }
 
 /* Of which it is known that window and hash are the leader's. */
@@ -261,7 +275,6 @@ make_leader(RunMerge *merge, const Datum *values, const bool *isnull)
 		if (!isnull[column])
 			merge->keys[i] = datumCopy(values[column], att->attbyval, att->attlen);
 	}
-	merge->has_leader = true;
 	MemoryContextSwitchTo(old);
 }
 
@@ -287,89 +300,137 @@ put_aside(RunMerge *merge, const WeirRunReader *chunk)
 	MemoryContextSwitchTo(old);
 }
 
-static void
-store_row(TupleTableSlot *slot, const Datum *values, const bool *isnull)
-{
-	int			natts = slot->tts_tupleDescriptor->natts;
-
-	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, isnull, sizeof(bool) * natts);
-	ExecStoreVirtualTuple(slot);
-}
-
-/*
- * A row put aside that is equal to the leader; if there is none, the first one
- * leads.
- */
-static void
-take_aside(RunMerge *merge, TupleTableSlot *slot)
-{
-	AsideRow   *row = NULL;
-	ListCell   *lc;
-
-	foreach(lc, merge->aside)
-	{
-		row = lfirst(lc);
-		if (equals_leader(merge, row->values, row->isnull))
-			break;
-	}
-	if (lc == NULL)
-	{
-		row = linitial(merge->aside);
-		make_leader(merge, row->values, row->isnull);
-		lc = list_head(merge->aside);
-	}
-	store_row(slot, row->values, row->isnull);
-	merge->aside = list_delete_cell(merge->aside, lc);
-}
-
 static bool
 is_of_leader(const RunMerge *merge, const WeirRunReader *chunk)
 {
-	return merge->has_leader && chunk->hash == merge->hash &&
+	return chunk->hash == merge->hash &&
 		chunk->window_end == merge->window_end &&
 		chunk->window_start == merge->window_start;
+}
+
+/* A row that was put aside: the values live until all of the hash are through. */
+static void
+take_aside(RunMerge *merge, ListCell *cell, const Datum **values,
+		   const bool **isnull)
+{
+	AsideRow   *row = lfirst(cell);
+
+	*values = row->values;
+	*isnull = row->isnull;
+	merge->aside = list_delete_cell(merge->aside, cell);
+}
+
+/*
+ * The first row of the next group, which becomes the leader; false at the end.
+ * All that are equal to the one before have been taken.
+ */
+static bool
+next_leader(RunMerge *merge, const Datum **values, const bool **isnull)
+{
+	if (merge->aside != NIL)
+		take_aside(merge, list_head(merge->aside), values, isnull);
+	else
+	{
+		WeirRunReader *chunk = least_chunk(merge);
+
+		MemoryContextReset(merge->aside_context);
+		if (chunk == NULL)
+			return false;
+		merge->in_row = true;
+		merge->window_end = chunk->window_end;
+		merge->window_start = chunk->window_start;
+		merge->hash = chunk->hash;
+		*values = chunk->values;
+		*isnull = chunk->isnull;
+	}
+	make_leader(merge, *values, *isnull);
+	return true;
+}
+
+/* Another row that is equal to the leader; false if there is none. */
+static bool
+next_of_leader(RunMerge *merge, const Datum **values, const bool **isnull)
+{
+	WeirRunReader *chunk;
+	ListCell   *lc;
+
+	while ((chunk = least_chunk(merge)) != NULL && is_of_leader(merge, chunk))
+	{
+		merge->in_row = true;
+		if (equals_leader(merge, chunk->values, chunk->isnull))
+		{
+			*values = chunk->values;
+			*isnull = chunk->isnull;
+			return true;
+		}
+		put_aside(merge, chunk);
+	}
+	foreach(lc, merge->aside)
+	{
+		AsideRow   *row = lfirst(lc);
+
+		if (equals_leader(merge, row->values, row->isnull))
+		{
+			take_aside(merge, lc, values, isnull);
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool
 read_merged(WeirStateSource *source, TupleTableSlot *slot)
 {
 	RunMerge   *merge = (RunMerge *) source;
-	WeirRunReader *chunk;
+	int			natts = slot->tts_tupleDescriptor->natts;
+	const Datum *values;
+	const bool *isnull;
 
-	while ((chunk = least_chunk(merge)) != NULL &&
-		   is_of_leader(merge, chunk) &&
-		   !equals_leader(merge, chunk->values, chunk->isnull))
-	{
-		put_aside(merge, chunk);
-		merge->in_row = true;
-	}
-	if (chunk == NULL || !is_of_leader(merge, chunk))
-	{
-		if (merge->aside != NIL)
-		{
-			take_aside(merge, slot);
-			return true;
-		}
-		MemoryContextReset(merge->aside_context);
-		if (chunk == NULL)
-			return false;
-		merge->window_end = chunk->window_end;
-		merge->window_start = chunk->window_start;
-		merge->hash = chunk->hash;
-		make_leader(merge, chunk->values, chunk->isnull);
-	}
-	store_row(slot, chunk->values, chunk->isnull);
-	merge->in_row = true;
+	if (!(merge->has_leader && next_of_leader(merge, &values, &isnull)) &&
+		!next_leader(merge, &values, &isnull))
+		return false;
+	merge->has_leader = true;
+	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * natts);
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+/* A group as one row: its window and keys are in the leader. */
+static bool
+read_combined(WeirStateSource *source, TupleTableSlot *slot)
+{
+	RunMerge   *merge = (RunMerge *) source;
+	WeirDefinition *def = merge->reader->def;
+	const Datum *values;
+	const bool *isnull;
+	MemoryContext old;
+
+	if (!next_leader(merge, &values, &isnull))
+		return false;
+	memcpy(slot->tts_values, values, sizeof(Datum) * def->nwindow);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * def->nwindow);
+	memcpy(slot->tts_values + def->nwindow, merge->keys,
+		   sizeof(Datum) * def->nkeys);
+	memcpy(slot->tts_isnull + def->nwindow, merge->key_isnull,
+		   sizeof(bool) * def->nkeys);
+	old = MemoryContextSwitchTo(merge->leader_context);
+	weir_plain_begin(merge->states, slot->tts_values, slot->tts_isnull,
+					 values, isnull);
+	while (next_of_leader(merge, &values, &isnull))
+		weir_plain_add(merge->states, slot->tts_values, slot->tts_isnull,
+					   values, isnull);
+	MemoryContextSwitchTo(old);
+	ExecStoreVirtualTuple(slot);
 	return true;
 }
 
 /* A chunk that a merge would have in memory. */
-typedef struct OpenChunk
+typedef struct PlannedChunk
 {
 	int32		hash_hi;
 	Size		size;
-} OpenChunk;
+} PlannedChunk;
 
 /*
  * Do the chunks that a merge has in memory at once take less than the limit?
@@ -381,7 +442,7 @@ merge_fits(WeirRunReader *reader, Size limit)
 	/* its bytes, and what has to be copied of them */
 	Size		each = 3 * BLCKSZ + sizeof(WeirRunReader);
 	Size		max_open = Max(limit / each, 1);
-	OpenChunk  *open = palloc(sizeof(OpenChunk) * (max_open + 1));
+	PlannedChunk *open = palloc(sizeof(PlannedChunk) * (max_open + 1));
 	int			nopen = 0;
 	Size		size = 0;
 	Timestamp	window_end = DT_NOBEGIN;
@@ -418,6 +479,20 @@ merge_fits(WeirRunReader *reader, Size limit)
 	return size <= limit;
 }
 
+/* Rows that are equal have to be of the same hash. */
+static bool
+can_merge(const WeirDefinition *def)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->keys)
+	{
+		if (!((WeirKey *) lfirst(lc))->hashable)
+			return false;
+	}
+	return !def->is_session;
+}
+
 WeirStateSource *
 weir_runs_merged_source(WeirRunReader *reader)
 {
@@ -426,18 +501,22 @@ weir_runs_merged_source(WeirRunReader *reader)
 	ListCell   *lc;
 	bool		fits;
 
+	if (!can_merge(def))
+		return NULL;
 	weir_runs_restart_in_order(reader);
 	fits = merge_fits(reader, Min(get_hash_memory_limit(), MaxAllocSize));
 	weir_runs_restart_in_order(reader);
 	if (!fits)
 		return NULL;
 	merge = palloc0(sizeof(RunMerge));
-	merge->source.next = read_merged;
+	merge->states = weir_plain_states(def);
+	merge->source.next = merge->states != NULL ? read_combined : read_merged;
+	merge->source.is_combined = merge->states != NULL;
 	merge->source.rows = reader->source.rows;
 	merge->source.is_clustered = true;
 	merge->reader = reader;
 	merge->max_chunks = 16;
-	merge->chunks = palloc(sizeof(WeirRunReader *) * merge->max_chunks);
+	merge->chunks = palloc(sizeof(OpenChunk) * merge->max_chunks);
 	weir_runs_init_hasher(&merge->hasher, def);
 	merge->equal = palloc0(sizeof(FmgrInfo) * Max(def->nkeys, 1));
 	foreach(lc, def->keys)

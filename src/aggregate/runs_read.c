@@ -214,7 +214,8 @@ weir_runs_next_tuple(WeirRunReader *reader)
 bool
 weir_runs_next_chunk(WeirRunReader *reader)
 {
-	for (;;)
+	/* an index scan would begin again */
+	while (!reader->is_done)
 	{
 		Datum		values[Natts_run];
 		bool		isnull[Natts_run];
@@ -226,8 +227,10 @@ weir_runs_next_chunk(WeirRunReader *reader)
 		tuple = weir_runs_next_tuple(reader);
 		MemoryContextSwitchTo(old);
 		if (tuple == NULL)
-			return false;
-
+		{
+			reader->is_done = true;
+			break;
+		}
 		heap_deform_tuple(tuple, RelationGetDescr(reader->rel), values, isnull);
 		reader->window_end = DatumGetTimestamp(values[Anum_window_end - 1]);
 		reader->window_start = DatumGetTimestamp(values[Anum_window_start - 1]);
@@ -238,6 +241,7 @@ weir_runs_next_chunk(WeirRunReader *reader)
 		check_header(reader, (uint32) DatumGetInt32(values[Anum_nrows - 1]));
 		return true;
 	}
+	return false;
 }
 
 void
@@ -369,6 +373,9 @@ weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
 	int64		ends = 0;
 	int			i;
 
+	/* who takes the rows may have seen that he needs none, or no more */
+	while (weir_runs_next_chunk(reader))
+		CHECK_FOR_INTERRUPTS();
 	LockRelationOid(RelationGetRelid(reader->rel), RowExclusiveLock);
 	for (i = 0; i < reader->nread; i++)
 	{

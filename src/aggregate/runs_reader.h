@@ -25,6 +25,7 @@ struct WeirRunReader
 	Relation	rel;
 	SysScanDesc scan;			/* one of these, the other is NULL */
 	WeirRunScan *index_scan;
+	bool		is_done;		/* there are no more chunks */
 	Snapshot	snapshot;
 	MemoryContext context;		/* that of the scan */
 	ItemPointerData *tids;		/* chunks read, and their windows' ends */

@@ -220,7 +220,7 @@ postpone(const WeirAggregate *agg, List *skipped)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
 	postponed_id = agg->id;
-	postponed = weir_skip_found_copy(skipped);
+	postponed = weir_skip_found_new(skipped);
 	MemoryContextSwitchTo(old);
 	ereport(ERROR,
 			(errcode(ERRCODE_SEARCH_POSTPONED),
@@ -361,7 +361,7 @@ weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
 				 WeirDefinition *source, WeirBatch *batch, WeirIntake *intake)
 {
 	Trial		trial = {only_read, agg, def, NULL, read, arg, bound, intake, NULL};
-	List	   *known = weir_skip_found_read(agg->id);
+	List	   *known = weir_skip_found_read(agg->id, false);
 	WeirRowCollector *collector;
 	List	   *skipped;
 	bool		is_complete;
@@ -567,7 +567,7 @@ weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
 	filter.is_left_out = MemoryContextAllocExtended(CurrentMemoryContext,
 													Max(filter.nrows, 1),
 													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	skipped = leave_out_known_groups(&trial, weir_skip_found_read(agg->id));
+	skipped = leave_out_known_groups(&trial, weir_skip_found_read(agg->id, true));
 	is_complete = find_poisonous(&trial, &skipped);
 	filter.limit = filter.nrows;
 	if (skipped != NIL)

@@ -60,7 +60,7 @@ read_tuple(HeapTuple tuple, TupleDesc desc)
 }
 
 List *
-weir_skip_found_read(int32 aggregate_id)
+weir_skip_found_read(int32 aggregate_id, bool groups)
 {
 	Relation	rel = open_table(AccessShareLock);
 	ScanKeyData key;
@@ -72,7 +72,12 @@ weir_skip_found_read(int32 aggregate_id)
 				Int32GetDatum(aggregate_id));
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 	while ((tuple = systable_getnext(scan)) != NULL)
-		found = lappend(found, read_tuple(tuple, RelationGetDescr(rel)));
+	{
+		WeirSkipped *skipped = read_tuple(tuple, RelationGetDescr(rel));
+
+		if (OidIsValid(skipped->id.relid) != groups)
+			found = lappend(found, skipped);
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
@@ -91,8 +96,6 @@ weir_skip_found_store(int32 aggregate_id, List *skipped)
 		Datum		values[Natts_found];
 		bool		isnull[Natts_found] = {false};
 
-		if (one->is_stored)
-			continue;
 		values[Anum_found_aggregate_id - 1] = Int32GetDatum(aggregate_id);
 		values[Anum_found_relid - 1] = ObjectIdGetDatum(one->id.relid);
 		values[Anum_found_tid - 1] = ItemPointerGetDatum(&one->id.tid);
@@ -107,20 +110,23 @@ weir_skip_found_store(int32 aggregate_id, List *skipped)
 }
 
 List *
-weir_skip_found_copy(List *skipped)
+weir_skip_found_new(List *skipped)
 {
-	List	   *copy = NIL;
+	List	   *list = NIL;
 	ListCell   *lc;
 
 	foreach(lc, skipped)
 	{
-		WeirSkipped *one = palloc(sizeof(WeirSkipped));
+		WeirSkipped *one = lfirst(lc);
+		WeirSkipped *copy;
 
-		*one = *(WeirSkipped *) lfirst(lc);
-		one->late.row = datumCopy(one->late.row, false, -1);
-		one->late.reason = pstrdup(one->late.reason);
-		one->stored_row = 0;
-		copy = lappend(copy, one);
+		if (one->is_stored)
+			continue;
+		copy = palloc(sizeof(WeirSkipped));
+		*copy = *one;
+		copy->late.row = datumCopy(one->late.row, false, -1);
+		copy->late.reason = pstrdup(one->late.reason);
+		list = lappend(list, copy);
 	}
-	return copy;
+	return list;
 }

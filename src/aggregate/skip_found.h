@@ -22,16 +22,16 @@ typedef struct WeirSkipped
 	Datum		stored_row;		/* when this was the row */
 } WeirSkipped;
 
-/* What earlier ticks have found: a list of WeirSkipped; number is not set. */
-extern List *weir_skip_found_read(int32 aggregate_id);
+/* Rows, or groups, of earlier ticks: a list of WeirSkipped without numbers. */
+extern List *weir_skip_found_read(int32 aggregate_id, bool groups);
+
+/* Those of the list that are not stored yet, copied to the current context. */
+extern List *weir_skip_found_new(List *skipped);
 
 /*
- * For the next tick: those that are not stored yet.  They are forgotten when the
- * aggregate's status becomes another, see weir_aggregate_set_progress.
+ * Store them for the next tick.  All of an aggregate's are forgotten when its
+ * status becomes another, see weir_aggregate_set_progress.
  */
 extern void weir_skip_found_store(int32 aggregate_id, List *skipped);
-
-/* A copy of the list in the current context. */
-extern List *weir_skip_found_copy(List *skipped);
 
 #endif							/* WEIR_SKIP_FOUND_H */

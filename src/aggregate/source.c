@@ -165,6 +165,7 @@ weir_source_filter(WeirDefinition *def, WeirStateSource *source,
 	filter->pub.next = next_passing;
 	filter->pub.rows = source->rows;
 	filter->pub.is_clustered = source->is_clustered;
+	filter->pub.is_combined = source->is_combined;
 	filter->inner = source;
 	filter->tests = palloc0(sizeof(KeyTest) * Max(def->nkeys, 1));
 	foreach(lc, def->keys)
@@ -258,6 +259,7 @@ weir_source_spread(WeirDefinition *def, WeirStateSource *source,
 	spread->pub.rows = source->rows *
 		(by_row ? 1 : Min(def->window.npanes, 1000));
 	spread->pub.is_clustered = by_row && source->is_clustered;
+	spread->pub.is_combined = by_row && source->is_combined;
 	spread->def = def;
 	spread->inner = source;
 	spread->after = after;

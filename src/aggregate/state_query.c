@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
@@ -80,10 +81,11 @@ typedef struct OutputPlace
 {
 	WeirDefinition *def;
 	int			depth;
+	bool		is_combined;	/* a row is a group */
 } OutputPlace;
 
 static Expr *
-aggref_over_state(WeirDefinition *def, Aggref *aggref)
+aggref_over_state(WeirDefinition *def, Aggref *aggref, bool is_combined)
 {
 	Aggref	   *kept = aggref;
 	Expr	   *result;
@@ -96,6 +98,8 @@ aggref_over_state(WeirDefinition *def, Aggref *aggref)
 	}
 	number = weir_definition_find_agg(def, kept);
 	Assert(number >= 0);
+	if (is_combined)
+		return weir_state_var(def, def->nwindow + def->nkeys + number);
 	result = weir_state_aggref(def, kept, number);
 	if (aggref->aggdistinct != NIL)
 		result = weir_distinct_apply(aggref, result);
@@ -138,7 +142,12 @@ over_state(Node *node, OutputPlace *place)
 		(number = weir_definition_find_key(def, node)) >= 0)
 		return (Node *) weir_state_var(def, def->nwindow + number);
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == place->depth)
-		result = aggref_over_state(def, (Aggref *) weir_definition_raise(node, place->depth));
+		result = aggref_over_state(def, (Aggref *) weir_definition_raise(node, place->depth),
+								   place->is_combined);
+	else if (place->is_combined && IsA(node, GroupingFunc) &&
+			 ((GroupingFunc *) node)->agglevelsup == place->depth)
+		return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+								  Int32GetDatum(0), false, true);
 	else if (IsA(node, Var) && ((Var *) node)->varlevelsup == place->depth)
 		result = var_over_state(def, weir_definition_raise(node, place->depth));
 	if (result == NULL)
@@ -189,6 +198,7 @@ with_sub_selects(WeirDefinition *def, Query *query)
 	List	   *rewritten;
 
 	if (!checkExprHasSubLink((Node *) query->targetList) &&
+		!checkExprHasSubLink((Node *) query->jointree) &&
 		!checkExprHasSubLink(query->havingQual))
 		return query;
 	query->hasSubLinks = true;
@@ -202,17 +212,25 @@ with_sub_selects(WeirDefinition *def, Query *query)
 }
 
 Query *
-weir_state_query_finish(WeirDefinition *def, double rows)
+weir_state_query_finish(WeirDefinition *def, double rows, bool is_combined)
 {
 	Query	   *query = weir_state_query(def, rows);
-	OutputPlace place = {def, 0};
+	OutputPlace place = {def, 0, is_combined};
+	Node	   *having;
 
 	query->targetList = (List *) over_state((Node *) def->query->targetList, &place);
-	query->havingQual = over_state(def->query->havingQual, &place);
-	query->groupClause = copyObject(def->query->groupClause);
-	query->groupingSets = copyObject(def->query->groupingSets);
-	query->groupDistinct = def->query->groupDistinct;
-	query->hasAggs = def->query->hasAggs;
-	group_by_implied(def, query);
+	having = over_state(def->query->havingQual, &place);
+	if (is_combined)
+		/* nothing is left to aggregate */
+		query->jointree->quals = having;
+	else
+	{
+		query->havingQual = having;
+		query->groupClause = copyObject(def->query->groupClause);
+		query->groupingSets = copyObject(def->query->groupingSets);
+		query->groupDistinct = def->query->groupDistinct;
+		query->hasAggs = def->query->hasAggs;
+		group_by_implied(def, query);
+	}
 	return with_sub_selects(def, query);
 }

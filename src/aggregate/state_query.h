@@ -20,7 +20,11 @@ extern Expr *weir_state_aggref(const WeirDefinition *def, Aggref *aggref,
 /* a query that reads state rows, about so many, and puts out nothing yet */
 extern Query *weir_state_query(WeirDefinition *def, double rows);
 
-/* the definition's query over them, as if it aggregated in one step */
-extern Query *weir_state_query_finish(WeirDefinition *def, double rows);
+/*
+ * The definition's query over them, as if it aggregated in one step; if they are
+ * combined (see WeirStateSource), there is nothing to aggregate.
+ */
+extern Query *weir_state_query_finish(WeirDefinition *def, double rows,
+									  bool is_combined);
 
 #endif							/* WEIR_STATE_QUERY_H */

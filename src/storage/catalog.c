@@ -178,6 +178,27 @@ weir_catalog_scan(Relation rel, const char *index, Oid face)
 							  1, &key);
 }
 
+void
+weir_catalog_visit(const char *name, WeirCatalogVisit visit, void *arg)
+{
+	Relation	rel = table_open(weir_catalog_relid(name), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		visit(tuple, RelationGetDescr(rel), arg);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+Oid
+weir_catalog_oid(HeapTuple tuple, int attnum, TupleDesc desc)
+{
+	bool		isnull;
+
+	return DatumGetObjectId(heap_getattr(tuple, attnum, desc, &isnull));
+}
+
 static const WeirGcRule *
 rule_of_attribute(HeapTuple tuple, int attnum, TupleDesc desc)
 {
@@ -650,23 +671,20 @@ weir_clock_usec(void)
 		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
+static void
+append_face(HeapTuple tuple, TupleDesc desc, void *faces)
+{
+	List	  **list = faces;
+
+	*list = lappend_oid(*list, weir_catalog_oid(tuple, Anum_wide_tables_face,
+												desc));
+}
+
 List *
 weir_wide_table_list(void)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
-								 AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	List	   *faces = NIL;
-	HeapTuple	tuple;
-	bool		isnull;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		faces = lappend_oid(faces,
-							DatumGetObjectId(heap_getattr(tuple,
-														  Anum_wide_tables_face,
-														  RelationGetDescr(rel),
-														  &isnull)));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	weir_catalog_visit("_wide_tables", append_face, &faces);
 	return faces;
 }

@@ -13,12 +13,7 @@
 #include "utils/acl.h"
 
 #include "types/fold.h"
-
-typedef struct WeirRowKey
-{
-	const char *bytes;
-	uint32		len;
-} WeirRowKey;
+#include "types/key_range.h"
 
 typedef struct WeirRestriction WeirRestriction;
 

@@ -10,6 +10,7 @@
 #define WEIR_CATALOG_TABLES_H
 
 #include "access/genam.h"
+#include "access/tupdesc.h"
 #include "utils/relcache.h"
 
 #include "types/stored.h"
@@ -53,6 +54,15 @@ extern Oid	weir_catalog_relid(const char *name);
 
 /* the rows of a face in a table whose index begins with it */
 extern SysScanDesc weir_catalog_scan(Relation rel, const char *index, Oid face);
+
+/* Calls the function for each row of a table. */
+typedef void (*WeirCatalogVisit) (HeapTuple tuple, TupleDesc desc, void *arg);
+
+extern void weir_catalog_visit(const char *name, WeirCatalogVisit visit,
+							   void *arg);
+
+/* an attribute of type oid that is not null */
+extern Oid	weir_catalog_oid(HeapTuple tuple, int attnum, TupleDesc desc);
 
 /* NULL: none, SET; raises 22023 for what is not the name of an aggregate */
 extern WeirCellOp weir_op_of_aggregate(const char *aggregate);

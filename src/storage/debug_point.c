@@ -23,7 +23,7 @@
  *	sink_run									a sink has run, in tick or later
  *	read_pending								a reader of rows that wait
  *	rotate_prepared, rotate_switched,
- *	rotate_closed, rotate_drained,
+ *	rotate_told, rotate_closed, rotate_drained,
  *	truncate_marked, truncate_begin,
  *	truncate_end								the log's tables
  *	rewrite_begin, rewrite_superseded,

@@ -80,7 +80,7 @@ form_row(WeirRowScan *scan, TupleDesc desc)
 
 	weir_face_store_row(scan, true, values, nulls, desc->natts);
 	tuple = heap_form_tuple(desc, values, nulls);
-	if (!nulls[Anum_face_cells - 1])
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(values[Anum_face_cells - 1])))
 		pfree(DatumGetPointer(values[Anum_face_cells - 1]));
 	pfree(values);
 	pfree(nulls);
@@ -93,7 +93,7 @@ begin_scan(WeirWideTable *table)
 	WeirRowScan *scan = weir_row_scan_begin(table, GetActiveSnapshot(),
 											weir_clock_usec());
 
-	weir_row_scan_expect_values(scan);
+	weir_row_scan_expect_values(scan, NULL);
 	return scan;
 }
 
@@ -207,15 +207,6 @@ sample_keys(WeirWideTable *table, WeirRowKey *keys, int targrows,
 	return reservoir.n;
 }
 
-static int
-key_cmp(const void *x, const void *y)
-{
-	const WeirRowKey *a = x;
-	const WeirRowKey *b = y;
-
-	return weir_bytes_cmp(a->bytes, a->len, b->bytes, b->len);
-}
-
 /* Rows that are deleted, but not folded yet, are left out. */
 static int
 sample_some_rows(WeirWideTable *table, TupleDesc desc, HeapTuple *rows,
@@ -226,7 +217,7 @@ sample_some_rows(WeirWideTable *table, TupleDesc desc, HeapTuple *rows,
 	WeirRowScan *scan = begin_scan(table);
 	int			n = 0;
 
-	qsort(keys, nkeys, sizeof(WeirRowKey), key_cmp);
+	qsort(keys, nkeys, sizeof(WeirRowKey), weir_row_key_cmp_void);
 	for (int i = 0; i < nkeys; i++)
 	{
 		weir_analyze_delay_point();

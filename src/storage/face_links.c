@@ -12,6 +12,8 @@
  * a file, so that nothing is fired: therefore, before the first command of a
  * session that drops something, those that are missing are put back.
  *
+ * Locks: the extension, as an object, by who puts something back.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,13 +28,16 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
 #include "commands/event_trigger.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/owner.h"
 #include "storage/wide_table.h"
 #include "weir.h"
 
@@ -79,70 +84,72 @@ is_linked(Oid relid, Oid on)
 	return found;
 }
 
-/* True if anything was missing. */
-static bool
-link_tables(void)
+/* A walk through the catalog. */
+typedef struct Links
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
-								 AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	TupleDesc	desc = RelationGetDescr(rel);
-	HeapTuple	tuple;
-	bool		missing = false;
-	bool		isnull;
+	bool		repairs;		/* put back what is missing */
+	bool		missing;		/* anything was */
+} Links;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+static void
+check_table(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Links	   *links = arg;
+	Oid			face = weir_catalog_oid(tuple, Anum_wide_tables_face, desc);
+	Oid			delta = weir_catalog_oid(tuple, Anum_wide_tables_delta, desc);
+	Oid			base = weir_catalog_oid(tuple, Anum_wide_tables_base, desc);
+	Oid			changes = weir_changes_of_table(face);
+
+	if (!is_linked(delta, face))
 	{
-		Oid			face = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_face,
-														 desc, &isnull));
-		Oid			delta = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_delta,
-														  desc, &isnull));
-		Oid			base = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_base,
-														 desc, &isnull));
-		Oid			changes = weir_changes_of_table(face);
-
-		if (!is_linked(delta, face))
-		{
+		links->missing = true;
+		if (links->repairs)
 			weir_link_heaps(face, delta, base);
-			missing = true;
-		}
-		if (OidIsValid(changes) && !is_linked(changes, face))
-		{
-			weir_changes_link(face, changes);
-			missing = true;
-		}
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return missing;
+	if (OidIsValid(changes) && !is_linked(changes, face))
+	{
+		links->missing = true;
+		if (links->repairs)
+			weir_changes_link(face, changes);
+	}
 }
 
-static bool
-link_views(void)
+static void
+check_view(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
-								 AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	TupleDesc	desc = RelationGetDescr(rel);
-	HeapTuple	tuple;
-	bool		missing = false;
-	bool		isnull;
+	Links	   *links = arg;
+	Oid			view = weir_catalog_oid(tuple, Anum_authorized_views_face, desc);
+	Oid			home = weir_catalog_oid(tuple, Anum_authorized_views_home, desc);
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Oid			view = DatumGetObjectId(heap_getattr(tuple, Anum_authorized_views_face,
-														 desc, &isnull));
-		Oid			home = DatumGetObjectId(heap_getattr(tuple, Anum_authorized_views_home,
-														 desc, &isnull));
-
-		if (is_linked(view, home))
-			continue;
+	if (is_linked(view, home))
+		return;
+	links->missing = true;
+	if (links->repairs)
 		weir_link_authorized_view(view, home);
-		missing = true;
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return missing;
+}
+
+/* True if anything was missing. */
+static bool
+check_links(bool repairs)
+{
+	Links		links = {repairs, false};
+
+	weir_catalog_visit("_wide_tables", check_table, &links);
+	weir_catalog_visit("_authorized_views", check_view, &links);
+	return links.missing;
+}
+
+/*
+ * One session at a time, to the end of its transaction; who has waited sees
+ * what the one before him has put back.
+ */
+static void
+put_links_back(void)
+{
+	LockDatabaseObject(ExtensionRelationId, weir_extension_oid(), 0,
+					   ShareUpdateExclusiveLock);
+	check_links(true);
+	CommandCounterIncrement();
 }
 
 PG_FUNCTION_INFO_V1(weir__wide_table_dropping);
@@ -155,12 +162,10 @@ weir__wide_table_dropping(PG_FUNCTION_ARGS)
 				 errmsg("function was not called by an event trigger")));
 	if (!nothing_is_missing)
 	{
-		bool		missing = link_tables();
-
-		missing |= link_views();
-		CommandCounterIncrement();
-		/* what was put back may yet be rolled back */
-		nothing_is_missing = !missing;
+		/* what is put back may yet be rolled back, so look again next time */
+		nothing_is_missing = !check_links(false);
+		if (!nothing_is_missing)
+			put_links_back();
 	}
 	PG_RETURN_NULL();
 }

@@ -64,17 +64,14 @@ parts_of_table(Oid face)
 	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
 	HeapTuple	tuple = systable_getnext(scan);
 	List	   *parts = NIL;
-	bool		isnull;
 
 	if (HeapTupleIsValid(tuple))
 	{
 		TupleDesc	desc = RelationGetDescr(rel);
 		Oid			changes = weir_changes_of_table(face);
 
-		parts = list_make2_oid(DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_delta,
-															 desc, &isnull)),
-							   DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_base,
-															 desc, &isnull)));
+		parts = list_make2_oid(weir_catalog_oid(tuple, Anum_wide_tables_delta, desc),
+							   weir_catalog_oid(tuple, Anum_wide_tables_base, desc));
 		if (OidIsValid(changes))
 			parts = lappend_oid(parts, changes);
 	}
@@ -83,27 +80,31 @@ parts_of_table(Oid face)
 	return parts;
 }
 
+typedef struct ViewsOfTable
+{
+	Oid			face;
+	List	   *views;
+} ViewsOfTable;
+
+static void
+append_view(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	ViewsOfTable *state = arg;
+
+	if (weir_catalog_oid(tuple, Anum_authorized_views_home, desc) == state->face)
+		state->views = lappend_oid(state->views,
+								   weir_catalog_oid(tuple,
+													Anum_authorized_views_face,
+													desc));
+}
+
 static List *
 views_of_table(Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
-								 AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *views = NIL;
-	HeapTuple	tuple;
-	bool		isnull;
+	ViewsOfTable state = {face};
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		if (DatumGetObjectId(heap_getattr(tuple, Anum_authorized_views_home,
-										  desc, &isnull)) == face)
-			views = lappend_oid(views,
-								DatumGetObjectId(heap_getattr(tuple,
-															  Anum_authorized_views_face,
-															  desc, &isnull)));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return views;
+	weir_catalog_visit("_authorized_views", append_view, &state);
+	return state.views;
 }
 
 static void

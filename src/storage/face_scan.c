@@ -178,75 +178,20 @@ key_of_datum(Datum d)
 	return key;
 }
 
-static int
-key_cmp(const void *x, const void *y)
-{
-	const WeirRowKey *a = x;
-	const WeirRowKey *b = y;
-
-	return weir_bytes_cmp(a->bytes, a->len, b->bytes, b->len);
-}
-
-static void
-tighten_lower(WeirKeyRange *range, WeirRowKey key, bool open)
-{
-	int			c = range->lower.bytes == NULL ? -1 :
-		key_cmp(&range->lower, &key);
-
-	if (c < 0 || (c == 0 && open))
-	{
-		range->lower = key;
-		range->lower_open = open;
-	}
-}
-
-static void
-tighten_upper(WeirKeyRange *range, WeirRowKey key, bool open)
-{
-	int			c = range->upper.bytes == NULL ? 1 :
-		key_cmp(&range->upper, &key);
-
-	if (c > 0 || (c == 0 && open))
-	{
-		range->upper = key;
-		range->upper_open = open;
-	}
-}
-
-static bool
-key_is_in_range(const WeirKeyRange *range, const WeirRowKey *key)
-{
-	int			c;
-
-	if (range->lower.bytes != NULL)
-	{
-		c = key_cmp(key, &range->lower);
-		if (c < 0 || (c == 0 && range->lower_open))
-			return false;
-	}
-	if (range->upper.bytes != NULL)
-	{
-		c = key_cmp(key, &range->upper);
-		if (c > 0 || (c == 0 && range->upper_open))
-			return false;
-	}
-	return true;
-}
-
 /* Keeps of the keys so far those that are among these, sorted, unique. */
 static void
 intersect_keys(FaceScan *state, WeirRowKey *keys, int nkeys)
 {
 	int			n = 0;
 
-	qsort(keys, nkeys, sizeof(WeirRowKey), key_cmp);
+	qsort(keys, nkeys, sizeof(WeirRowKey), weir_row_key_cmp_void);
 	for (int i = 0; i < nkeys; i++)
 	{
-		if (n > 0 && key_cmp(&keys[n - 1], &keys[i]) == 0)
+		if (n > 0 && weir_row_key_cmp(&keys[n - 1], &keys[i]) == 0)
 			continue;
 		if (state->has_keys &&
 			bsearch(&keys[i], state->keys, state->nkeys, sizeof(WeirRowKey),
-					key_cmp) == NULL)
+					weir_row_key_cmp_void) == NULL)
 			continue;
 		keys[n++] = keys[i];
 	}
@@ -276,6 +221,7 @@ apply_array(FaceScan *state, Datum d)
 static void
 apply_condition(FaceScan *state, int strategy, Datum d)
 {
+	WeirKeyRange range = {{NULL, 0}, {NULL, 0}, false, false};
 	WeirRowKey *key;
 
 	if (strategy == WEIR_KEY_IN_ARRAY)
@@ -292,17 +238,18 @@ apply_condition(FaceScan *state, int strategy, Datum d)
 			break;
 		case BTLessStrategyNumber:
 		case BTLessEqualStrategyNumber:
-			tighten_upper(&state->range, *key,
-						  strategy == BTLessStrategyNumber);
+			range.upper = *key;
+			range.upper_open = strategy == BTLessStrategyNumber;
 			break;
 		case BTGreaterStrategyNumber:
 		case BTGreaterEqualStrategyNumber:
-			tighten_lower(&state->range, *key,
-						  strategy == BTGreaterStrategyNumber);
+			range.lower = *key;
+			range.lower_open = strategy == BTGreaterStrategyNumber;
 			break;
 		default:
 			elog(ERROR, "unrecognized strategy: %d", strategy);
 	}
+	(void) weir_key_range_intersect(&state->range, &range);
 }
 
 /* Evaluates the conditions; false if no row can satisfy them. */
@@ -356,7 +303,7 @@ start(ForeignScanState *node)
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		state->scan = weir_row_scan_begin(state->table, estate->es_snapshot,
 										  weir_clock_usec());
-		weir_row_scan_expect_values(state->scan);
+		weir_row_scan_expect_values(state->scan, NULL);
 		MemoryContextSwitchTo(old_context);
 	}
 	old_context = MemoryContextSwitchTo(state->keys_context);
@@ -381,7 +328,7 @@ next_row(FaceScan *state)
 		if (ScanDirectionIsBackward(state->direction))
 			i = state->nkeys - 1 - i;
 		key = &state->keys[i];
-		if (key_is_in_range(&state->range, key) &&
+		if (weir_key_range_contains(&state->range, *key) &&
 			weir_row_scan_get(state->scan, *key))
 			return true;
 	}
@@ -400,7 +347,7 @@ weir_face_store_row(WeirRowScan *scan, bool needs_cells, Datum *values,
 	nulls[Anum_face_row_key - 1] = false;
 	if (needs_cells)
 	{
-		values[Anum_face_cells - 1] = PointerGetDatum(weir_row_scan_row(scan));
+		values[Anum_face_cells - 1] = weir_row_scan_row(scan);
 		nulls[Anum_face_cells - 1] = false;
 	}
 }

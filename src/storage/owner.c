@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "storage/owner.h"
@@ -147,6 +148,17 @@ weir_execute(const char *format,...)
 	if (needs_snapshot)
 		PopActiveSnapshot();
 	pfree(sql.data);
+}
+
+void
+weir_report_rule(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not change the rows of table \"%s\"",
+					get_rel_name(relid)),
+			 errdetail("A rule of the table takes the place of the command."),
+			 errhint("Drop the rule; a trigger may do what it does.")));
 }
 
 List *

@@ -46,6 +46,12 @@ extern void weir_leave_extension(Oid relid);
 /* Execute a statement that returns nothing, as whoever is in force. */
 extern void weir_execute(const char *format,...) pg_attribute_printf(1, 2);
 
+/*
+ * A statement on a table of the user's did something else than it says, as it
+ * does when a rule takes its place: raises an error.
+ */
+extern void weir_report_rule(Oid relid) pg_attribute_noreturn();
+
 /* The oids that a query selects, in the current memory context. */
 extern List *weir_select_oids(const char *query);
 

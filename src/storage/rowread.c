@@ -35,12 +35,14 @@ read_row(FunctionCallInfo fcinfo, bool key_is_text)
 	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
 	WeirRowScan *scan = weir_row_scan_begin(table, GetActiveSnapshot(),
 											weir_clock_usec());
-	WeirRow    *row = NULL;
+	Datum		row = (Datum) 0;
+	bool		found;
 
 	if (PG_ARGISNULL(2))
 	{
-		weir_row_scan_expect_values(scan);
-		if (weir_row_scan_get(scan, key))
+		weir_row_scan_expect_values(scan, CurrentMemoryContext);
+		found = weir_row_scan_get(scan, key);
+		if (found)
 			row = weir_row_scan_row(scan);
 	}
 	else
@@ -48,13 +50,15 @@ read_row(FunctionCallInfo fcinfo, bool key_is_text)
 		WeirRowFilter *filter = weir_row_filter_create(table, PG_GETARG_DATUM(2));
 
 		weir_row_filter_restrict(filter, scan);
-		if (weir_row_scan_get(scan, key))
-			row = weir_row_filter_row(filter, scan);
+		found = weir_row_scan_get(scan, key);
+		if (found)
+			row = PointerGetDatum(weir_row_filter_row(filter, scan));
+		found = DatumGetPointer(row) != NULL;
 	}
 	weir_row_scan_end(scan);
-	if (row == NULL)
+	if (!found)
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(row);
+	PG_RETURN_DATUM(row);
 }
 
 PG_FUNCTION_INFO_V1(weir_read_row);

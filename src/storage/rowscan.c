@@ -19,15 +19,14 @@
  * A heap that has no pages is not scanned: that of the deltas when all are
  * folded and vacuumed away, the base before the first compaction.
  *
- * A row without deltas, and without garbage, is made into a value directly
- * from its segments, if the caller has said that values are all it wants.
+ * A row without deltas, and without garbage, becomes a value that consists of
+ * its segments, if the caller has said that values are all it wants.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/stratnum.h"
-#include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -36,26 +35,9 @@
 
 #include "storage/authorized_view.h"
 #include "storage/heapscan.h"
-#include "storage/hll.h"
+#include "storage/row_pieces.h"
 #include "storage/rowscan.h"
-#include "types/plain_row.h"
 #include "types/segment.h"
-
-/* A segment or delta of the current row, copied. */
-typedef struct Piece
-{
-	const char *bytes;
-	Size		len;
-	int64		seq;			/* of a delta */
-} Piece;
-
-typedef struct PieceArray
-{
-	Piece	   *items;
-	uint32		n;
-	uint32		allocated;
-	bool		is_reversed;	/* collected in descending order */
-} PieceArray;
 
 struct WeirRowScan
 {
@@ -72,17 +54,8 @@ struct WeirRowScan
 	void	   *key_test_arg;
 	bool		expects_values; /* the caller does not ask for cells */
 
-	WeirFold   *fold;
-	bool		has_spare_fold; /* it is the spare one */
-	PieceArray	segments;		/* of the current row */
-	PieceArray	deltas;
-	int64		hi;
-	int64		folded_at;
-	WeirRowKey	key;
-	bool		is_plain;		/* not folded, but in "plain" */
-	WeirPlainRow plain;
-	const WeirStoredCell *cells;
-	uint32		ncells;
+	WeirRowPieces pieces;		/* of the current row */
+	WeirRowKey	key;			/* its key */
 };
 
 static bytea *
@@ -92,62 +65,6 @@ bytes_datum(const char *bytes, uint32 len)
 }
 
 /* ---- life of a scan ---- */
-
-/*
- * Reading one row takes a few microseconds, of which the memory of a new fold
- * would be a good part.  So one fold is kept, in TopMemoryContext, and used
- * by one scan at a time.  It is free again when that scan or the transaction
- * ends.
- */
-static WeirFold *spare_fold = NULL;
-static bool spare_fold_is_taken = false;
-
-/* The spare fold is freed after use when it holds more than this. */
-#define SPARE_FOLD_MAX_MEMORY	(1024 * 1024)
-
-static void
-release_spare_fold(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		spare_fold_is_taken = false;
-}
-
-void
-weir_rowscan_init(void)
-{
-	RegisterXactCallback(release_spare_fold, NULL);
-}
-
-static WeirFold *
-take_fold(WeirRowScan *scan)
-{
-	if (spare_fold_is_taken)
-		return weir_fold_create(weir_hll_combine);
-	if (spare_fold == NULL)
-	{
-		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
-
-		spare_fold = weir_fold_create(weir_hll_combine);
-		MemoryContextSwitchTo(old_context);
-	}
-	spare_fold_is_taken = scan->has_spare_fold = true;
-	return spare_fold;
-}
-
-static void
-give_fold_back(WeirRowScan *scan)
-{
-	Assert(scan->fold == spare_fold);
-	if (weir_fold_memory(spare_fold) > SPARE_FOLD_MAX_MEMORY)
-	{
-		weir_fold_destroy(spare_fold);
-		spare_fold = NULL;
-	}
-	else
-		weir_fold_reset(spare_fold, NULL, 0);
-	spare_fold_is_taken = false;
-}
 
 WeirRowScan *
 weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
@@ -164,7 +81,7 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	scan->now = now;
 	scan->limit = PG_INT64_MAX;
 	scan->direction = ForwardScanDirection;
-	scan->fold = take_fold(scan);
+	weir_row_pieces_open(&scan->pieces, table);
 	if (table->restriction != NULL)
 		scan->columns = table->restriction->columns;
 	weir_heap_scan_open_unless_empty(&scan->delta, table->delta,
@@ -180,8 +97,7 @@ weir_row_scan_end(WeirRowScan *scan)
 {
 	weir_heap_scan_close(&scan->base);
 	weir_heap_scan_close(&scan->delta);
-	if (scan->has_spare_fold)
-		give_fold_back(scan);
+	weir_row_pieces_close(&scan->pieces);
 	MemoryContextDelete(scan->context);
 }
 
@@ -217,9 +133,10 @@ passes_key_test(const WeirRowScan *scan, WeirRowKey key)
 }
 
 void
-weir_row_scan_expect_values(WeirRowScan *scan)
+weir_row_scan_expect_values(WeirRowScan *scan, MemoryContext context)
 {
 	scan->expects_values = true;
+	scan->pieces.values_context = context;
 }
 
 void
@@ -233,49 +150,9 @@ weir_row_scan_set_limit(WeirRowScan *scan, int64 seq)
 static void
 begin_row(WeirRowScan *scan)
 {
-	weir_fold_reset(scan->fold, scan->table->by_number,
-					scan->table->nnumbers);
-	scan->segments.n = scan->deltas.n = 0;
-	scan->segments.is_reversed = scan->deltas.is_reversed =
+	weir_row_pieces_begin(&scan->pieces, scan->expects_values, scan->columns);
+	scan->pieces.segments.is_reversed = scan->pieces.deltas.is_reversed =
 		ScanDirectionIsBackward(scan->direction);
-	scan->hi = scan->folded_at = 0;
-	scan->is_plain = false;
-}
-
-/* Copies the bytes of the datum into the memory of the fold. */
-static void
-add_piece(WeirRowScan *scan, PieceArray *array, Datum d, int64 seq)
-{
-	MemoryContext old_context = MemoryContextSwitchTo(weir_fold_context(scan->fold));
-	struct varlena *original = (struct varlena *) DatumGetPointer(d);
-	struct varlena *detoasted = PG_DETOAST_DATUM_PACKED(d);
-	Size		len = VARSIZE_ANY_EXHDR(detoasted);
-	const char *bytes = VARDATA_ANY(detoasted);
-	Piece	   *piece;
-
-	if (detoasted == original)
-	{
-		char	   *copy = palloc(len);
-
-		memcpy(copy, bytes, len);
-		bytes = copy;
-	}
-	MemoryContextSwitchTo(old_context);
-
-	if (array->n == array->allocated)
-	{
-		array->allocated = Max(16, array->allocated * 2);
-		if (array->items == NULL)
-			array->items = MemoryContextAlloc(scan->context,
-											  sizeof(Piece) * array->allocated);
-		else
-			array->items = repalloc_huge(array->items,
-										 sizeof(Piece) * array->allocated);
-	}
-	piece = &array->items[array->n++];
-	piece->bytes = bytes;
-	piece->len = len;
-	piece->seq = seq;
 }
 
 /* What the first segment of a row says about the whole row. */
@@ -285,17 +162,17 @@ note_first_segment(WeirRowScan *scan)
 	const TupleTableSlot *slot = scan->base.slot;
 
 	if (!slot->tts_isnull[Anum_base_hi - 1])
-		scan->hi = DatumGetInt64(slot->tts_values[Anum_base_hi - 1]);
+		scan->pieces.hi = DatumGetInt64(slot->tts_values[Anum_base_hi - 1]);
 	if (!slot->tts_isnull[Anum_base_folded_at - 1])
-		scan->folded_at = DatumGetInt64(slot->tts_values[Anum_base_folded_at - 1]);
+		scan->pieces.folded_at = DatumGetInt64(slot->tts_values[Anum_base_folded_at - 1]);
 }
 
 static void
 add_segment(WeirRowScan *scan)
 {
 	note_first_segment(scan);
-	add_piece(scan, &scan->segments,
-			  scan->base.slot->tts_values[Anum_base_cells - 1], 0);
+	weir_row_pieces_add_segment(&scan->pieces,
+								scan->base.slot->tts_values[Anum_base_cells - 1]);
 }
 
 static void
@@ -305,75 +182,17 @@ add_delta(WeirRowScan *scan)
 	int64		seq = DatumGetInt64(slot->tts_values[Anum_delta_seq - 1]);
 
 	if (seq < scan->limit)
-		add_piece(scan, &scan->deltas,
-				  slot->tts_values[Anum_delta_cells - 1], seq);
+		weir_row_pieces_add_delta(&scan->pieces,
+								  slot->tts_values[Anum_delta_cells - 1],
+								  seq);
 }
 
-static const Piece *
-piece_in_order(const PieceArray *array, uint32 i)
-{
-	return &array->items[array->is_reversed ? array->n - 1 - i : i];
-}
-
+/* The row just made exists, but nothing of it is wanted. */
 static void
-fold_pieces(WeirRowScan *scan, const WeirColumnSet *columns)
+forget_cells(WeirRowScan *scan)
 {
-	WeirFold   *fold = scan->fold;
-
-	weir_fold_set_columns(fold, columns);
-	weir_fold_set_base(fold, scan->hi, scan->folded_at);
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-		WeirSegmentReader reader;
-		WeirStoredCell cell;
-
-		weir_segment_reader_init(&reader, piece->bytes, piece->len);
-		while (weir_segment_next_cell(&reader, &cell))
-			weir_fold_add_base_cell(fold, &cell);
-	}
-	for (uint32 i = 0; i < scan->deltas.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->deltas, i);
-
-		weir_fold_add_delta(fold, piece->seq, piece->bytes, piece->len);
-	}
-	scan->cells = weir_fold_row(fold, scan->now, &scan->ncells);
-}
-
-/* Can the row be made without a fold?  Then that is prepared. */
-static bool
-measure_plain_row(WeirRowScan *scan)
-{
-	const WeirWideTable *table = scan->table;
-
-	if (!scan->expects_values || scan->deltas.n > 0 ||
-		scan->columns != NULL || !table->is_in_name_order ||
-		!weir_plain_row_begin(&scan->plain, table->by_number,
-							  table->nnumbers, scan->hi,
-							  Max(scan->now, scan->folded_at)))
-		return false;
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-
-		if (!weir_plain_row_measure(&scan->plain, piece->bytes, piece->len))
-			return false;
-	}
-	return true;
-}
-
-static WeirRow *
-plain_row(WeirRowScan *scan)
-{
-	weir_plain_row_start(&scan->plain);
-	for (uint32 i = 0; i < scan->segments.n; i++)
-	{
-		const Piece *piece = piece_in_order(&scan->segments, i);
-
-		weir_plain_row_write(&scan->plain, piece->bytes, piece->len);
-	}
-	return weir_plain_row_finish(&scan->plain);
+	scan->pieces.plain = NULL;
+	scan->pieces.ncells = 0;
 }
 
 /*
@@ -383,25 +202,16 @@ plain_row(WeirRowScan *scan)
 static bool
 finish_row(WeirRowScan *scan)
 {
-	if (scan->segments.n == 0 && scan->deltas.n == 0)
-		return false;
-	scan->is_plain = measure_plain_row(scan);
-	if (scan->is_plain)
-	{
-		scan->ncells = scan->plain.shape.cells;
-		return scan->ncells > 0;
-	}
-	fold_pieces(scan, scan->columns);
-	if (scan->ncells > 0)
-		return true;
-	if (scan->columns == NULL || is_view_of_columns(scan))
-		return false;
+	WeirRowPieces *pieces = &scan->pieces;
 
-	weir_fold_clear(scan->fold);
-	fold_pieces(scan, NULL);
-	if (scan->ncells == 0)
+	if (pieces->segments.n == 0 && pieces->deltas.n == 0)
 		return false;
-	scan->ncells = 0;
+	if (weir_row_pieces_make(pieces, scan->columns, scan->now))
+		return true;
+	if (scan->columns == NULL || is_view_of_columns(scan) ||
+		!weir_row_pieces_make(pieces, NULL, scan->now))
+		return false;
+	forget_cells(scan);
 	return true;
 }
 
@@ -483,7 +293,7 @@ collect_some_segments(WeirRowScan *scan, Datum key)
 		ScanKeyInit(&scankeys[1], Anum_base_part, BTLessEqualStrategyNumber,
 					F_BYTEALE, PointerGetDatum(high));
 		weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, 2);
-		scan->segments.is_reversed = true;
+		scan->pieces.segments.is_reversed = true;
 		while (weir_heap_scan_next(&scan->base, BackwardScanDirection))
 		{
 			struct varlena *part = PG_DETOAST_DATUM_PACKED(scan->base.slot->tts_values[Anum_base_part - 1]);
@@ -507,9 +317,9 @@ collect_deltas(WeirRowScan *scan, Datum key)
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
-				F_INT8GT, Int64GetDatum(scan->hi));
+				F_INT8GT, Int64GetDatum(scan->pieces.hi));
 	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, 2);
-	scan->deltas.is_reversed = false;
+	scan->pieces.deltas.is_reversed = false;
 	while (weir_heap_scan_next(&scan->delta, ForwardScanDirection))
 		add_delta(scan);
 }
@@ -518,7 +328,7 @@ static bool
 get_row(WeirRowScan *scan, Datum key)
 {
 	begin_row(scan);
-	scan->segments.is_reversed = false;
+	scan->pieces.segments.is_reversed = false;
 	if (scan->columns == NULL)
 		collect_all_segments(scan, key);
 	else
@@ -536,7 +346,7 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 	bool		found;
 
 	scan->key = key;
-	scan->ncells = 0;
+	scan->pieces.ncells = 0;
 	if (!passes_key_test(scan, key))
 		return false;
 	old_context = MemoryContextSwitchTo(scan->context);
@@ -548,7 +358,7 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 		scan->columns = NULL;
 		found = get_row(scan, d);
 		scan->columns = columns;
-		scan->ncells = 0;
+		forget_cells(scan);
 	}
 	pfree(DatumGetPointer(d));
 	MemoryContextSwitchTo(old_context);
@@ -613,23 +423,21 @@ cursor_key(const WeirHeapScan *cursor)
 	return key;
 }
 
-static int
-key_cmp(WeirRowKey a, WeirRowKey b)
-{
-	return weir_bytes_cmp(a.bytes, a.len, b.bytes, b.len);
-}
-
 /* Which cursor stands at the next row? */
 static const WeirHeapScan *
 next_cursor(const WeirRowScan *scan)
 {
+	WeirRowKey	base_key;
+	WeirRowKey	delta_key;
 	int			c;
 
 	if (!scan->base.has_tuple)
 		return &scan->delta;
 	if (!scan->delta.has_tuple)
 		return &scan->base;
-	c = key_cmp(cursor_key(&scan->base), cursor_key(&scan->delta));
+	base_key = cursor_key(&scan->base);
+	delta_key = cursor_key(&scan->delta);
+	c = weir_row_key_cmp(&base_key, &delta_key);
 	if (ScanDirectionIsBackward(scan->direction))
 		c = -c;
 	return c <= 0 ? &scan->base : &scan->delta;
@@ -638,7 +446,7 @@ next_cursor(const WeirRowScan *scan)
 static void
 set_key(WeirRowScan *scan, WeirRowKey key)
 {
-	char	   *copy = MemoryContextAlloc(weir_fold_context(scan->fold),
+	char	   *copy = MemoryContextAlloc(weir_fold_context(scan->pieces.fold),
 										  key.len + 1);
 
 	memcpy(copy, key.bytes, key.len);
@@ -654,9 +462,12 @@ static void
 pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
 		 void (*add) (WeirRowScan *scan))
 {
-	while (heap_scan->has_tuple &&
-		   key_cmp(scan->key, cursor_key(heap_scan)) == 0)
+	while (heap_scan->has_tuple)
 	{
+		WeirRowKey	key = cursor_key(heap_scan);
+
+		if (weir_row_key_cmp(&scan->key, &key) != 0)
+			return;
 		if (add != NULL)
 			add(scan);
 		weir_heap_scan_next(heap_scan, scan->direction);
@@ -692,136 +503,22 @@ weir_row_scan_key(const WeirRowScan *scan)
 uint32
 weir_row_scan_ncells(const WeirRowScan *scan)
 {
-	return scan->ncells;
-}
-
-static void
-set_cell(WeirCell *cell, const WeirStoredCell *stored, const WeirFamily *family)
-{
-	cell->family = family->name;
-	cell->family_len = family->name_len;
-	cell->qualifier = stored->qualifier;
-	cell->qualifier_len = stored->qualifier_len;
-	cell->value = stored->value;
-	cell->value_len = stored->value_len;
-	cell->ts = stored->ts;
-}
-
-/*
- * Where in the result the cells of each family begin, when families are put
- * into the order of their names.
- */
-static uint32 *
-family_positions(const WeirRowScan *scan)
-{
-	const WeirWideTable *table = scan->table;
-	uint32	   *positions = palloc0(sizeof(uint32) * table->nnumbers);
-	uint32		n = 0;
-
-	for (uint32 i = 0; i < scan->ncells; i++)
-		positions[scan->cells[i].family]++;
-	for (int i = 0; i < table->nfamilies; i++)
-	{
-		uint32	   *position = &positions[table->families[i].number];
-		uint32		count = *position;
-
-		*position = n;
-		n += count;
-	}
-	return positions;
+	return scan->pieces.ncells;
 }
 
 WeirCell *
 weir_row_scan_cells(WeirRowScan *scan)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(weir_fold_context(scan->fold));
-	const WeirWideTable *table = scan->table;
-	WeirCell   *cells = palloc_extended(sizeof(WeirCell) * (scan->ncells + 1),
-										MCXT_ALLOC_HUGE);
-	uint32	   *positions = NULL;
-
-	Assert(!scan->is_plain);
-	if (!table->is_in_name_order)
-		positions = family_positions(scan);
-	for (uint32 i = 0; i < scan->ncells; i++)
-	{
-		const WeirStoredCell *stored = &scan->cells[i];
-		uint32		at = positions ? positions[stored->family]++ : i;
-
-		set_cell(&cells[at], stored, table->family_by_number[stored->family]);
-	}
-	MemoryContextSwitchTo(old_context);
-	return cells;
+	return weir_row_pieces_cells(&scan->pieces);
 }
 
-WeirRow *
+Datum
 weir_row_scan_row(WeirRowScan *scan)
 {
-	if (scan->is_plain)
-		return plain_row(scan);
-	return weir_row_from_cells(weir_row_scan_cells(scan), scan->ncells);
+	return weir_row_pieces_value(&scan->pieces);
 }
 
 /* ---- other ---- */
-
-WeirKeyRange
-weir_key_range_of_prefix(const char *prefix, uint32 len)
-{
-	WeirKeyRange range = {{NULL, 0}, {NULL, 0}, false, false};
-	uint32		upper_len = len;
-	char	   *upper;
-
-	range.lower.bytes = prefix;
-	range.lower.len = len;
-
-	/* The successor of a prefix of bytes FF has no bound. */
-	while (upper_len > 0 && (uint8) prefix[upper_len - 1] == 0xFF)
-		upper_len--;
-	if (upper_len > 0)
-	{
-		upper = palloc(upper_len);
-		memcpy(upper, prefix, upper_len);
-		upper[upper_len - 1]++;
-		range.upper.bytes = upper;
-		range.upper.len = upper_len;
-		range.upper_open = true;
-	}
-	return range;
-}
-
-bool
-weir_key_range_intersect(WeirKeyRange *range, const WeirKeyRange *other)
-{
-	int			c;
-
-	if (other->lower.bytes != NULL)
-	{
-		c = range->lower.bytes == NULL ? -1 :
-			weir_bytes_cmp(range->lower.bytes, range->lower.len,
-						   other->lower.bytes, other->lower.len);
-		if (c < 0 || (c == 0 && other->lower_open))
-		{
-			range->lower = other->lower;
-			range->lower_open = other->lower_open;
-		}
-	}
-	if (other->upper.bytes != NULL)
-	{
-		c = range->upper.bytes == NULL ? 1 :
-			weir_bytes_cmp(range->upper.bytes, range->upper.len,
-						   other->upper.bytes, other->upper.len);
-		if (c > 0 || (c == 0 && other->upper_open))
-		{
-			range->upper = other->upper;
-			range->upper_open = other->upper_open;
-		}
-	}
-	if (range->lower.bytes == NULL || range->upper.bytes == NULL)
-		return true;
-	c = weir_bytes_cmp(range->lower.bytes, range->lower.len,
-					   range->upper.bytes, range->upper.len);
-	return c < 0 || (c == 0 && !range->lower_open && !range->upper_open);
-}
 
 int64
 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)

@@ -12,23 +12,8 @@
 #include "utils/snapshot.h"
 
 #include "storage/catalog.h"
+#include "types/key_range.h"
 #include "types/widerow.h"
-
-/* Row keys from lower to upper; bytes NULL: without a bound. */
-typedef struct WeirKeyRange
-{
-	WeirRowKey	lower;
-	WeirRowKey	upper;
-	bool		lower_open;		/* the bound itself is not included */
-	bool		upper_open;
-} WeirKeyRange;
-
-/* what [prefix, successor) is; points into prefix or the current context */
-extern WeirKeyRange weir_key_range_of_prefix(const char *prefix, uint32 len);
-
-/* Cuts a range to what is in both; false if nothing is. */
-extern bool weir_key_range_intersect(WeirKeyRange *range,
-									 const WeirKeyRange *other);
 
 /*
  * An open wide table.  It lives in a child of the memory context that was
@@ -57,9 +42,12 @@ extern void weir_row_scan_set_key_test(WeirRowScan *scan, WeirKeyTest test,
 
 /*
  * The caller will ask for the rows as values, or for their keys alone: lets
- * rows at rest be made without a fold.
+ * rows at rest be expanded objects (widerow_expanded.h), made without a fold.
+ * What such a value shows lies in the given context; NULL: it lives only until
+ * the next row is asked for, or the end of the scan.
  */
-extern void weir_row_scan_expect_values(WeirRowScan *scan);
+extern void weir_row_scan_expect_values(WeirRowScan *scan,
+										MemoryContext context);
 
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
@@ -79,8 +67,11 @@ extern uint32 weir_row_scan_ncells(const WeirRowScan *scan);
 /* its cells as users see them, in order of family names */
 extern WeirCell *weir_row_scan_cells(WeirRowScan *scan);
 
-/* and as a value in the current memory context */
-extern WeirRow *weir_row_scan_row(WeirRowScan *scan);
+/*
+ * and as a weir.widerow: in the current memory context, unless values are
+ * expected
+ */
+extern Datum weir_row_scan_row(WeirRowScan *scan);
 
 /*
  * The number up to which a row is folded, as the snapshot sees it: 0 if it is
@@ -91,8 +82,6 @@ extern int64 weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot,
 
 /* Reads the deltas of a row for the sake of SERIALIZABLE alone. */
 extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
-
-extern void weir_rowscan_init(void);
 
 /* columns of the heaps */
 #define Anum_delta_row_key		1

@@ -450,14 +450,13 @@ weir_mutation_rights(const WeirMutation *mutation)
 	return mutation->kind >= WEIR_DELETE_FROM_COLUMN ? ACL_DELETE : ACL_INSERT;
 }
 
-/* The elements of an array of mutations, unpacked; rights are checked. */
+/* The elements of an array of mutations, unpacked. */
 static WeirMutation *
-unpack_mutations(const WeirWideTable *table, ArrayType *array, int *nmutations)
+unpack_mutations(ArrayType *array, int *nmutations)
 {
 	WeirMutation *mutations;
 	Datum	   *elements;
 	bool	   *nulls;
-	AclMode		required = 0;
 	int			n;
 
 	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT,
@@ -470,36 +469,39 @@ unpack_mutations(const WeirWideTable *table, ArrayType *array, int *nmutations)
 	mutations = palloc(sizeof(WeirMutation) * (n + 1));
 	for (int i = 0; i < n; i++)
 	{
-		struct varlena *v;
-
 		if (nulls[i])
 			weir_argument_is_null("mutation");
-		v = PG_DETOAST_DATUM_PACKED(elements[i]);
-		weir_mutation_read(&mutations[i], VARDATA_ANY(v),
-						   VARSIZE_ANY_EXHDR(v));
-		required |= weir_mutation_rights(&mutations[i]);
+		weir_mutation_from_datum(&mutations[i], elements[i]);
 	}
-	weir_wide_table_check_acl(table->face, required);
 	*nmutations = n;
 	return mutations;
 }
 
 WeirDelta *
-weir_delta_of_mutations(const WeirWideTable *table, ArrayType *array)
+weir_delta_of_list(const WeirWideTable *table, const WeirMutation *mutations,
+				   int n)
 {
 	int64		server_ts = weir_server_cell_ts();
-	WeirMutation *mutations;
+	AclMode		required = 0;
 	WeirFold   *fold;
-	int			n;
 
-	mutations = unpack_mutations(table, array, &n);
+	for (int i = 0; i < n; i++)
+		required |= weir_mutation_rights(&mutations[i]);
+	weir_wide_table_check_acl(table->face, required);
 	fold = weir_builder_begin();
 	for (int i = 0; i < n; i++)
 		weir_builder_add_mutation(fold, table, &mutations[i], server_ts);
 	return weir_builder_finish(fold);
 }
 
-/* ---- mutate_row ---- */
+WeirDelta *
+weir_delta_of_mutations(const WeirWideTable *table, ArrayType *array)
+{
+	int			n;
+	WeirMutation *mutations = unpack_mutations(array, &n);
+
+	return weir_delta_of_list(table, mutations, n);
+}
 
 WeirRowKey
 weir_row_key_argument(FunctionCallInfo fcinfo, int n, bool is_text)
@@ -509,43 +511,4 @@ weir_row_key_argument(FunctionCallInfo fcinfo, int n, bool is_text)
 	key.bytes = weir_bytes_argument(fcinfo, n, is_text, "row key", &key.len);
 	weir_check_row_key(key.bytes, key.len);
 	return key;
-}
-
-static Datum
-mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
-{
-	WeirWideTable *table = weir_wide_table_open(weir_table_argument(fcinfo, 0),
-												RowExclusiveLock, 0);
-	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
-	ArrayType  *mutations;
-	WeirDelta  *delta;
-	WeirWriter *writer;
-
-	PreventCommandIfReadOnly("weir.mutate_row()");
-	if (PG_ARGISNULL(2))
-		weir_argument_is_null("list of mutations");
-	mutations = PG_GETARG_ARRAYTYPE_P(2);
-	if (ArrayGetNItems(ARR_NDIM(mutations), ARR_DIMS(mutations)) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there are no mutations")));
-	delta = weir_delta_of_mutations(table, mutations);
-	writer = weir_writer_open(table);
-	weir_writer_put(writer, key, delta);
-	weir_writer_close(writer);
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(weir_mutate_row);
-Datum
-weir_mutate_row(PG_FUNCTION_ARGS)
-{
-	return mutate_row(fcinfo, false);
-}
-
-PG_FUNCTION_INFO_V1(weir_mutate_row_text);
-Datum
-weir_mutate_row_text(PG_FUNCTION_ARGS)
-{
-	return mutate_row(fcinfo, true);
 }

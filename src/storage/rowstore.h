@@ -82,6 +82,10 @@ extern void weir_builder_set_cell(WeirFold *builder,
 extern WeirDelta *weir_delta_of_mutations(const WeirWideTable *table,
 										  ArrayType *array);
 
+/* the same of a list that has been read */
+extern WeirDelta *weir_delta_of_list(const WeirWideTable *table,
+									 const WeirMutation *mutations, int n);
+
 /* INSERT to set cells, DELETE to delete them */
 extern AclMode weir_mutation_rights(const WeirMutation *mutation);
 

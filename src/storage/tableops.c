@@ -83,15 +83,6 @@ sample_heap(Sample *sample, Oid relid)
 	table_close(heap, NoLock);
 }
 
-static int
-key_cmp(const void *x, const void *y)
-{
-	const WeirRowKey *a = x;
-	const WeirRowKey *b = y;
-
-	return weir_bytes_cmp(a->bytes, a->len, b->bytes, b->len);
-}
-
 static void
 put_sample(ReturnSetInfo *rsinfo, WeirRowKey key, int64 offset)
 {
@@ -117,10 +108,10 @@ weir_sample_row_keys(PG_FUNCTION_ARGS)
 	sample.keys = palloc(sizeof(WeirRowKey) * SAMPLE_MAX * 2);
 	sample_heap(&sample, table->base);
 	sample_heap(&sample, table->delta);
-	qsort(sample.keys, sample.nkeys, sizeof(WeirRowKey), key_cmp);
+	qsort(sample.keys, sample.nkeys, sizeof(WeirRowKey), weir_row_key_cmp_void);
 	for (int i = 0; i < sample.nkeys; i++)
 	{
-		if (i > 0 && key_cmp(&sample.keys[i - 1], &sample.keys[i]) == 0)
+		if (i > 0 && weir_row_key_cmp(&sample.keys[i - 1], &sample.keys[i]) == 0)
 			continue;
 		if (table->restriction != NULL &&
 			!weir_restriction_has_row(table->restriction, sample.keys[i]))

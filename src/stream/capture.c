@@ -60,8 +60,8 @@
 #define INITIAL_RUNS	16
 #define INITIAL_XIDS	4
 
-/* A table of more buffers is made anew for the next transaction. */
-#define KEPT_BUFFERS	32
+/* More buffers than this are not looked through one by one. */
+#define LISTED_BUFFERS	8
 
 /* A list longer than this is normalised before it is made longer still. */
 #define NORMALIZE_RUNS	(256 * 1024)
@@ -81,9 +81,10 @@ typedef struct BufferKey
 
 typedef struct CaptureBuffer
 {
-	BufferKey	key;			/* must be first */
+	BufferKey	key;
 	int32		stream_id;		/* 0: no stream when the first row came */
 	bool		has_event_time; /* the index is on the stream's event time */
+	uint64		changes;		/* weir_leaf_changes then */
 	int			nruns;
 	int			maxruns;
 	int			nxids;
@@ -91,16 +92,34 @@ typedef struct CaptureBuffer
 	TransactionId last_xid;		/* the one that was noted last */
 	WeirTidRun *runs;
 	TransactionId *xids;
+	struct CaptureBuffer *next;
+	WeirTidRun	first_runs[INITIAL_RUNS];	/* what runs points to at first */
+	TransactionId first_xids[INITIAL_XIDS]; /* likewise */
 } CaptureBuffer;
 
-/*
- * The table is kept, empty, from one transaction to the next; the lists are in
- * TopTransactionContext.
- */
-static HTAB *buffers = NULL;
+typedef struct BufferEntry
+{
+	BufferKey	key;			/* hash key */
+	CaptureBuffer *buffer;
+} BufferEntry;
 
-/* Reset when the transaction ends. */
+/*
+ * All in TopTransactionContext.  The table has the buffers of the list, and
+ * exists only if there are many.
+ */
+static CaptureBuffer *buffers = NULL;
+static int	nbuffers = 0;
+static HTAB *buffer_table = NULL;
+
+/* Most transactions write to one table only. */
+static CaptureBuffer first_buffer;
+
+/*
+ * The one that the last row went to, if that was of this subtransaction, whose
+ * id has been noted, then, and has not been flushed.
+ */
 static CaptureBuffer *last_buffer = NULL;
+
 static bool is_flushed = false; /* PRE_COMMIT has come and gone */
 static bool has_logged = false; /* this transaction wrote entries */
 
@@ -114,44 +133,94 @@ weir_capture_set_hooks(const WeirCaptureHooks *hooks)
 	capture_hooks = hooks;
 }
 
+static void
+enter_into_table(CaptureBuffer *buffer)
+{
+	BufferEntry *entry = hash_search(buffer_table, &buffer->key, HASH_ENTER, NULL);
+
+	entry->buffer = buffer;
+}
+
+static void
+make_table(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(BufferKey);
+	ctl.entrysize = sizeof(BufferEntry);
+	ctl.hcxt = TopTransactionContext;
+	buffer_table = hash_create("weir capture buffers", 64, &ctl,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+		enter_into_table(buffer);
+}
+
+static CaptureBuffer *
+find_buffer(Oid relid, Oid filenode)
+{
+	if (buffer_table)
+	{
+		BufferKey	key = {relid, filenode};
+		BufferEntry *entry = hash_search(buffer_table, &key, HASH_FIND, NULL);
+
+		return entry ? entry->buffer : NULL;
+	}
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+		if (buffer->key.relid == relid && buffer->key.filenode == filenode)
+			return buffer;
+	return NULL;
+}
+
+static CaptureBuffer *
+make_buffer(Oid relid, Oid filenode)
+{
+	CaptureBuffer *buffer = buffers == NULL ? &first_buffer :
+		MemoryContextAlloc(TopTransactionContext, sizeof(CaptureBuffer));
+
+	buffer->key.relid = relid;
+	buffer->key.filenode = filenode;
+	/* remembered now, since a detached partition has lost its parent */
+	buffer->stream_id = weir_leaf_look_up(relid, &buffer->has_event_time,
+										  &buffer->changes);
+	buffer->nruns = buffer->nxids = 0;
+	buffer->maxruns = INITIAL_RUNS;
+	buffer->maxxids = INITIAL_XIDS;
+	buffer->last_xid = InvalidTransactionId;
+	buffer->runs = buffer->first_runs;
+	buffer->xids = buffer->first_xids;
+
+	if (nbuffers == LISTED_BUFFERS)
+		make_table();
+	buffer->next = buffers;
+	buffers = buffer;
+	nbuffers++;
+	if (buffer_table)
+		enter_into_table(buffer);
+	return buffer;
+}
+
 /*
  * The buffer for a table and its present file, made if it is new.
  */
 static CaptureBuffer *
 buffer_for(Oid relid, Oid filenode)
 {
-	BufferKey	key = {relid, filenode};
-	CaptureBuffer *buffer;
+	CaptureBuffer *buffer = find_buffer(relid, filenode);
 
-	if (buffers == NULL)
-	{
-		HASHCTL		ctl = {0};
+	return buffer ? buffer : make_buffer(relid, filenode);
+}
 
-		ctl.keysize = sizeof(BufferKey);
-		ctl.entrysize = sizeof(CaptureBuffer);
-		ctl.hcxt = TopMemoryContext;
-		buffers = hash_create("weir capture buffers", 32, &ctl,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	buffer = hash_search(buffers, &key, HASH_FIND, NULL);
-	if (buffer == NULL)
-	{
-		CaptureBuffer new = {.key = key};
+/* More room for a list, which is part of its buffer at first. */
+static void *
+enlarge(void *list, const void *first, Size old_size, Size new_size)
+{
+	void	   *result;
 
-		new.maxruns = INITIAL_RUNS;
-		new.maxxids = INITIAL_XIDS;
-		new.last_xid = InvalidTransactionId;
-		new.runs = MemoryContextAlloc(TopTransactionContext,
-									  sizeof(WeirTidRun) * INITIAL_RUNS);
-		new.xids = MemoryContextAlloc(TopTransactionContext,
-									  sizeof(TransactionId) * INITIAL_XIDS);
-		/* remembered now, since a detached partition has lost its parent */
-		new.stream_id = weir_stream_of_leaf(relid);
-		new.has_event_time = weir_leaf_has_event_time(relid);
-		buffer = hash_search(buffers, &key, HASH_ENTER, NULL);
-		*buffer = new;
-	}
-	return buffer;
+	if (list != first)
+		return repalloc_huge(list, new_size);
+	result = MemoryContextAllocHuge(TopTransactionContext, new_size);
+	memcpy(result, list, old_size);
+	return result;
 }
 
 static void
@@ -162,13 +231,26 @@ note_xid(CaptureBuffer *buffer, TransactionId xid)
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
 		if (buffer->nxids > buffer->maxxids / 2)
 		{
+			Size		size = sizeof(TransactionId) * buffer->maxxids;
+
+			buffer->xids = enlarge(buffer->xids, buffer->first_xids, size, 2 * size);
 			buffer->maxxids *= 2;
-			buffer->xids = repalloc_huge(buffer->xids,
-										 sizeof(TransactionId) * buffer->maxxids);
 		}
 	}
 	buffer->xids[buffer->nxids++] = xid;
 	buffer->last_xid = xid;
+}
+
+/* The same, for a row of this subtransaction. */
+static CaptureBuffer *
+go_to_buffer(Oid relid, Oid filenode)
+{
+	CaptureBuffer *buffer = buffer_for(relid, filenode);
+	TransactionId xid = GetCurrentTransactionId();
+
+	if (xid != buffer->last_xid)
+		note_xid(buffer, xid);
+	return buffer;
 }
 
 static void
@@ -182,9 +264,10 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 			buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		if (buffer->nruns > buffer->maxruns / 2)
 		{
+			Size		size = sizeof(WeirTidRun) * buffer->maxruns;
+
+			buffer->runs = enlarge(buffer->runs, buffer->first_runs, size, 2 * size);
 			buffer->maxruns *= 2;
-			buffer->runs = repalloc_huge(buffer->runs,
-										 sizeof(WeirTidRun) * buffer->maxruns);
 		}
 	}
 	run = &buffer->runs[buffer->nruns++];
@@ -193,15 +276,53 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 }
 
 /*
+ * Has anything changed since the first row that this very transaction can have
+ * done?  Others cannot have, since we hold a lock on the table.
+ */
+static bool
+has_changes(const CaptureBuffer *buffer)
+{
+	return buffer->changes != weir_leaf_changes();
+}
+
+/* Is the file still the table's: not dropped, truncated or rewritten? */
+static bool
+is_current_file(const CaptureBuffer *buffer)
+{
+	HeapTuple	tuple;
+	bool		result;
+
+	if (!has_changes(buffer))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(buffer->key.relid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode == buffer->key.filenode;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+static void
+note_row(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
+{
+	WeirTidRun *run = buffer->nruns > 0 ? &buffer->runs[buffer->nruns - 1] : NULL;
+
+	if (likely(run && run->block == block && run->last + 1 == offset))
+		run->last = offset;
+	else if (run == NULL || run->block != block || run->last != offset)
+		start_run(buffer, block, offset);
+}
+
+/*
  * The stream whose log is to be written; false if there is none.  The table
- * may have become one since the first row.  Or this very transaction has
- * dropped the stream, the extension, or rolled the making of the stream back;
- * others cannot have, since we hold a lock on the table.
+ * may have become one since the first row.  Or this transaction has dropped the
+ * stream, the extension, or rolled the making of the stream back.
  */
 static bool
 find_stream(CaptureBuffer *buffer)
 {
-	if (buffer->stream_id != 0 && weir_log_exists(buffer->stream_id))
+	if (buffer->stream_id != 0 &&
+		(!has_changes(buffer) || weir_log_exists(buffer->stream_id)))
 		return true;
 	if (!OidIsValid(get_namespace_oid(WEIR_SCHEMA, true)))
 		return false;
@@ -215,26 +336,11 @@ find_stream(CaptureBuffer *buffer)
  * finds are its history.
  */
 static void
-flush_buffer(CaptureBuffer *buffer)
+flush_buffer(CaptureBuffer *buffer, TimestampTz now)
 {
-	HeapTuple	tuple;
-
 	if (buffer->nruns == 0)
 		return;
-
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(buffer->key.relid));
-	if (!HeapTupleIsValid(tuple) ||
-		((Form_pg_class) GETSTRUCT(tuple))->relfilenode != buffer->key.filenode)
-	{
-		/* dropped, truncated or rewritten by this very transaction */
-		if (HeapTupleIsValid(tuple))
-			ReleaseSysCache(tuple);
-		buffer->nruns = 0;
-		return;
-	}
-	ReleaseSysCache(tuple);
-
-	if (find_stream(buffer))
+	if (is_current_file(buffer) && find_stream(buffer))
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
@@ -244,53 +350,51 @@ flush_buffer(CaptureBuffer *buffer)
 		 * A stream fresh from a dump has no log yet: what is inserted until
 		 * it is revived is its history, like all that came from the dump.
 		 */
-		(void) weir_log_write(buffer->stream_id, buffer->key.relid,
-							  buffer->key.filenode, GetTopFullTransactionId(),
-							  buffer->runs, buffer->nruns,
-							  buffer->xids, buffer->nxids);
+		if (weir_log_write(buffer->stream_id, buffer->key.relid,
+						   buffer->key.filenode, GetTopFullTransactionId(),
+						   now, buffer->runs, buffer->nruns,
+						   buffer->xids, buffer->nxids))
+			has_logged = true;
 		WEIR_DEBUG_POINT("flush_end");
-		has_logged = true;
 	}
 	buffer->nruns = buffer->nxids = 0;
 	buffer->last_xid = InvalidTransactionId;
+	last_buffer = NULL;
 }
 
 static void
 flush_all(void)
 {
-	HASH_SEQ_STATUS status;
-	CaptureBuffer *buffer;
-
-	if (buffers != NULL)
+	if (buffers)
 	{
-		hash_seq_init(&status, buffers);
-		while ((buffer = hash_seq_search(&status)) != NULL)
-			flush_buffer(buffer);
+		TimestampTz now = GetCurrentTimestamp();
+
+		for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+			flush_buffer(buffer, now);
 		if (has_logged && capture_hooks)
-			capture_hooks->flushed();
+			capture_hooks->flushed(now);
 	}
 	is_flushed = true;
 }
 
-/* The lists go with the transaction's memory. */
+/* Invariant 3. */
+static pg_noinline void
+flush_late(CaptureBuffer *buffer)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	flush_buffer(buffer, now);
+	if (has_logged && capture_hooks)
+		capture_hooks->flushed(now);
+}
+
+/* They go with the transaction's memory. */
 static void
 forget_all(void)
 {
-	if (buffers != NULL && hash_get_num_entries(buffers) > KEPT_BUFFERS)
-	{
-		hash_destroy(buffers);
-		buffers = NULL;
-	}
-	else if (buffers != NULL && hash_get_num_entries(buffers) > 0)
-	{
-		HASH_SEQ_STATUS status;
-		CaptureBuffer *buffer;
-
-		hash_seq_init(&status, buffers);
-		while ((buffer = hash_seq_search(&status)) != NULL)
-			hash_search(buffers, &buffer->key, HASH_REMOVE, NULL);
-	}
-	last_buffer = NULL;
+	buffers = last_buffer = NULL;
+	nbuffers = 0;
+	buffer_table = NULL;
 	is_flushed = has_logged = false;
 }
 
@@ -317,21 +421,24 @@ capture_xact_callback(XactEvent event, void *arg)
 	}
 }
 
+static void
+capture_subxact_callback(SubXactEvent event, SubTransactionId subxact,
+						 SubTransactionId parent, void *arg)
+{
+	last_buffer = NULL;
+}
+
 bool
 weir_capture_take(Oid relid, Oid filenode, int32 *stream_id,
 				  WeirTidRun **runs, int *nruns,
 				  TransactionId **xids, int *nxids)
 {
-	BufferKey	key = {relid, filenode};
-	CaptureBuffer *buffer;
+	CaptureBuffer *buffer = find_buffer(relid, filenode);
 
-	if (buffers == NULL ||
-		(buffer = hash_search(buffers, &key, HASH_FIND, NULL)) == NULL ||
-		buffer->nruns == 0)
+	if (buffer == NULL || buffer->nruns == 0)
 		return false;
 	buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 	buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
-	buffer->last_xid = InvalidTransactionId;
 
 	/*
 	 * It stays where it is: if the rewrite is rolled back to a savepoint, the
@@ -354,6 +461,7 @@ weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 	CaptureBuffer *buffer = buffer_for(relid, filenode);
 
 	buffer->stream_id = stream_id;
+	buffer->changes = PG_UINT64_MAX;	/* it has been known for long */
 	for (int i = 0; i < nxids; i++)
 		note_xid(buffer, xids[i]);
 	for (int i = 0; i < nruns; i++)
@@ -367,15 +475,10 @@ weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 void
 weir_capture_move(Oid relid, Oid filenode)
 {
-	HASH_SEQ_STATUS status;
-	CaptureBuffer *buffer;
 	List	   *others = NIL;
 	ListCell   *lc;
 
-	if (buffers == NULL)
-		return;
-	hash_seq_init(&status, buffers);
-	while ((buffer = hash_seq_search(&status)) != NULL)
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
 		if (buffer->key.relid == relid && buffer->key.filenode != filenode &&
 			buffer->nruns > 0)
 			others = lappend_oid(others, buffer->key.filenode);
@@ -429,9 +532,34 @@ refuse_event_time(Relation heap, IndexInfo *index_info, bool is_null,
 			 errhint("Leave such rows out, or give them the time of their arrival.")));
 }
 
+static inline bool
+is_event_time(Timestamp event_time)
+{
+	return event_time >= MIN_EVENT_TIME && event_time <= MAX_EVENT_TIME;
+}
+
+/* Note a row, whatever came before. */
+static pg_noinline void
+note_any_row(Relation heap, Datum *values, bool *isnull, ItemPointer tid,
+			 IndexInfo *index_info)
+{
+	CaptureBuffer *buffer = go_to_buffer(RelationGetRelid(heap),
+										 WeirRelFileNumber(heap));
+
+	if (buffer->has_event_time &&
+		(isnull[0] || !is_event_time(DatumGetTimestamp(values[0]))))
+		refuse_event_time(heap, index_info, isnull[0],
+						  DatumGetTimestamp(values[0]));
+	note_row(buffer, ItemPointerGetBlockNumber(tid),
+			 ItemPointerGetOffsetNumber(tid));
+	last_buffer = buffer;
+	if (is_flushed)
+		flush_late(buffer);
+}
+
 /*
- * Note one row.  Called for every row inserted: the common case is that the
- * run before goes on.
+ * Note one row.  Called for every row inserted: mostly it is next to the one
+ * before, of the same table and subtransaction.
  */
 static bool
 capture_insert(Relation index, Datum *values, bool *isnull,
@@ -439,49 +567,27 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 			   IndexUniqueCheck check_unique, bool index_unchanged,
 			   IndexInfo *index_info)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(heap_tid);
-	OffsetNumber offset = ItemPointerGetOffsetNumber(heap_tid);
 	CaptureBuffer *buffer = last_buffer;
-	TransactionId xid;
 
 	/* validation of CREATE INDEX CONCURRENTLY: old rows, not new ones */
 	if (index_info->ii_Concurrent)
 		return false;
 
-	if (unlikely(buffer == NULL ||
-				 buffer->key.relid != RelationGetRelid(heap) ||
-				 buffer->key.filenode != WeirRelFileNumber(heap)))
-		last_buffer = buffer = buffer_for(RelationGetRelid(heap),
-										  WeirRelFileNumber(heap));
-
-	if (unlikely(buffer->has_event_time &&
-				 (isnull[0] ||
-				  DatumGetTimestamp(values[0]) < MIN_EVENT_TIME ||
-				  DatumGetTimestamp(values[0]) > MAX_EVENT_TIME)))
-		refuse_event_time(heap, index_info, isnull[0], DatumGetTimestamp(values[0]));
-
-	xid = GetCurrentTransactionId();
-	if (unlikely(xid != buffer->last_xid))
-		note_xid(buffer, xid);
-
-	if (buffer->nruns > 0)
+	if (likely(buffer && buffer->key.relid == RelationGetRelid(heap) &&
+			   buffer->key.filenode == WeirRelFileNumber(heap) &&
+			   (!buffer->has_event_time ||
+				(!isnull[0] && is_event_time(DatumGetTimestamp(values[0]))))))
 	{
 		WeirTidRun *run = &buffer->runs[buffer->nruns - 1];
 
-		if (run->block == block && run->last + 1 == offset)
-			run->last = offset;
-		else if (run->block != block || run->last != offset)
-			start_run(buffer, block, offset);
+		if (likely(run->block == ItemPointerGetBlockNumber(heap_tid) &&
+				   run->last + 1 == ItemPointerGetOffsetNumber(heap_tid)))
+		{
+			run->last++;
+			return false;
+		}
 	}
-	else
-		start_run(buffer, block, offset);
-
-	if (unlikely(is_flushed))
-	{
-		flush_buffer(buffer);
-		if (has_logged && capture_hooks)
-			capture_hooks->flushed();
-	}
+	note_any_row(heap, values, isnull, heap_tid, index_info);
 	return false;
 }
 
@@ -540,7 +646,7 @@ capture_build(Relation heap, Relation index, IndexInfo *index_info)
 						WEIR_CAPTURE_AM)));
 	check_heap(heap, index_info->ii_IndexAttrNumbers[0]);
 	if (!IsBinaryUpgrade)
-		weir_rewrite_follow(heap);
+		weir_rewrite_follow(heap, index);
 	return palloc0(sizeof(IndexBuildResult));
 }
 
@@ -645,4 +751,5 @@ void
 weir_capture_init(void)
 {
 	RegisterXactCallback(capture_xact_callback, NULL);
+	RegisterSubXactCallback(capture_subxact_callback, NULL);
 }

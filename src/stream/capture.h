@@ -8,10 +8,10 @@
 #ifndef WEIR_CAPTURE_H
 #define WEIR_CAPTURE_H
 
+#include "datatype/timestamp.h"
 #include "types/tidrun.h"
 
 #define WEIR_CAPTURE_AM "weir_capture"
-
 
 /*
  * Called by writers: "flushed" within the transaction, before it commits or
@@ -20,7 +20,7 @@
  */
 typedef struct WeirCaptureHooks
 {
-	void		(*flushed) (void);
+	void		(*flushed) (TimestampTz now);
 	void		(*committed) (void);
 } WeirCaptureHooks;
 

@@ -36,12 +36,14 @@
  *	free		again, after it was truncated
  *
  * Invariants:
- * 1. Writers read the slot number from the sequence's page, not under a
- *	  snapshot, and after their top transaction has its id; the mover advances
- *	  it first and then reads the next id, U.  So who may still write to the
+ * 1. Writers have the slot number from the sequence's page, not under a
+ *	  snapshot, and keep it until they hear that it has changed; they listen
+ *	  after their top transaction has its id.  The mover advances it first,
+ *	  then tells, and then reads the next id, U.  So who may still write to the
  *	  slot has an id below U: it is sealed once all those have ended, that is
  *	  when U <= xmin of a fresh snapshot.  (A later U is as good: after a
- *	  crash, or when the mover fails half-way, U is simply taken again.)
+ *	  crash, or when the mover fails half-way, it tells again and takes another
+ *	  U.)
  * 2. Whoever sees an entry sees its slot's turn, since the turn was committed
  *	  before anybody could write there.  Entries are read by turn, then by
  *	  TID: for a given set of transactions the order never changes, so a
@@ -74,6 +76,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
+#include "storage/sinval.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -111,9 +114,10 @@ static int	slot_blocks = 32;
 
 /*
  * Where writers have found the logs of streams, newest first, so that a
- * transaction of one row need not look for them by name: forgotten when the
- * relation cache says that one of the two relations has changed.  What was
- * not found is not kept.
+ * transaction of one row need not look for them by name, nor read the sequence:
+ * forgotten when the relation cache says that one of the two relations has
+ * changed, which the mover has it say (tell_writers).  What was not found is not
+ * kept.
  */
 #define KNOWN_LOGS		4
 
@@ -121,8 +125,8 @@ typedef struct KnownLog
 {
 	int32		stream_id;		/* 0: none */
 	Oid			sequence;		/* _log_<stream>_slot */
-	int32		slot;			/* the current slot when last asked for */
-	Oid			slot_relid;		/* its table; InvalidOid: not looked for yet */
+	Oid			slot_relid;		/* table of the current slot; InvalidOid: not
+								 * looked for yet */
 } KnownLog;
 
 static KnownLog known_logs[KNOWN_LOGS];
@@ -184,38 +188,131 @@ weir_log_exists(int32 stream_id)
 }
 
 /*
- * Open the slot that is the current one now: see invariant 1.  NULL if there
- * is no log.
+ * The table of the slot that is the current one now: see invariant 1.
+ * InvalidOid if there is no log.  The log itself does not go away, as the
+ * caller holds a lock on a table of the stream.
  */
-static Relation
-open_current_slot(int32 stream_id)
+static Oid
+current_slot_relid(int32 stream_id)
 {
 	KnownLog   *log = known_log(stream_id);
+	uint64		seen = known_invalidations;
 	int32		slot;
 	Oid			relid;
 
-	if (log == NULL)
-		return NULL;
-	/* locks the sequence, too: the log stays what it is from here on */
+	if (log == NULL || OidIsValid(log->slot_relid))
+		return log ? log->slot_relid : InvalidOid;
 	slot = (int32) weir_sequence_read(log->sequence);
-	log = known_log(stream_id);
-	if (log && OidIsValid(log->slot_relid) && log->slot == slot)
-		return table_open(log->slot_relid, RowExclusiveLock);
-
 	relid = weir_log_slot_relid(stream_id, slot);
-	log = known_log(stream_id);
-	if (log)
-	{
-		log->slot = slot;
+	/* good for this transaction; for others unless it has been changed meanwhile */
+	if (seen == known_invalidations)
 		log->slot_relid = relid;
-	}
-	return table_open(relid, RowExclusiveLock);
+	return relid;
 }
 
 /* ----------------------------------------------------------------
  *		Writing
  * ----------------------------------------------------------------
  */
+
+static void
+count_runs(WeirLogHead *head, const WeirTidRun *runs, int nruns)
+{
+	head->rows = (int32) weir_tidrun_count_rows(runs, nruns);
+	head->blocks = weir_tidrun_count_blocks(runs, nruns);
+}
+
+/* An entry with all its columns. */
+static HeapTuple
+form_entry(TupleDesc desc, const WeirLogHead *head, bytea *xids, bytea *runs)
+{
+	Datum		values[LOG_NATTS];
+	bool		nulls[LOG_NATTS] = {0};
+
+	values[LOG_LEAF - 1] = ObjectIdGetDatum(head->leaf);
+	values[LOG_FILENODE - 1] = ObjectIdGetDatum(head->filenode);
+	values[LOG_XID - 1] = FullTransactionIdGetDatum(head->xid);
+	values[LOG_LOGGED_AT - 1] = TimestampTzGetDatum(head->logged_at);
+	values[LOG_ROWS - 1] = Int32GetDatum(head->rows);
+	values[LOG_BLOCKS - 1] = Int32GetDatum(head->blocks);
+	values[LOG_XIDS - 1] = PointerGetDatum(xids);
+	nulls[LOG_XIDS - 1] = xids == NULL;
+	values[LOG_RUNS - 1] = PointerGetDatum(runs);
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * Most transactions have few rows and no savepoints.  Their entry is put
+ * together where it stands, byte by byte what form_entry would make of it: a
+ * header with a bitmap of nulls, the head, and the runs behind a length of one
+ * byte.
+ */
+#define SHORT_ENTRY_HOFF \
+	MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(LOG_NATTS))
+#define MAX_SHORT_RUNS	(VARATT_SHORT_MAX - VARHDRSZ_SHORT)
+
+typedef struct ShortEntry
+{
+	HeapTupleData tuple;
+	union
+	{
+		HeapTupleHeaderData header;
+		char		bytes[SHORT_ENTRY_HOFF + sizeof(WeirLogHead) +
+						  VARATT_SHORT_MAX];
+		int64		force_align;
+	}			data;
+} ShortEntry;
+
+static void
+check_short_entry(TupleDesc desc, ShortEntry *entry, const WeirLogHead *head)
+{
+#ifdef USE_ASSERT_CHECKING
+	char	   *packed = entry->data.bytes + SHORT_ENTRY_HOFF + sizeof(WeirLogHead);
+	HeapTuple	tuple = form_entry(desc, head, NULL, (bytea *) packed);
+	Size		begin = offsetof(HeapTupleHeaderData, t_infomask2);
+
+	/* what is before, and these bits, heap_insert sets */
+	tuple->t_data->t_infomask &= ~HEAP_XACT_MASK;
+	Assert(tuple->t_len == entry->tuple.t_len);
+	Assert(memcmp((char *) tuple->t_data + begin, entry->data.bytes + begin,
+				  tuple->t_len - begin) == 0);
+	pfree(tuple);
+#endif
+}
+
+/* False if it does not fit. */
+static bool
+form_short_entry(TupleDesc desc, WeirLogHead *head,
+				 const WeirTidRun *runs, int nruns, ShortEntry *entry)
+{
+	HeapTupleHeader header = &entry->data.header;
+	char	   *columns = entry->data.bytes + SHORT_ENTRY_HOFF;
+	char	   *packed = columns + sizeof(WeirLogHead);
+	Size		size;
+
+	if (weir_tidrun_pack_into(packed + VARHDRSZ_SHORT, MAX_SHORT_RUNS,
+							  runs, nruns, &size) < nruns)
+		return false;
+	SET_VARSIZE_SHORT(packed, VARHDRSZ_SHORT + size);
+	count_runs(head, runs, nruns);
+	memcpy(columns, head, sizeof(WeirLogHead));
+
+	memset(header, 0, SHORT_ENTRY_HOFF);
+	header->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
+	HeapTupleHeaderSetNatts(header, LOG_NATTS);
+	header->t_hoff = SHORT_ENTRY_HOFF;
+	ItemPointerSetInvalid(&header->t_ctid);
+	/* a bit is set where there is a value: all but xids */
+	header->t_bits[0] = (bits8) (~(1 << (LOG_XIDS - 1)) & ((1 << LOG_NATTS) - 1));
+
+	entry->tuple.t_len = SHORT_ENTRY_HOFF + sizeof(WeirLogHead) +
+		VARHDRSZ_SHORT + size;
+	ItemPointerSetInvalid(&entry->tuple.t_self);
+	entry->tuple.t_tableOid = InvalidOid;
+	entry->tuple.t_data = header;
+	check_short_entry(desc, entry, head);
+	return true;
+}
 
 /* Up to nruns runs, but not more rows than an entry may have. */
 static int
@@ -233,42 +330,54 @@ runs_of_an_entry(const WeirTidRun *runs, int nruns)
 	return n;
 }
 
+/* Write one entry for as many of the runs as it can hold; returns how many. */
+static int
+write_entry(Relation rel, WeirLogHead *head, bytea *xids,
+			const WeirTidRun *runs, int nruns)
+{
+	ShortEntry	short_entry;
+	HeapTuple	tuple;
+	bytea	   *packed;
+
+	if (xids == NULL &&
+		form_short_entry(RelationGetDescr(rel), head, runs, nruns, &short_entry))
+	{
+		simple_heap_insert(rel, &short_entry.tuple);
+		return nruns;
+	}
+	packed = weir_tidrun_pack(runs, nruns, MAX_RUNS_SIZE, &nruns);
+	count_runs(head, runs, nruns);
+	tuple = form_entry(RelationGetDescr(rel), head, xids, packed);
+	simple_heap_insert(rel, tuple);
+	heap_freetuple(tuple);
+	pfree(packed);
+	return nruns;
+}
+
 bool
 weir_log_write(int32 stream_id, Oid leaf, Oid filenode, FullTransactionId xid,
-			   const WeirTidRun *runs, int nruns,
+			   TimestampTz now, const WeirTidRun *runs, int nruns,
 			   const TransactionId *xids, int nxids)
 {
-	Relation	rel = open_current_slot(stream_id); /* the caller has its id */
-	Datum		values[LOG_NATTS];
-	bool		nulls[LOG_NATTS] = {0};
+	Oid			relid = current_slot_relid(stream_id);	/* the caller has its id */
+	Relation	rel;
+	WeirLogHead head = {.leaf = leaf, .filenode = filenode, .xid = xid,
+	.logged_at = now};
+	bytea	   *packed_xids = NULL;
 
-	if (rel == NULL)
+	if (!OidIsValid(relid))
 		return false;
-
-	values[LOG_LEAF - 1] = ObjectIdGetDatum(leaf);
-	values[LOG_FILENODE - 1] = ObjectIdGetDatum(filenode);
-	values[LOG_XID - 1] = FullTransactionIdGetDatum(xid);
-	values[LOG_LOGGED_AT - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	if (nxids == 1 && xids[0] == XidFromFullTransactionId(xid))
-		nulls[LOG_XIDS - 1] = true;
-	else
-		values[LOG_XIDS - 1] = PointerGetDatum(weir_xids_pack(xids, nxids));
+	rel = table_open(relid, RowExclusiveLock);
+	if (nxids != 1 || xids[0] != XidFromFullTransactionId(xid))
+		packed_xids = weir_xids_pack(xids, nxids);
 
 	while (nruns > 0)
 	{
-		int			packed = runs_of_an_entry(runs, nruns);
-		bytea	   *data = weir_tidrun_pack(runs, packed, MAX_RUNS_SIZE, &packed);
-		HeapTuple	tuple;
+		int			n = runs_of_an_entry(runs, nruns);
 
-		values[LOG_ROWS - 1] = Int32GetDatum(weir_tidrun_count_rows(runs, packed));
-		values[LOG_BLOCKS - 1] = Int32GetDatum(weir_tidrun_count_blocks(runs, packed));
-		values[LOG_RUNS - 1] = PointerGetDatum(data);
-		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-		simple_heap_insert(rel, tuple);
-		heap_freetuple(tuple);
-		pfree(data);
-		runs += packed;
-		nruns -= packed;
+		n = write_entry(rel, &head, packed_xids, runs, n);
+		runs += n;
+		nruns -= n;
 	}
 	table_close(rel, NoLock);
 	return true;
@@ -400,6 +509,33 @@ is_full(WeirLogSlot *slots, int nslots, WeirLogSlot *current)
 }
 
 /*
+ * Have every session forget which slot it writes to.  The message is not one of
+ * this transaction's: it is sent at once, whether that commits or not.  Who gets
+ * an id for a transaction from now on has it before it looks (invariant 1).
+ */
+static void
+tell_writers(int32 stream_id)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = weir_log_sequence(stream_id);
+	SendSharedInvalidMessages(&message, 1);
+}
+
+/* Writers have been moved on: note who may still come. */
+static void
+close_slot(int32 stream_id, WeirLogSlot *slot)
+{
+	tell_writers(stream_id);
+	WEIR_DEBUG_POINT("rotate_told");
+	slot->closed_at = ReadNextFullTransactionId();
+	weir_log_slot_store(stream_id, slot);
+}
+
+/*
  * Move writers on to the next slot, in two steps: prepare, then switch in a
  * later transaction (invariant 2).
  */
@@ -417,8 +553,7 @@ advance(int32 stream_id, WeirLogSlot *slots, int nslots, WeirLogSlot *current)
 			/* prepared earlier */
 			weir_sequence_set(weir_log_sequence(stream_id), slots[i].slot);
 			WEIR_DEBUG_POINT("rotate_switched");
-			current->closed_at = ReadNextFullTransactionId();
-			weir_log_slot_store(stream_id, current);
+			close_slot(stream_id, current);
 			WEIR_DEBUG_POINT("rotate_closed");
 			return true;
 		}
@@ -468,8 +603,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 			continue;
 		if (!FullTransactionIdIsValid(slot->closed_at))
 		{
-			slot->closed_at = ReadNextFullTransactionId();
-			weir_log_slot_store(stream_id, slot);
+			close_slot(stream_id, slot);
 			changed = true;
 		}
 		else if (!FullTransactionIdIsValid(slot->drained_by))

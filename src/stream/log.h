@@ -51,12 +51,12 @@ extern bool weir_log_exists(int32 stream_id);
 extern Oid	weir_log_sequence(int32 stream_id);
 
 /*
- * Write what the transaction inserted, in as many entries as it takes.  The
- * top transaction has an id.  Runs and xids are normalised.  False, with
+ * Write what the transaction inserted, in as many entries as it takes; now is
+ * the time that they will bear.  The top transaction has an id.  Runs and xids are normalised.  False, with
  * nothing written, if there is no log (see weir_log_exists).
  */
 extern bool weir_log_write(int32 stream_id, Oid leaf, Oid filenode,
-						   FullTransactionId xid,
+						   FullTransactionId xid, TimestampTz now,
 						   const WeirTidRun *runs, int nruns,
 						   const TransactionId *xids, int nxids);
 

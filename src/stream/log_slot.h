@@ -11,6 +11,7 @@
 
 #include "access/htup.h"
 #include "access/transam.h"
+#include "datatype/timestamp.h"
 #include "utils/snapshot.h"
 
 /* columns of a slot */
@@ -27,8 +28,21 @@ enum
 	LOG_NATTS = LOG_RUNS
 };
 
-/* where xid begins: behind two oids, aligned */
-#define WEIR_LOG_XID_OFFSET	8
+/*
+ * The columns before those of variable length, as they lie in a tuple: none of
+ * them is null, and nothing is between them.
+ */
+typedef struct WeirLogHead
+{
+	Oid			leaf;
+	Oid			filenode;
+	FullTransactionId xid;
+	TimestampTz logged_at;
+	int32		rows;
+	int32		blocks;
+} WeirLogHead;
+
+#define WEIR_LOG_XID_OFFSET	offsetof(WeirLogHead, xid)
 
 /* as many as a log has at most */
 #define WEIR_MAX_LOG_SLOTS	256

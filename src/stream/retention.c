@@ -117,7 +117,7 @@ delete_victims(Victims *victims)
 												false, TYPALIGN_SHORT));
 	SPI_connect();
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) != SPI_OK_DELETE)
-		elog(ERROR, "could not delete consumed rows");
+		weir_report_rule(victims->leaf);
 	victims->ndeleted += (int) SPI_processed;
 	SPI_finish();
 	victims->n = 0;

@@ -25,7 +25,7 @@
  *
  * The rows need not be of the stream that the table belongs to: those that
  * waited when it was detached from a stream still do.  So the logs of all
- * streams are asked.
+ * partitioned streams are asked.
  *
  * Whoever gives a table a new file holds its ACCESS EXCLUSIVE lock, so that
  * no other transaction has rows in it that are not committed, and no tick is
@@ -41,11 +41,13 @@
 #include "access/tableam.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "storage/debug_point.h"
 #include "stream/capture.h"
@@ -291,7 +293,7 @@ finish_translation(Translation *t)
 			continue;
 		if (FullTransactionIdIsValid(moved->xid))
 			(void) weir_log_write(moved->stream_id, relid, filenode, moved->xid,
-								  moved->runs, moved->nruns,
+								  GetCurrentTimestamp(), moved->runs, moved->nruns,
 								  moved->xids, moved->nxids);
 		else
 			weir_capture_replace(relid, filenode, moved->stream_id,
@@ -452,6 +454,29 @@ has_entries(int32 stream_id, Relation heap)
 }
 
 /*
+ * The stream that this partitioned table is, locked against being dropped, if
+ * the heap was a partition of it, so that rows of it may wait in the stream's
+ * log; else 0.  A heap that belongs to no stream now most likely was one, and
+ * is worth waiting for the lock; others are not.
+ */
+static int32
+stream_left_by(Relation heap, Oid parent, bool wait)
+{
+	int32		stream_id;
+
+	if (wait)
+		LockRelationOid(parent, AccessShareLock);
+	else if (!ConditionalLockRelationOid(parent, AccessShareLock))
+		return 0;
+	stream_id = weir_stream_of_leaf(parent);
+	if (stream_id != 0 && weir_log_exists(stream_id) &&
+		has_entries(stream_id, heap))
+		return stream_id;
+	UnlockRelationOid(parent, AccessShareLock);
+	return 0;
+}
+
+/*
  * The streams in whose logs rows of the table may wait: the one that it
  * belongs to, and such as it has been a partition of.
  */
@@ -462,14 +487,19 @@ streams_with_rows(Relation heap)
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	foreach(lc, weir_stream_ids())
+	/* what is not a stream yet has nothing to lose */
+	if (own != 0 && weir_log_exists(own))
+		result = lappend_int(result, own);
+	foreach(lc, weir_stream_tables())
 	{
-		int32		stream_id = lfirst_int(lc);
+		Oid			parent = lfirst_oid(lc);
+		int32		left = 0;
 
-		/* what is not a stream yet has nothing to lose */
-		if (weir_log_exists(stream_id) &&
-			(stream_id == own || has_entries(stream_id, heap)))
-			result = lappend_int(result, stream_id);
+		if (get_rel_relkind(parent) == RELKIND_PARTITIONED_TABLE &&
+			weir_stream_of_leaf(parent) != own)
+			left = stream_left_by(heap, parent, own == 0);
+		if (left != 0)
+			result = lappend_int(result, left);
 	}
 	return result;
 }
@@ -502,7 +532,7 @@ translate(Relation heap, Oid old, List *streams)
 }
 
 void
-weir_rewrite_follow(Relation heap)
+weir_rewrite_follow(Relation heap, Relation index)
 {
 	Oid			old = transient_table(heap);
 	MemoryContext context;
@@ -510,8 +540,10 @@ weir_rewrite_follow(Relation heap)
 	List	   *streams;
 	ListCell   *lc;
 
-	if (!OidIsValid(old) && RelationGetNumberOfBlocks(heap) > 0)
-		return;					/* CREATE INDEX or REINDEX */
+	if (!OidIsValid(old) &&
+		(index->rd_createSubid != InvalidSubTransactionId ||
+		 RelationGetNumberOfBlocks(heap) > 0))
+		return;					/* CREATE INDEX, REINDEX */
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir rewrite",
 									ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(context);
@@ -546,7 +578,7 @@ copy_entries(int32 stream_id, Relation heap)
 			!is_needed(heap, stream_id, cursors, entry))
 			continue;
 		(void) weir_log_write(stream_id, relid, filenode, entry->xid,
-							  entry->runs, entry->nruns,
+							  GetCurrentTimestamp(), entry->runs, entry->nruns,
 							  entry->xids, entry->nxids);
 	}
 	weir_log_end(scan);
@@ -557,16 +589,21 @@ void
 weir_rewrite_moved(Oid relid)
 {
 	Relation	heap;
+	AttrNumber	attno;
+	bool		valid;
 	ListCell   *lc;
 
 	if (get_rel_relkind(relid) != RELKIND_RELATION)
 		return;
 	heap = table_open(relid, AccessShareLock);
-	foreach(lc, streams_with_rows(heap))
+	if (OidIsValid(weir_stream_capture_index(heap, &attno, &valid)))
 	{
-		copy_entries(lfirst_int(lc), heap);
-		supersede_others(lfirst_int(lc), heap);
+		foreach(lc, streams_with_rows(heap))
+		{
+			copy_entries(lfirst_int(lc), heap);
+			supersede_others(lfirst_int(lc), heap);
+		}
+		weir_capture_move(relid, WeirRelFileNumber(heap));
 	}
-	weir_capture_move(relid, WeirRelFileNumber(heap));
 	table_close(heap, NoLock);
 }

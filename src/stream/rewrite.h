@@ -15,7 +15,7 @@
  * see to it that its rows that are not consumed yet are still found, or raise
  * an error, which refuses the command.
  */
-extern void weir_rewrite_follow(Relation heap);
+extern void weir_rewrite_follow(Relation heap, Relation index);
 
 /* The table's file has become a copy of the one before (SET TABLESPACE). */
 extern void weir_rewrite_moved(Oid relid);

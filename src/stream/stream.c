@@ -54,6 +54,7 @@ typedef struct LeafCacheEntry
 
 /* Lives as long as the process; emptied by invalidations. */
 static HTAB *leaf_cache = NULL;
+static LeafCacheEntry last_leaf = {0};	/* copy of what was asked for last */
 static Oid	stream_catalog_relid = InvalidOid;
 static uint64 invalidations = 0;	/* how many have come */
 
@@ -333,6 +334,7 @@ static void
 invalidate_leaf(Datum arg, Oid relid)
 {
 	invalidations++;
+	memset(&last_leaf, 0, sizeof(last_leaf));
 	if (leaf_cache == NULL)
 		return;
 	if (OidIsValid(relid) && relid != stream_catalog_relid)
@@ -413,19 +415,14 @@ has_event_time(int32 stream_id)
 	return result;
 }
 
-/* An answer is never older than what has been committed. */
+/* Look the leaf up without the cache, and put it there. */
 static LeafCacheEntry *
-leaf_entry(Oid relid)
+make_leaf_entry(Oid relid)
 {
 	static bool is_registered = false;
 	LeafCacheEntry *entry;
 	LeafCacheEntry result = {0};
 	uint64		seen;
-
-	AcceptInvalidationMessages();
-	if (leaf_cache &&
-		(entry = hash_search(leaf_cache, &relid, HASH_FIND, NULL)) != NULL)
-		return entry;
 
 	if (!is_registered)
 	{
@@ -456,6 +453,24 @@ leaf_entry(Oid relid)
 	return entry;
 }
 
+/* An answer is never older than what has been committed. */
+static const LeafCacheEntry *
+leaf_entry(Oid relid)
+{
+	LeafCacheEntry *entry = NULL;
+
+	AcceptInvalidationMessages();
+	if (last_leaf.relid != relid)
+	{
+		if (leaf_cache)
+			entry = hash_search(leaf_cache, &relid, HASH_FIND, NULL);
+		if (entry == NULL)
+			entry = make_leaf_entry(relid);
+		last_leaf = *entry;
+	}
+	return &last_leaf;
+}
+
 int32
 weir_stream_of_leaf(Oid relid)
 {
@@ -466,4 +481,20 @@ bool
 weir_leaf_has_event_time(Oid relid)
 {
 	return leaf_entry(relid)->has_event_time;
+}
+
+int32
+weir_leaf_look_up(Oid relid, bool *has_event_time, uint64 *changes)
+{
+	const LeafCacheEntry *entry = leaf_entry(relid);
+
+	*has_event_time = entry->has_event_time;
+	*changes = invalidations;
+	return entry->stream_id;
+}
+
+uint64
+weir_leaf_changes(void)
+{
+	return invalidations;
 }

@@ -39,6 +39,16 @@ extern int32 weir_stream_of_leaf(Oid relid);
 /* Do rows of that stream have an event time?  False if there is no stream. */
 extern bool weir_leaf_has_event_time(Oid relid);
 
+/*
+ * Both at once.  *changes is what weir_leaf_changes returns for as long as this
+ * session has not heard of a change to any relation, one of its own included:
+ * neither of the answers has changed, then, nor has the file of a table that it
+ * holds a lock on.
+ */
+extern int32 weir_leaf_look_up(Oid relid, bool *has_event_time,
+							   uint64 *changes);
+extern uint64 weir_leaf_changes(void);
+
 /* ids and tables of all streams */
 extern List *weir_stream_ids(void);
 extern List *weir_stream_tables(void);

@@ -66,51 +66,77 @@ not_plain(const char *p)
 			(quote - ONES) | (backslash - ONES)) & HIGHS;
 }
 
-/* The same of sixteen bytes, in one question. */
-static inline bool
-sixteen_are_plain(const char *p)
-{
+/*
+ * Copies sixteen bytes.  Returns what is not zero in every case in which one
+ * of them is not plain.
+ */
 #ifdef __SSE2__
+typedef __m128i NotPlain;
+
+static inline NotPlain
+copy_sixteen(char *out, const char *p)
+{
 	__m128i		v = _mm_loadu_si128((const __m128i *) p);
 	__m128i		bad;
 
+	_mm_storeu_si128((__m128i *) out, v);
 	/* as signed numbers, bytes with the high bit set are below the space */
 	bad = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
 	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F)));
 	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-	bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-	return _mm_movemask_epi8(bad) == 0;
-#else
-	return (not_plain(p) | not_plain(p + 8)) == 0;
-#endif
+	return _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 }
 
-/* Is everything printable ASCII, and not escaped in JSON? */
-static bool
-all_plain(const char *p, size_t len)
-{
-	const char *last;
+#define either_not_plain(a, b)	_mm_or_si128(a, b)
+#define is_all_plain(a)	(_mm_movemask_epi8(a) == 0)
+#else
+typedef uint64 NotPlain;
 
+static inline NotPlain
+copy_sixteen(char *out, const char *p)
+{
+	NotPlain	bad = not_plain(p) | not_plain(p + 8);
+
+	memcpy(out, p, 16);
+	return bad;
+}
+
+#define either_not_plain(a, b)	((a) | (b))
+#define is_all_plain(a)	((a) == 0)
+#endif
+
+/*
+ * Copies the bytes.  False if not all of them are printable ASCII that JSON
+ * does not escape; then what stands in "out" is of no use.
+ */
+static inline bool
+copy_plain(char *out, const char *p, size_t len)
+{
 	if (len >= 16)
 	{
-		/* the last sixteen, of which some may be seen twice */
-		for (last = p + len - 16; p < last; p += 16)
-		{
-			if (!sixteen_are_plain(p))
-				return false;
-		}
-		return sixteen_are_plain(last);
+		size_t		last = len - 16;
+		NotPlain	bad = copy_sixteen(out + last, p + last);
+
+		/* some of the last sixteen may be seen twice */
+		for (size_t i = 0; i < last; i += 16)
+			bad = either_not_plain(bad, copy_sixteen(out + i, p + i));
+		return is_all_plain(bad);
 	}
-	if (len < 8)
+	if (len >= 8)
 	{
-		for (; len > 0; len--, p++)
-		{
-			if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
-				return false;
-		}
-		return true;
+		uint64		bad = not_plain(p) | not_plain(p + len - 8);
+
+		memcpy(out, p, 8);
+		memcpy(out + len - 8, p + len - 8, 8);
+		return bad == 0;
 	}
-	return (not_plain(p) | not_plain(p + len - 8)) == 0;
+	for (size_t i = 0; i < len; i++)
+	{
+		if (p[i] < ' ' || p[i] > '~' || p[i] == '"' || p[i] == '\\')
+			return false;
+		out[i] = p[i];
+	}
+	return true;
 }
 
 /* The length of the printable character beyond ASCII at p, or 0 */
@@ -135,8 +161,6 @@ bytes_form(const char *bytes, size_t len)
 	const unsigned char *end = p + len;
 	BytesForm	form = BYTES_PLAIN;
 
-	if (all_plain(bytes, len))
-		return BYTES_PLAIN;
 	if (len >= 2 && bytes[0] == '\\' && bytes[1] == 'x')
 		return BYTES_HEX;
 	while (p < end)
@@ -215,6 +239,12 @@ char *
 weir_bytes_put_json(char *out, const char *bytes, size_t len)
 {
 	*out++ = '"';
+	if (copy_plain(out, bytes, len))
+	{
+		out += len;
+		*out++ = '"';
+		return out;
+	}
 	switch (bytes_form(bytes, len))
 	{
 		case BYTES_PLAIN:

@@ -87,6 +87,14 @@ weir_mutation_read(WeirMutation *mutation, const char *bytes, Size len)
 	mutation->value_len = len - MUTATION_HEAD_LEN - names_len;
 }
 
+void
+weir_mutation_from_datum(WeirMutation *mutation, Datum d)
+{
+	struct varlena *v = PG_DETOAST_DATUM_PACKED(d);
+
+	weir_mutation_read(mutation, VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+}
+
 Datum
 weir_mutation_to_datum(const WeirMutation *mutation)
 {
@@ -371,11 +379,10 @@ mutation_from_text(char *text)
 static char *
 mutation_to_text(Datum d)
 {
-	struct varlena *v = PG_DETOAST_DATUM_PACKED(d);
 	WeirMutation mutation;
 	StringInfoData buf;
 
-	weir_mutation_read(&mutation, VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+	weir_mutation_from_datum(&mutation, d);
 	initStringInfo(&buf);
 	mutation_out(&buf, &mutation);
 	return buf.data;
@@ -454,16 +461,17 @@ weir_family_argument(FunctionCallInfo fcinfo, int n, uint32 *len)
 
 /* ---- constructors ---- */
 
-/* family and qualifier, the arguments 0 and 1 */
+/* family and qualifier, the arguments "first" and the one after it */
 static void
-column_arguments(FunctionCallInfo fcinfo, WeirMutation *mutation,
+column_arguments(FunctionCallInfo fcinfo, int first, WeirMutation *mutation,
 				 WeirMutationKind kind, bool qualifier_is_text)
 {
 	uint32		family_len;
 	uint32		qualifier_len;
-	const char *family = weir_bytes_argument(fcinfo, 0, true, "family",
+	const char *family = weir_bytes_argument(fcinfo, first, true, "family",
 											 &family_len);
-	const char *qualifier = weir_bytes_argument(fcinfo, 1, qualifier_is_text,
+	const char *qualifier = weir_bytes_argument(fcinfo, first + 1,
+												qualifier_is_text,
 												"qualifier", &qualifier_len);
 
 	set_names(mutation, kind, family, family_len, qualifier, qualifier_len);
@@ -487,31 +495,36 @@ ts_argument(FunctionCallInfo fcinfo, WeirMutation *mutation, int n)
 	mutation->ts = weir_cell_ts_from_timestamptz(PG_GETARG_TIMESTAMPTZ(n));
 }
 
-typedef enum ValueKind
+void
+weir_set_cell_arguments(FunctionCallInfo fcinfo, int first,
+						bool qualifier_is_text, WeirValueKind value_kind,
+						WeirMutation *mutation)
 {
-	VALUE_BYTES,
-	VALUE_TEXT,
-	VALUE_INTEGER
-} ValueKind;
+	column_arguments(fcinfo, first, mutation, WEIR_SET_CELL,
+					 qualifier_is_text);
+	if (value_kind == WEIR_VALUE_INTEGER)
+	{
+		if (PG_ARGISNULL(first + 2))
+			weir_argument_is_null("value");
+		set_integer_value(mutation, PG_GETARG_INT64(first + 2));
+	}
+	else
+		value_argument(fcinfo, mutation, first + 2,
+					   value_kind == WEIR_VALUE_TEXT, "value");
+	if (PG_ARGISNULL(first + 3))
+		mutation->flags = WEIR_MUTATION_SERVER_TIME;
+	else
+		ts_argument(fcinfo, mutation, first + 3);
+}
 
 static Datum
-set_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind value_kind)
+set_cell(FunctionCallInfo fcinfo, bool qualifier_is_text,
+		 WeirValueKind value_kind)
 {
 	WeirMutation mutation;
 
-	column_arguments(fcinfo, &mutation, WEIR_SET_CELL, qualifier_is_text);
-	if (value_kind == VALUE_INTEGER)
-	{
-		if (PG_ARGISNULL(2))
-			weir_argument_is_null("value");
-		set_integer_value(&mutation, PG_GETARG_INT64(2));
-	}
-	else
-		value_argument(fcinfo, &mutation, 2, value_kind == VALUE_TEXT, "value");
-	if (PG_ARGISNULL(3))
-		mutation.flags = WEIR_MUTATION_SERVER_TIME;
-	else
-		ts_argument(fcinfo, &mutation, 3);
+	weir_set_cell_arguments(fcinfo, 0, qualifier_is_text, value_kind,
+							&mutation);
 	return weir_mutation_to_datum(&mutation);
 }
 
@@ -519,52 +532,52 @@ PG_FUNCTION_INFO_V1(weir_set_cell);
 Datum
 weir_set_cell(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, false, VALUE_BYTES);
+	return set_cell(fcinfo, false, WEIR_VALUE_BYTES);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell_bytea_text);
 Datum
 weir_set_cell_bytea_text(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, false, VALUE_TEXT);
+	return set_cell(fcinfo, false, WEIR_VALUE_TEXT);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell_bytea_bigint);
 Datum
 weir_set_cell_bytea_bigint(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, false, VALUE_INTEGER);
+	return set_cell(fcinfo, false, WEIR_VALUE_INTEGER);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell_text_bytea);
 Datum
 weir_set_cell_text_bytea(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, true, VALUE_BYTES);
+	return set_cell(fcinfo, true, WEIR_VALUE_BYTES);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell_text_text);
 Datum
 weir_set_cell_text_text(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, true, VALUE_TEXT);
+	return set_cell(fcinfo, true, WEIR_VALUE_TEXT);
 }
 
 PG_FUNCTION_INFO_V1(weir_set_cell_text_bigint);
 Datum
 weir_set_cell_text_bigint(PG_FUNCTION_ARGS)
 {
-	return set_cell(fcinfo, true, VALUE_INTEGER);
+	return set_cell(fcinfo, true, WEIR_VALUE_INTEGER);
 }
 
 static Datum
-add_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind kind)
+add_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, WeirValueKind kind)
 {
 	WeirMutation mutation;
 
-	column_arguments(fcinfo, &mutation, WEIR_ADD_TO_CELL, qualifier_is_text);
+	column_arguments(fcinfo, 0, &mutation, WEIR_ADD_TO_CELL, qualifier_is_text);
 	ts_argument(fcinfo, &mutation, 2);
-	if (kind == VALUE_INTEGER)
+	if (kind == WEIR_VALUE_INTEGER)
 	{
 		if (PG_ARGISNULL(3))
 			weir_argument_is_null("input");
@@ -572,9 +585,9 @@ add_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text, ValueKind kind)
 	}
 	else
 	{
-		value_argument(fcinfo, &mutation, 3, kind == VALUE_TEXT, "input");
+		value_argument(fcinfo, &mutation, 3, kind == WEIR_VALUE_TEXT, "input");
 		mutation.flags = WEIR_MUTATION_BYTES_INPUT;
-		if (kind == VALUE_TEXT)
+		if (kind == WEIR_VALUE_TEXT)
 			mutation.flags |= WEIR_MUTATION_TEXT_INPUT;
 	}
 	return weir_mutation_to_datum(&mutation);
@@ -584,42 +597,42 @@ PG_FUNCTION_INFO_V1(weir_add_to_cell);
 Datum
 weir_add_to_cell(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, false, VALUE_INTEGER);
+	return add_to_cell(fcinfo, false, WEIR_VALUE_INTEGER);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell_bytea_bytea);
 Datum
 weir_add_to_cell_bytea_bytea(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, false, VALUE_BYTES);
+	return add_to_cell(fcinfo, false, WEIR_VALUE_BYTES);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell_bytea_text);
 Datum
 weir_add_to_cell_bytea_text(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, false, VALUE_TEXT);
+	return add_to_cell(fcinfo, false, WEIR_VALUE_TEXT);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell_text);
 Datum
 weir_add_to_cell_text(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, true, VALUE_INTEGER);
+	return add_to_cell(fcinfo, true, WEIR_VALUE_INTEGER);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell_text_bytea);
 Datum
 weir_add_to_cell_text_bytea(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, true, VALUE_BYTES);
+	return add_to_cell(fcinfo, true, WEIR_VALUE_BYTES);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_to_cell_text_text);
 Datum
 weir_add_to_cell_text_text(PG_FUNCTION_ARGS)
 {
-	return add_to_cell(fcinfo, true, VALUE_TEXT);
+	return add_to_cell(fcinfo, true, WEIR_VALUE_TEXT);
 }
 
 static Datum
@@ -627,7 +640,7 @@ merge_to_cell(FunctionCallInfo fcinfo, bool qualifier_is_text)
 {
 	WeirMutation mutation;
 
-	column_arguments(fcinfo, &mutation, WEIR_MERGE_TO_CELL, qualifier_is_text);
+	column_arguments(fcinfo, 0, &mutation, WEIR_MERGE_TO_CELL, qualifier_is_text);
 	ts_argument(fcinfo, &mutation, 2);
 	if (PG_ARGISNULL(3))
 		mutation.flags = WEIR_MUTATION_NULL_STATE;
@@ -655,7 +668,7 @@ delete_from_column(FunctionCallInfo fcinfo, bool qualifier_is_text)
 {
 	WeirMutation mutation;
 
-	column_arguments(fcinfo, &mutation, WEIR_DELETE_FROM_COLUMN,
+	column_arguments(fcinfo, 0, &mutation, WEIR_DELETE_FROM_COLUMN,
 					 qualifier_is_text);
 	if (!PG_ARGISNULL(2))
 		ts_argument(fcinfo, &mutation, 2);

@@ -50,6 +50,7 @@ typedef struct WeirMutation
 /* The result points into the bytes.  Raises DATA_CORRUPTED. */
 extern void weir_mutation_read(WeirMutation *mutation,
 							   const char *bytes, Size len);
+extern void weir_mutation_from_datum(WeirMutation *mutation, Datum d);
 
 /* The value of the type, allocated in the current memory context. */
 extern Datum weir_mutation_to_datum(const WeirMutation *mutation);
@@ -66,6 +67,19 @@ extern const char *weir_mutation_name(WeirMutationKind kind);
 extern const char *weir_bytes_argument(FunctionCallInfo fcinfo, int n,
 									   bool is_text, const char *what,
 									   uint32 *len);
+
+typedef enum WeirValueKind
+{
+	WEIR_VALUE_BYTES,
+	WEIR_VALUE_TEXT,
+	WEIR_VALUE_INTEGER
+} WeirValueKind;
+
+/* The mutation that set_cell makes of four arguments, which it points into. */
+extern void weir_set_cell_arguments(FunctionCallInfo fcinfo, int first,
+									bool qualifier_is_text,
+									WeirValueKind value_kind,
+									WeirMutation *mutation);
 
 /* A family name given as text; raises as weir_check_family does. */
 extern const char *weir_family_argument(FunctionCallInfo fcinfo, int n,

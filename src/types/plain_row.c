@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * plain_row.c
- *	  A row at rest: from segments straight to a weir.widerow.
+ *	  A row at rest: a weir.widerow that is a list of segments.
  *
  * A row without deltas, of which nothing is garbage, is what its segments
  * say.  Most rows that are read are such.  So they are not taken through a
- * fold and arrays of cells, but walked twice: first to check and measure
- * them, then to write them down.
+ * fold and arrays of cells; the segments are walked once to check and measure
+ * them, and once more to show the row in the form in which it is wanted, which
+ * for a client is not that of the type.
  *
  * What a fold would give for such a row is the same: it leaves the base alone
  * but for garbage and cells of dropped families, and the first walk refuses
@@ -18,6 +19,23 @@
 
 #include "types/plain_row.h"
 #include "types/segment.h"
+#include "types/widerow_binary.h"
+#include "types/widerow_json.h"
+
+/* ---- the first walk ---- */
+
+/* What has been seen so far. */
+typedef struct Measure
+{
+	WeirRowShape shape;
+	const WeirGcRule *rule;		/* of the last cell's family, or NULL */
+	uint32		rank;			/* the last cell's number in its column */
+	/* the last cell; family 0: there was none yet */
+	uint16		family;
+	uint16		qualifier_len;
+	const char *qualifier;
+	int64		ts;
+} Measure;
 
 /* Has any rule been replaced since the base was folded? */
 static bool
@@ -27,120 +45,283 @@ rules_are_applied(const WeirFoldFamily *family, int64 hi)
 		family->rules[family->nrules - 2].until_seq <= hi;
 }
 
-bool
-weir_plain_row_begin(WeirPlainRow *row, const WeirFoldFamily *families,
-					 uint32 nfamilies, int64 hi, int64 now)
-{
-	for (uint32 i = 0; i < nfamilies; i++)
-		if (families[i].has_rules && !rules_are_applied(&families[i], hi))
-			return false;
-	memset(&row->shape, 0, sizeof(row->shape));
-	row->families = families;
-	row->nfamilies = nfamilies;
-	row->now = now;
-	row->last.family = 0;
-	return true;
-}
-
 /* False if the family does not exist. */
 static bool
-measure_family(WeirPlainRow *row, uint16 number)
+measure_family(const WeirPlainRow *row, Measure *measure, uint16 number)
 {
 	const WeirFoldFamily *family;
 
 	if (number >= row->nfamilies || !row->families[number].exists)
 		return false;
 	family = &row->families[number];
-	row->rule = family->has_rules ?
+	measure->rule = family->has_rules ?
 		family->rules[family->nrules - 1].rule : NULL;
-	row->shape.families++;
-	row->shape.family_names_len += family->name_len;
+	measure->shape.families++;
+	measure->shape.family_names_len += family->name_len;
 	return true;
 }
 
-bool
-weir_plain_row_measure(WeirPlainRow *row, const char *bytes, Size len)
+static bool
+measure_segment(const WeirPlainRow *row, const WeirSegmentBytes *segment,
+				int64 now, Measure *measure)
 {
 	WeirSegmentReader reader;
 	WeirStoredCell cell;
-	WeirStoredCell last = row->last;
+	/* kept where they can be in registers */
+	uint16		family = measure->family;
+	uint16		qualifier_len = measure->qualifier_len;
+	const char *qualifier = measure->qualifier;
+	int64		ts = measure->ts;
+	uint32		columns = 0;
+	Size		qualifiers_len = 0;
+	Size		values_len = 0;
 
-	weir_segment_reader_init(&reader, bytes, len);
+	weir_segment_reader_init(&reader, segment->bytes, segment->len);
+	measure->shape.cells += reader.ncells;
 	while (weir_segment_next_cell(&reader, &cell))
 	{
 		int			c = -1;
 
 		if (!weir_stored_cell_is_valid(&cell))
 			weir_segment_corrupted(&reader);
-		if (cell.family == last.family)
-			c = weir_bytes_cmp(last.qualifier, last.qualifier_len,
+		if (cell.family == family)
+			c = weir_bytes_cmp(qualifier, qualifier_len,
 							   cell.qualifier, cell.qualifier_len);
-		else if (cell.family < last.family)
+		else if (cell.family < family)
 			c = 1;
-		else if (!measure_family(row, cell.family))
+		else if (!measure_family(row, measure, cell.family))
 			return false;
-		if (c > 0 || (c == 0 && last.ts <= cell.ts))
+		if (c > 0 || (c == 0 && ts <= cell.ts))
 			weir_segment_corrupted(&reader);
 
 		if (c == 0)
-			row->rank++;
+			measure->rank++;
 		else
 		{
-			row->rank = 0;
-			row->shape.columns++;
-			row->shape.qualifiers_len += cell.qualifier_len;
+			measure->rank = 0;
+			columns++;
+			qualifiers_len += cell.qualifier_len;
 		}
-		if (row->rule != NULL &&
-			weir_gc_rule_due(row->rule, row->rank, cell.ts) <= row->now)
+		if (measure->rule != NULL &&
+			weir_gc_rule_due(measure->rule, measure->rank, cell.ts) <= now)
 			return false;
-		row->shape.cells++;
-		row->shape.values_len += cell.value_len;
-		last = cell;
+		values_len += cell.value_len;
+		family = cell.family;
+		qualifier = cell.qualifier;
+		qualifier_len = cell.qualifier_len;
+		ts = cell.ts;
 	}
-	row->last = last;
+	measure->shape.columns += columns;
+	measure->shape.qualifiers_len += qualifiers_len;
+	measure->shape.values_len += values_len;
+	measure->family = family;
+	measure->qualifier = qualifier;
+	measure->qualifier_len = qualifier_len;
+	measure->ts = ts;
 	return true;
 }
 
-void
-weir_plain_row_start(WeirPlainRow *row)
+bool
+weir_plain_row_measure(WeirPlainRow *row, int64 hi, int64 now)
 {
-	weir_row_writer_init(&row->writer, &row->shape);
-	row->last.family = 0;
+	Measure		measure;
+
+	for (uint32 i = 0; i < row->nfamilies; i++)
+		if (row->families[i].has_rules &&
+			!rules_are_applied(&row->families[i], hi))
+			return false;
+	memset(&measure, 0, sizeof(measure));
+	for (uint32 i = 0; i < row->nsegments; i++)
+		if (!measure_segment(row, &row->segments[i], now, &measure))
+			return false;
+	row->expanded.shape = measure.shape;
+	return true;
 }
 
-void
-weir_plain_row_write(WeirPlainRow *row, const char *bytes, Size len)
+/* ---- walks through what has been checked ---- */
+
+typedef struct Walk
 {
-	WeirRowWriter writer = row->writer;
-	bool		one_version = row->shape.columns == row->shape.cells;
-	WeirSegmentReader reader;
+	const WeirPlainRow *row;
+	uint32		segment;		/* the next one */
+	uint32		ncells;			/* those left in this one */
+	const char *next;
+	const char *end;
+	bool		one_version;	/* each cell has a column of its own */
+	/* about the cell */
 	WeirStoredCell cell;
-	WeirStoredCell last = row->last;
+	bool		starts_family;
+	bool		starts_column;
+} Walk;
 
-	weir_segment_reader_init(&reader, bytes, len);
-	while (weir_segment_next_cell(&reader, &cell))
-	{
-		bool		new_family = cell.family != last.family;
-
-		if (new_family)
-			weir_row_writer_family(&writer, row->families[cell.family].name,
-								   row->families[cell.family].name_len);
-		if (new_family || one_version ||
-			cell.qualifier_len != last.qualifier_len ||
-			memcmp(cell.qualifier, last.qualifier, cell.qualifier_len) != 0)
-			weir_row_writer_column(&writer, cell.qualifier,
-								   cell.qualifier_len);
-		weir_row_writer_cell(&writer, cell.ts, cell.value, cell.value_len);
-		last = cell;
-	}
-	row->last = last;
-	row->writer = writer;
+static void
+walk_begin(Walk *walk, const WeirPlainRow *row)
+{
+	memset(walk, 0, sizeof(*walk));
+	walk->row = row;
+	walk->one_version = row->expanded.shape.columns ==
+		row->expanded.shape.cells;
 }
 
-WeirRow *
-weir_plain_row_finish(WeirPlainRow *row)
+static bool
+walk_next_segment(Walk *walk)
 {
-	Assert(row->writer.ncells == row->shape.cells);
-	Assert(row->writer.ncolumns == row->shape.columns);
-	return row->writer.row;
+	const WeirSegmentBytes *segment = &walk->row->segments[walk->segment];
+	WeirSegmentReader reader;
+
+	if (walk->segment == walk->row->nsegments)
+		return false;
+	weir_segment_reader_init(&reader, segment->bytes, segment->len);
+	walk->ncells = reader.ncells;
+	walk->next = reader.next;
+	walk->end = reader.end;
+	walk->segment++;
+	return true;
+}
+
+static inline bool
+walk_next(Walk *walk)
+{
+	uint16		family = walk->cell.family;
+	const char *qualifier = walk->cell.qualifier;
+	uint16		qualifier_len = walk->cell.qualifier_len;
+
+	while (walk->ncells == 0)
+		if (!walk_next_segment(walk))
+			return false;
+	walk->next = weir_stored_cell_read(walk->next, walk->end, &walk->cell);
+	Assert(walk->next != NULL);
+	walk->ncells--;
+	walk->starts_family = walk->cell.family != family;
+	walk->starts_column = walk->starts_family || walk->one_version ||
+		walk->cell.qualifier_len != qualifier_len ||
+		memcmp(walk->cell.qualifier, qualifier, qualifier_len) != 0;
+	return true;
+}
+
+static inline const WeirFoldFamily *
+walk_family(const Walk *walk)
+{
+	return &walk->row->families[walk->cell.family];
+}
+
+static void
+plain_row_write(const WeirExpandedRow *expanded, WeirRowWriter *result)
+{
+	WeirRowWriter writer = *result;
+	Walk		walk;
+
+	walk_begin(&walk, (const WeirPlainRow *) expanded);
+	while (walk_next(&walk))
+	{
+		const WeirStoredCell *cell = &walk.cell;
+
+		if (walk.starts_family)
+			weir_row_writer_family(&writer, walk_family(&walk)->name,
+								   walk_family(&walk)->name_len);
+		if (walk.starts_column)
+			weir_row_writer_column(&writer, cell->qualifier,
+								   cell->qualifier_len);
+		weir_row_writer_cell(&writer, cell->ts, cell->value, cell->value_len);
+	}
+	*result = writer;
+}
+
+/* Numbers stand before what they count, so they are put when that is done. */
+static char *
+plain_row_put_binary(const WeirExpandedRow *expanded, char *p)
+{
+	Walk		walk;
+	char	   *columns_at = NULL;
+	char	   *cells_at = NULL;
+	uint32		ncolumns = 0;
+	uint32		ncells = 0;
+
+	walk_begin(&walk, (const WeirPlainRow *) expanded);
+	while (walk_next(&walk))
+	{
+		const WeirStoredCell *cell = &walk.cell;
+
+		if (walk.starts_column && cells_at != NULL)
+			weir_binary_put_count(cells_at, ncells);
+		if (walk.starts_family)
+		{
+			if (columns_at != NULL)
+				weir_binary_put_count(columns_at, ncolumns);
+			columns_at = weir_binary_put_bytes(p, walk_family(&walk)->name,
+											   walk_family(&walk)->name_len);
+			p = columns_at + sizeof(ncolumns);
+			ncolumns = 0;
+		}
+		if (walk.starts_column)
+		{
+			cells_at = weir_binary_put_bytes(p, cell->qualifier,
+											 cell->qualifier_len);
+			p = cells_at + sizeof(ncells);
+			ncells = 0;
+			ncolumns++;
+		}
+		p = weir_binary_put_cell(p, cell->ts, cell->value, cell->value_len);
+		ncells++;
+	}
+	if (columns_at != NULL)
+	{
+		weir_binary_put_count(columns_at, ncolumns);
+		weir_binary_put_count(cells_at, ncells);
+	}
+	return p;
+}
+
+static void
+plain_row_append_json(const WeirExpandedRow *expanded, StringInfo buf)
+{
+	WeirRowJson json;
+	WeirCell	cell;
+	Walk		walk;
+
+	memset(&cell, 0, sizeof(cell));
+	weir_row_json_begin(&json, buf);
+	walk_begin(&walk, (const WeirPlainRow *) expanded);
+	while (walk_next(&walk))
+	{
+		if (walk.starts_family)
+		{
+			cell.family = walk_family(&walk)->name;
+			cell.family_len = walk_family(&walk)->name_len;
+		}
+		cell.qualifier = walk.cell.qualifier;
+		cell.qualifier_len = walk.cell.qualifier_len;
+		cell.ts = walk.cell.ts;
+		cell.value = walk.cell.value;
+		cell.value_len = walk.cell.value_len;
+		weir_row_json_put(&json, &cell, walk.starts_family,
+						  walk.starts_column);
+	}
+	weir_row_json_end(&json);
+}
+
+/* ---- the object ---- */
+
+static const WeirExpandedRowMethods plain_row_methods = {
+	plain_row_write, plain_row_put_binary, plain_row_append_json
+};
+
+WeirPlainRow *
+weir_plain_row_create(const WeirFoldFamily *families, uint32 nfamilies,
+					  uint32 nsegments)
+{
+	WeirPlainRow *row = palloc(offsetof(WeirPlainRow, segments) +
+							   sizeof(WeirSegmentBytes) * nsegments);
+
+	row->expanded.methods = &plain_row_methods;
+	row->families = families;
+	row->nfamilies = nfamilies;
+	row->nsegments = nsegments;
+	return row;
+}
+
+Datum
+weir_plain_row_datum(WeirPlainRow *row)
+{
+	return weir_expanded_row_finish(&row->expanded);
 }

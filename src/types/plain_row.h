@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plain_row.h
- *	  A row at rest: from segments straight to a weir.widerow.
+ *	  A row at rest: a weir.widerow that is a list of segments.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,45 +9,41 @@
 #define WEIR_PLAIN_ROW_H
 
 #include "types/fold.h"
-#include "types/widerow_writer.h"
+#include "types/widerow_expanded.h"
+
+typedef struct WeirSegmentBytes
+{
+	const char *bytes;
+	Size		len;
+} WeirSegmentBytes;
 
 typedef struct WeirPlainRow
 {
-	WeirRowShape shape;			/* of what was measured */
-	/* private */
+	WeirExpandedRow expanded;	/* with the shape, once it is measured */
 	const WeirFoldFamily *families;
 	uint32		nfamilies;
-	int64		now;
-	const WeirGcRule *rule;		/* of the last cell's family, or NULL */
-	WeirStoredCell last;		/* cell seen last; family 0 before the first */
-	uint32		rank;			/* its version's number in its column */
-	WeirRowWriter writer;
+	uint32		nsegments;
+	WeirSegmentBytes segments[FLEXIBLE_ARRAY_MEMBER];	/* in order */
 } WeirPlainRow;
 
 /*
- * The families are those of weir_fold_reset; their numbers must ascend with
- * their names.  "hi" and "now": as for weir_fold_set_base, weir_fold_row.
- * False if the row has to be folded.
+ * In the current memory context.  The families are those of weir_fold_reset;
+ * their numbers must ascend with their names.  The caller fills in the
+ * segments; their bytes, and the families, must live as long as the row.
  */
-extern bool weir_plain_row_begin(WeirPlainRow *row,
-								 const WeirFoldFamily *families,
-								 uint32 nfamilies, int64 hi, int64 now);
+extern WeirPlainRow *weir_plain_row_create(const WeirFoldFamily *families,
+										   uint32 nfamilies,
+										   uint32 nsegments);
 
 /*
- * Adds a segment; they come in order.  False if the row has to be folded, as
- * it has cells that are garbage or of dropped families.  Raises XX001 for
- * bytes that are no segment, or cells that are out of order.
+ * Checks the segments and measures the row.  False if it has to be folded, as
+ * it has cells that are garbage or of dropped families.  "hi" and "now": as
+ * for weir_fold_set_base, weir_fold_row.  Raises XX001 for bytes that are no
+ * segment, or cells that are out of order.
  */
-extern bool weir_plain_row_measure(WeirPlainRow *row, const char *bytes,
-								   Size len);
+extern bool weir_plain_row_measure(WeirPlainRow *row, int64 hi, int64 now);
 
-/*
- * Then the row, in the current memory context: start, once more the same
- * segments, finish.
- */
-extern void weir_plain_row_start(WeirPlainRow *row);
-extern void weir_plain_row_write(WeirPlainRow *row, const char *bytes,
-								 Size len);
-extern WeirRow *weir_plain_row_finish(WeirPlainRow *row);
+/* Then the value, which is this object. */
+extern Datum weir_plain_row_datum(WeirPlainRow *row);
 
 #endif							/* WEIR_PLAIN_ROW_H */

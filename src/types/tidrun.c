@@ -176,28 +176,41 @@ get_varint(const char **p, const char *start, const char *end,
 	return (uint32) value;
 }
 
-bytea *
-weir_tidrun_pack(const WeirTidRun *runs, int nruns, Size max_size, int *packed)
+int
+weir_tidrun_pack_into(char *start, Size max_size,
+					  const WeirTidRun *runs, int nruns, Size *size)
 {
-	Size		room = Min(mul_size(nruns, 3 * MAX_VARINT_LEN), max_size);
-	bytea	   *result = palloc(VARHDRSZ + 1 + room + 3 * MAX_VARINT_LEN);
-	char	   *start = VARDATA(result);
 	char	   *p = start;
 	BlockNumber previous = 0;
 	int			i;
 
+	StaticAssertStmt(WEIR_TIDRUN_MIN_SIZE == 1 + 3 * MAX_VARINT_LEN,
+					 "there is room for a run");
+	Assert(max_size >= WEIR_TIDRUN_MIN_SIZE || nruns == 0);
 	*p++ = TIDRUN_FORMAT_VERSION;
 	for (i = 0; i < nruns; i++)
 	{
-		if (i > 0 && p - start + 3 * MAX_VARINT_LEN > max_size)
+		if (p - start + 3 * MAX_VARINT_LEN > max_size)
 			break;
 		p = put_varint(p, runs[i].block - previous);
 		p = put_varint(p, runs[i].first);
 		p = put_varint(p, runs[i].last - runs[i].first);
 		previous = runs[i].block;
 	}
-	*packed = i;
-	SET_VARSIZE(result, VARHDRSZ + (p - start));
+	*size = p - start;
+	return i;
+}
+
+bytea *
+weir_tidrun_pack(const WeirTidRun *runs, int nruns, Size max_size, int *packed)
+{
+	Size		room = Min(1 + mul_size(nruns, 3 * MAX_VARINT_LEN),
+						   Max(max_size, WEIR_TIDRUN_MIN_SIZE));
+	bytea	   *result = palloc(VARHDRSZ + room);
+	Size		size;
+
+	*packed = weir_tidrun_pack_into(VARDATA(result), room, runs, nruns, &size);
+	SET_VARSIZE(result, VARHDRSZ + size);
 	return result;
 }
 

@@ -35,6 +35,17 @@ extern bool weir_tidrun_contains(const WeirTidRun *runs, int nruns,
 extern bytea *weir_tidrun_pack(const WeirTidRun *runs, int nruns,
 							   Size max_size, int *packed);
 
+/*
+ * The same without the header, into memory of the caller's that has room for
+ * max_size bytes, WEIR_TIDRUN_MIN_SIZE at least: returns how many of the runs
+ * it has, and in *size the bytes that were used.
+ */
+#define WEIR_TIDRUN_MIN_SIZE	16
+
+extern int	weir_tidrun_pack_into(char *start, Size max_size,
+								  const WeirTidRun *runs, int nruns,
+								  Size *size);
+
 /* Raises DATA_CORRUPTED; the result is palloc'd. */
 extern WeirTidRun *weir_tidrun_unpack(const bytea *data, int *nruns);
 

@@ -51,6 +51,7 @@
 #include "postgres.h"
 
 #include "types/widerow.h"
+#include "types/widerow_expanded.h"
 #include "types/widerow_layout.h"
 #include "weir.h"
 
@@ -281,8 +282,12 @@ weir_row_check(const WeirRow *row)
 WeirRow *
 weir_row_from_datum(Datum d)
 {
-	WeirRow    *row = (WeirRow *) PG_DETOAST_DATUM(d);
+	WeirExpandedRow *expanded = weir_expanded_row_of_datum(d);
+	WeirRow    *row;
 
+	if (expanded != NULL)
+		return weir_expanded_row_flat(expanded);
+	row = (WeirRow *) PG_DETOAST_DATUM(d);
 	weir_row_check(row);
 	return row;
 }

@@ -16,7 +16,10 @@
 
 typedef struct WeirRow WeirRow; /* a varlena, detoasted, never short-header */
 
-/* Detoasts; raises DATA_CORRUPTED if the bytes are not a valid row. */
+/*
+ * Detoasts; raises DATA_CORRUPTED if the bytes are not a valid row.  The bytes
+ * of an expanded row (widerow_expanded.h) belong to it and are not checked.
+ */
 extern WeirRow *weir_row_from_datum(Datum d);
 
 #define PG_GETARG_WEIR_ROW(n)	weir_row_from_datum(PG_GETARG_DATUM(n))

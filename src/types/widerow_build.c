@@ -82,27 +82,33 @@ write_head(char *p, const WeirRowShape *shape)
 	return p + WEIR_ROW_HEAD_LEN;
 }
 
-void
-weir_row_writer_init(WeirRowWriter *writer, const WeirRowShape *shape)
+Size
+weir_row_shape_size(const WeirRowShape *shape)
 {
 	Size		len = WEIR_ROW_HEAD_LEN +
 		(Size) shape->families * WEIR_ROW_FAMILY_LEN +
 		(Size) shape->columns * WEIR_ROW_COLUMN_LEN +
 		(Size) shape->cells * WEIR_ROW_CELL_LEN +
 		shape->family_names_len + shape->qualifiers_len + shape->values_len;
-	char	   *row;
 
 	if (len > WEIR_MAX_ROW_DATA_LEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("wide row is too large"),
 				 errdetail("The limit is %d bytes.", WEIR_MAX_ROW_LEN)));
-	row = palloc(VARHDRSZ + len);
-	SET_VARSIZE(row, VARHDRSZ + len);
-	writer->row = (WeirRow *) row;
-	writer->families = write_head(row + VARHDRSZ, shape);
+	return VARHDRSZ + len;
+}
+
+void
+weir_row_writer_init(WeirRowWriter *writer, const WeirRowShape *shape,
+					 void *place)
+{
+	SET_VARSIZE(place, weir_row_shape_size(shape));
+	writer->row = place;
+	writer->families = write_head((char *) place + VARHDRSZ, shape);
 	writer->columns = writer->families +
 		(Size) shape->families * WEIR_ROW_FAMILY_LEN;
+	writer->first_column = writer->columns;
 	writer->cells = writer->columns +
 		(Size) shape->columns * WEIR_ROW_COLUMN_LEN;
 	writer->family_names = writer->cells +
@@ -121,7 +127,7 @@ weir_row_from_cells(const WeirCell *cells, uint32 ncells)
 	WeirRowWriter writer;
 
 	measure(cells, ncells, &shape);
-	weir_row_writer_init(&writer, &shape);
+	weir_row_writer_init(&writer, &shape, palloc(weir_row_shape_size(&shape)));
 	for (uint32 i = 0; i < ncells; i++)
 	{
 		const WeirCell *cell = &cells[i];

@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 
 #include "types/widerow.h"
+#include "types/widerow_expanded.h"
 #include "weir.h"
 
 PG_FUNCTION_INFO_V1(weir_widerow_eq);
@@ -74,6 +75,15 @@ row_cmp(const WeirRow *a, const WeirRow *b)
 	}
 }
 
+/* The bytes of an expanded row are its own. */
+static void
+free_if_copy(WeirRow *row, Datum d)
+{
+	if ((Pointer) row != DatumGetPointer(d) &&
+		weir_expanded_row_of_datum(d) == NULL)
+		pfree(row);
+}
+
 static int
 args_cmp(FunctionCallInfo fcinfo)
 {
@@ -81,8 +91,8 @@ args_cmp(FunctionCallInfo fcinfo)
 	WeirRow    *b = PG_GETARG_WEIR_ROW(1);
 	int			cmp = row_cmp(a, b);
 
-	PG_FREE_IF_COPY(a, 0);
-	PG_FREE_IF_COPY(b, 1);
+	free_if_copy(a, PG_GETARG_DATUM(0));
+	free_if_copy(b, PG_GETARG_DATUM(1));
 	return cmp;
 }
 

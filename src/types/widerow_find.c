@@ -21,6 +21,7 @@
 #include "access/detoast.h"
 
 #include "types/widerow.h"
+#include "types/widerow_expanded.h"
 #include "types/widerow_layout.h"
 #include "weir.h"
 
@@ -263,7 +264,10 @@ weir_row_newest_value(Datum d, const char *family, size_t family_len,
 					  const char *qualifier, size_t qualifier_len,
 					  bytea **value)
 {
-	struct varlena *attr = (struct varlena *) DatumGetPointer(d);
+	WeirExpandedRow *expanded = weir_expanded_row_of_datum(d);
+	struct varlena *attr = expanded != NULL ?
+		(struct varlena *) weir_expanded_row_flat(expanded) :
+		(struct varlena *) DatumGetPointer(d);
 	struct varlena *flat;
 	WeirRowLayout layout;
 	const char *data;
@@ -283,7 +287,7 @@ weir_row_newest_value(Datum d, const char *family, size_t family_len,
 										qualifier, qualifier_len, value);
 	}
 
-	flat = PG_DETOAST_DATUM_PACKED(d);
+	flat = PG_DETOAST_DATUM_PACKED(PointerGetDatum(attr));
 	data = VARDATA_ANY(flat);
 	len = VARSIZE_ANY_EXHDR(flat);
 	weir_row_read_layout(&layout, data, len, len);

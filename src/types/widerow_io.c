@@ -3,24 +3,8 @@
  * widerow_io.c
  *	  Input, output, receive and send of weir.widerow.
  *
- * The text form is that of widerow_json.c.  The binary form, in network byte
- * order, with an example, {"s": {"t": [[1000, "on"]]}}:
- *
- *	size	meaning													example
- *	1		format version, 1										01
- *	4		number of families										1
- *			for each family, in order of their names:
- *	4			length of the name, 1 to 64							1
- *	...			name												"s"
- *	4			number of columns, not 0							1
- *				for each column, in order of the qualifiers:
- *	4				length of the qualifier							1
- *	...				qualifier										"t"
- *	4				number of cells, not 0							1
- *					for each cell, newest first:
- *	8					microseconds since 1970, not negative		1000
- *	4					length of the value							2
- *	...					value										"on"
+ * The text form is that of widerow_json.c, the binary form is described in
+ * widerow_binary.h.
  *
  * Receiving trusts nothing: what is not of this form, in this order and
  * within the limits raises 22P03, or 54000 for the limits.
@@ -34,12 +18,11 @@
 #include "port/pg_bswap.h"
 #include "utils/jsonfuncs.h"
 
-#include "types/widerow.h"
+#include "types/widerow_binary.h"
+#include "types/widerow_expanded.h"
 #include "types/widerow_json.h"
 #include "types/widerow_layout.h"
 #include "weir.h"
-
-#define BINARY_VERSION	1
 
 PG_FUNCTION_INFO_V1(weir_widerow_in);
 PG_FUNCTION_INFO_V1(weir_widerow_out);
@@ -122,13 +105,19 @@ weir_widerow_in(PG_FUNCTION_ARGS)
 Datum
 weir_widerow_out(PG_FUNCTION_ARGS)
 {
-	WeirRow    *row = PG_GETARG_WEIR_ROW(0);
+	const WeirExpandedRow *expanded = weir_expanded_row_of_datum(PG_GETARG_DATUM(0));
+	const WeirRow *row = expanded != NULL ? NULL : PG_GETARG_WEIR_ROW(0);
+	Size		size = expanded != NULL ?
+		weir_row_shape_size(&expanded->shape) : VARSIZE(row);
 	StringInfoData buf;
 
 	/* values of plain text and few escapes will fit */
 	initStringInfo(&buf);
-	enlargeStringInfo(&buf, VARSIZE(row) + VARSIZE(row) / 4);
-	weir_row_append_json(&buf, row);
+	enlargeStringInfo(&buf, size + size / 4);
+	if (expanded != NULL)
+		expanded->methods->append_json(expanded, &buf);
+	else
+		weir_row_append_json(&buf, row);
 	PG_RETURN_CSTRING(buf.data);
 }
 
@@ -136,22 +125,6 @@ weir_widerow_out(PG_FUNCTION_ARGS)
  * Binary
  * ----------
  */
-
-static inline char *
-put_uint32(char *p, uint32 v)
-{
-	v = pg_hton32(v);
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
-static inline char *
-put_bytes(char *p, const char *bytes, uint32 len)
-{
-	p = put_uint32(p, len);
-	memcpy(p, bytes, len);
-	return p + len;
-}
 
 /*
  * A row being sent.  It does what a WeirRowReader does, but with a loop for
@@ -202,10 +175,8 @@ send_cells(Sender *sender, char *p, uint32 count)
 	for (uint32 i = 0; i < count; i++)
 	{
 		const char *end = sender->values + weir_get_uint32(cell + 8);
-		int64		ts = pg_hton64(weir_get_int64(cell));
 
-		memcpy(p, &ts, sizeof(ts));
-		p = put_bytes(p + sizeof(ts), value, end - value);
+		p = weir_binary_put_cell(p, weir_get_int64(cell), value, end - value);
 		value = end;
 		cell += WEIR_ROW_CELL_LEN;
 	}
@@ -221,8 +192,8 @@ send_column(Sender *sender, char *p)
 	uint32		cell_end = weir_get_uint32(sender->column + 4);
 	uint32		count = cell_end - sender->ncells;
 
-	p = put_bytes(p, sender->qualifier, end - sender->qualifier);
-	p = put_uint32(p, count);
+	p = weir_binary_put_bytes(p, sender->qualifier, end - sender->qualifier);
+	p = weir_binary_put_count(p, count);
 	sender->qualifier = end;
 	sender->column += WEIR_ROW_COLUMN_LEN;
 	sender->ncells = cell_end;
@@ -235,8 +206,8 @@ send_family(Sender *sender, char *p)
 	const char *end = sender->names + weir_get_uint32(sender->family);
 	uint32		column_end = weir_get_uint32(sender->family + 4);
 
-	p = put_bytes(p, sender->family_name, end - sender->family_name);
-	p = put_uint32(p, column_end - sender->ncolumns);
+	p = weir_binary_put_bytes(p, sender->family_name, end - sender->family_name);
+	p = weir_binary_put_count(p, column_end - sender->ncolumns);
 	sender->family_name = end;
 	sender->family += WEIR_ROW_FAMILY_LEN;
 	for (; sender->ncolumns < column_end; sender->ncolumns++)
@@ -244,23 +215,40 @@ send_family(Sender *sender, char *p)
 	return p;
 }
 
+static char *
+put_binary(char *p, const WeirRow *row)
+{
+	Sender		sender;
+
+	sender_init(&sender, row);
+	p = weir_binary_put_head(p, sender.layout.family_count);
+	for (uint32 i = 0; i < sender.layout.family_count; i++)
+		p = send_family(&sender, p);
+	return p;
+}
+
 Datum
 weir_widerow_send(PG_FUNCTION_ARGS)
 {
-	WeirRow    *row = PG_GETARG_WEIR_ROW(0);
-	/* apart from the head, everything is as long as in the row */
-	Size		len = VARSIZE(row) - VARHDRSZ - WEIR_ROW_HEAD_LEN + 1 + 4;
-	bytea	   *result = palloc(VARHDRSZ + len);
-	char	   *p = VARDATA(result);
-	Sender		sender;
+	const WeirExpandedRow *expanded = weir_expanded_row_of_datum(PG_GETARG_DATUM(0));
+	const WeirRow *row = expanded != NULL ? NULL : PG_GETARG_WEIR_ROW(0);
+	Size		size = expanded != NULL ?
+		weir_row_shape_size(&expanded->shape) : VARSIZE(row);
+	bytea	   *result;
+	char	   *p;
 
-	SET_VARSIZE(result, VARHDRSZ + len);
-	*p++ = BINARY_VERSION;
-	sender_init(&sender, row);
-	p = put_uint32(p, sender.layout.family_count);
-	for (uint32 i = 0; i < sender.layout.family_count; i++)
-		p = send_family(&sender, p);
-	Assert(p == VARDATA(result) + len);
+	size += WEIR_BINARY_HEAD_LEN - WEIR_ROW_HEAD_LEN;
+	result = palloc(size);
+	SET_VARSIZE(result, size);
+	p = VARDATA(result);
+	if (expanded != NULL)
+	{
+		p = weir_binary_put_head(p, expanded->shape.families);
+		p = expanded->methods->put_binary(expanded, p);
+	}
+	else
+		p = put_binary(p, row);
+	Assert(p == (char *) result + size);
 	PG_RETURN_BYTEA_P(result);
 }
 
@@ -386,7 +374,7 @@ weir_widerow_recv(PG_FUNCTION_ARGS)
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	WeirRowBuilder *builder = weir_row_builder_create();
 
-	if (get_bytes(buf, 1)[0] != BINARY_VERSION)
+	if (get_bytes(buf, 1)[0] != WEIR_BINARY_VERSION)
 		invalid_binary("The format version is not one that is known", buf);
 	recv_families(buf, builder);
 	if (buf->cursor != buf->len)

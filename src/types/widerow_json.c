@@ -98,18 +98,18 @@ put_bytes(char *p, const char *bytes, Size len)
 
 /* The end of what is open, and the begin of the cell's family and column */
 static char *
-put_place(char *p, const WeirRowReader *reader, const WeirCell *cell,
-		  bool is_first)
+put_place(char *p, const WeirRowJson *json, const WeirCell *cell,
+		  bool starts_family, bool starts_column)
 {
-	if (!reader->starts_column)
+	if (!starts_column)
 		return put_literal(p, ", ");
-	if (is_first)
+	if (json->is_empty)
 		p = put_literal(p, "{");
-	else if (reader->starts_family)
+	else if (starts_family)
 		p = put_literal(p, "]}, ");
 	else
 		p = put_literal(p, "], ");
-	if (reader->starts_family)
+	if (starts_family)
 	{
 		/* its characters need no escape */
 		p = put_literal(p, "\"");
@@ -121,39 +121,60 @@ put_place(char *p, const WeirRowReader *reader, const WeirCell *cell,
 }
 
 void
+weir_row_json_begin(WeirRowJson *json, StringInfo buf)
+{
+	json->buf = buf;
+	json->is_empty = true;
+	json->last_ts = -1;
+	json->ts_len = 0;
+}
+
+void
+weir_row_json_put(WeirRowJson *json, const WeirCell *cell,
+				  bool starts_family, bool starts_column)
+{
+	StringInfo	buf = json->buf;
+	char	   *p;
+
+	/* cells that were written together have one timestamp */
+	if (cell->ts != json->last_ts)
+		json->ts_len = pg_lltoa(cell->ts, json->ts);
+	json->last_ts = cell->ts;
+
+	/* no overflow: the sum of the lengths is within that of a row */
+	enlargeStringInfo(buf, CELL_JSON_LEN + cell->family_len +
+					  WEIR_BYTES_JSON_LEN(cell->qualifier_len) +
+					  WEIR_BYTES_JSON_LEN(cell->value_len));
+	p = put_place(buf->data + buf->len, json, cell, starts_family,
+				  starts_column);
+	p = put_literal(p, "[");
+	p = put_bytes(p, json->ts, json->ts_len);
+	p = put_literal(p, ", ");
+	p = weir_bytes_put_json(p, cell->value, cell->value_len);
+	p = put_literal(p, "]");
+	buf->len = p - buf->data;
+	json->is_empty = false;
+}
+
+void
+weir_row_json_end(WeirRowJson *json)
+{
+	appendStringInfoString(json->buf, json->is_empty ? "{}" : "]}}");
+}
+
+void
 weir_row_append_json(StringInfo buf, const WeirRow *row)
 {
+	WeirRowJson json;
 	WeirRowReader reader;
 	WeirCell	cell;
-	bool		is_first = true;
-	int64		last_ts = -1;
-	char		ts[MAXINT8LEN + 1];
-	int			ts_len = 0;
 
+	weir_row_json_begin(&json, buf);
 	weir_row_reader_init(&reader, row);
 	while (weir_row_reader_next(&reader, &cell))
-	{
-		char	   *p;
-
-		/* cells that were written together have one timestamp */
-		if (cell.ts != last_ts)
-			ts_len = pg_lltoa(cell.ts, ts);
-		last_ts = cell.ts;
-
-		/* no overflow: the sum of the lengths is within that of a row */
-		enlargeStringInfo(buf, CELL_JSON_LEN + cell.family_len +
-						  WEIR_BYTES_JSON_LEN(cell.qualifier_len) +
-						  WEIR_BYTES_JSON_LEN(cell.value_len));
-		p = put_place(buf->data + buf->len, &reader, &cell, is_first);
-		p = put_literal(p, "[");
-		p = put_bytes(p, ts, ts_len);
-		p = put_literal(p, ", ");
-		p = weir_bytes_put_json(p, cell.value, cell.value_len);
-		p = put_literal(p, "]");
-		buf->len = p - buf->data;
-		is_first = false;
-	}
-	appendStringInfoString(buf, is_first ? "{}" : "]}}");
+		weir_row_json_put(&json, &cell, reader.starts_family,
+						  reader.starts_column);
+	weir_row_json_end(&json);
 }
 
 /* ----------

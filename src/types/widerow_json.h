@@ -10,11 +10,27 @@
 
 #include "lib/stringinfo.h"
 #include "nodes/nodes.h"
+#include "utils/builtins.h"
 
 #include "types/widerow.h"
 
 /* Appends the row as JSON. */
 extern void weir_row_append_json(StringInfo buf, const WeirRow *row);
+
+/* The same cell by cell, in the order of the row, for one that has no bytes. */
+typedef struct WeirRowJson
+{
+	StringInfo	buf;
+	bool		is_empty;		/* no cell yet */
+	int64		last_ts;		/* and its digits */
+	int			ts_len;
+	char		ts[MAXINT8LEN + 1];
+} WeirRowJson;
+
+extern void weir_row_json_begin(WeirRowJson *json, StringInfo buf);
+extern void weir_row_json_put(WeirRowJson *json, const WeirCell *cell,
+							  bool starts_family, bool starts_column);
+extern void weir_row_json_end(WeirRowJson *json);
 
 /*
  * Makes a row out of what a parser of JSON finds.  Strings are kept, not

@@ -38,6 +38,7 @@ typedef struct WeirRowWriter
 	char	   *qualifiers;
 	char	   *values;
 	const char *names;			/* where the names begin */
+	const char *first_column;
 	const char *first_value;
 	uint32		ncolumns;		/* written so far */
 	uint32		ncells;
@@ -49,12 +50,12 @@ weir_put_uint32(char *p, uint32 v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/*
- * Allocates the row in the current memory context and writes its head.
- * Raises 54000 if it would be too large.
- */
+/* How many bytes such a row takes; raises 54000 if that is too many. */
+extern Size weir_row_shape_size(const WeirRowShape *shape);
+
+/* Writes the head of the row, of that size, at "place". */
 extern void weir_row_writer_init(WeirRowWriter *writer,
-								 const WeirRowShape *shape);
+								 const WeirRowShape *shape, void *place);
 
 static inline void
 weir_row_writer_family(WeirRowWriter *writer, const char *name, uint32 len)

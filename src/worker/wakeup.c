@@ -55,7 +55,11 @@
 /* setting: may a commit start a worker? */
 static bool start_workers;
 
-/* what the sequence said before the commit */
+/*
+ * The worker that was found last, and its process id: the place is another's, or
+ * nobody's, if that is no longer the same.
+ */
+static PGPROC *worker_proc = NULL;
 static int	worker_pid = 0;
 
 static TimestampTz last_miss = 0;	/* when a commit last found no worker */
@@ -124,10 +128,9 @@ claim_report(void)
 }
 
 static void
-start_worker(void)
+start_worker(TimestampTz now)
 {
 	BackgroundWorker worker;
-	TimestampTz now = GetCurrentTimestamp();
 
 	if (!is_start_due(now))
 		return;
@@ -142,26 +145,35 @@ start_worker(void)
 	may_report = false;
 }
 
-/* The worker whose process id is known, or NULL if there is none (now). */
+/*
+ * The worker, or NULL if there is none (now).  Every commit asks, so that no lock
+ * is taken: what is found may have ended the moment after, with a lock as well,
+ * and its latch is there for as long as the server runs.
+ */
 static PGPROC *
 find_worker(void)
 {
-	PGPROC	   *proc = worker_pid != 0 ? BackendPidGetProc(worker_pid) : NULL;
-
-	if (proc && proc->databaseId == MyDatabaseId && WeirProcIsWorker(proc))
-		return proc;
+	if (worker_proc && worker_proc->pid == worker_pid &&
+		worker_proc->databaseId == MyDatabaseId && WeirProcIsWorker(worker_proc))
+		return worker_proc;
 	return NULL;
 }
 
 static void
-wake_or_start(void)
+wake_or_start(TimestampTz now)
 {
 	PGPROC	   *proc = find_worker();
 
 	if (proc)
 		SetLatch(&proc->procLatch);
 	else
-		start_worker();
+		start_worker(now);
+}
+
+static void
+wake_after_commit(void)
+{
+	wake_or_start(GetCurrentTransactionStopTimestamp());
 }
 
 static void
@@ -169,19 +181,17 @@ note_worker(void)
 {
 	int64		value = weir_sequence_read(pid_sequence());
 
-	worker_pid = (value & ~PID_MASK) == boot_number() ? (int) (value & PID_MASK) : 0;
+	worker_pid = (int) (value & PID_MASK);
+	worker_proc = (value & ~PID_MASK) == boot_number() && worker_pid != 0 ?
+		BackendPidGetProc(worker_pid) : NULL;
 }
 
 /* The worker that was there last is most likely the one: no need to look. */
 static void
-note_worker_unless_known(void)
+note_worker_unless_known(TimestampTz now)
 {
-	TimestampTz now;
-
 	if (find_worker() != NULL)
 		return;
-	/* not the statement's: a procedure may go on committing for hours */
-	now = GetCurrentTimestamp();
 	/* the clock may have been set back */
 	if (last_miss != 0 && last_miss <= now &&
 		!TimestampDifferenceExceeds(last_miss, now, LOOK_INTERVAL_MS))
@@ -196,7 +206,7 @@ note_worker_unless_known(void)
 
 static const WeirCaptureHooks capture_hooks = {
 	.flushed = note_worker_unless_known,
-	.committed = wake_or_start,
+	.committed = wake_after_commit,
 };
 
 /* For those who wait. */
@@ -208,7 +218,7 @@ nudge(void)
 	note_worker();
 	if (find_worker() == NULL && !XactReadOnly)
 		claim_report();
-	wake_or_start();
+	wake_or_start(GetCurrentTimestamp());
 }
 
 /* For those who read: after a restart they may be the first to come. */
@@ -219,7 +229,7 @@ ensure_running(void)
 		return;
 	note_worker();
 	if (find_worker() == NULL)
-		start_worker();
+		start_worker(GetCurrentTimestamp());
 }
 
 void

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/expandeddatum.h"
 #include "utils/json.h"
 #include "utils/jsonfuncs.h"
 #include "utils/memutils.h"
@@ -43,6 +44,7 @@ typedef struct Chunk
 	Size		size;
 } Chunk;
 
+const Oid  *shim_argument_types;
 sigjmp_buf	shim_jump;
 char		shim_sqlstate[6];
 
@@ -369,6 +371,24 @@ DirectFunctionCall3Coll(PGFunction function, Oid collation,
 	return call(function, 3, a, b, c);
 }
 
+Oid
+get_fn_expr_argtype(FmgrInfo *flinfo, int argnum)
+{
+	return shim_argument_types[argnum];
+}
+
+bool
+get_fn_expr_variadic(FmgrInfo *flinfo)
+{
+	return false;
+}
+
+Oid
+getBaseType(Oid typid)
+{
+	return typid;
+}
+
 /* ----------
  * Values
  * ----------
@@ -407,6 +427,34 @@ pg_detoast_datum_slice(struct varlena *datum, int32 first, int32 count)
 	SET_VARSIZE(result, VARHDRSZ + slice_len);
 	memcpy(VARDATA(result), VARDATA_ANY(datum) + begin, slice_len);
 	return result;
+}
+
+void
+EOH_init_header(ExpandedObjectHeader *header,
+				const ExpandedObjectMethods *methods, MemoryContext context)
+{
+	varatt_expanded pointer = {header};
+
+	header->vl_len_ = EOH_HEADER_MAGIC;
+	header->eoh_methods = methods;
+	header->eoh_context = context;
+	SET_VARTAG_EXTERNAL(header->eoh_ro_ptr, VARTAG_EXPANDED_RO);
+	memcpy(VARDATA_EXTERNAL(header->eoh_ro_ptr), &pointer, sizeof(pointer));
+}
+
+ExpandedObjectHeader *
+DatumGetEOHP(Datum d)
+{
+	varatt_expanded pointer;
+
+	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(d)), sizeof(pointer));
+	return pointer.eohptr;
+}
+
+Size
+EOH_get_flat_size(ExpandedObjectHeader *header)
+{
+	return header->eoh_methods->get_flat_size(header);
 }
 
 text *
@@ -533,6 +581,13 @@ void
 EncodeSpecialTimestamp(Timestamp dt, char *str)
 {
 	strcpy(str, "infinity");
+}
+
+/* A numeric is what is sent of it. */
+Datum
+numeric_send(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 Datum

@@ -17,6 +17,9 @@
 
 #include <setjmp.h>
 
+/* what get_fn_expr_argtype says */
+extern const Oid *shim_argument_types;
+
 extern sigjmp_buf shim_jump;
 extern char shim_sqlstate[6];
 

@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.c
+ *	  Merging runs of state.
+ *
+ * Merging is size-tiered.  When a window has WEIR_RUN_FANOUT runs of a level,
+ * these and all below are made one run of the next level: a state row is
+ * rewritten once a level, and a reader meets fewer than WEIR_RUN_FANOUT runs
+ * of each.  What is read then is deleted and what comes out inserted in one
+ * transaction, so any snapshot sees the one or the other.
+ *
+ * Windows with too many runs are found by reading the index of the state
+ * through.  One search finds many of them, and they are merged one after the
+ * other, each in a transaction of its own; what has been found is remembered
+ * in memory only.  So that searching never takes more than a small part of the
+ * time, the next search waits for a multiple of what the last one took.
+ *
+ * Locks: the aggregate (the caller's), then its state (aggregate.h), if that is
+ * to be had at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "weir.h"
+#include "aggregate/definition.h"
+#include "aggregate/merge.h"
+#include "aggregate/runs.h"
+#include "aggregate/session.h"
+
+/* A search waits this many times its own duration. */
+#define SEARCH_PAUSE_FACTOR		20
+
+/* Windows found by one search. */
+#define MAX_FOUND				64
+
+/* What is known of an aggregate. */
+typedef struct Search
+{
+	int32		aggregate_id;	/* hash key */
+	TimestampTz not_before;		/* of the next search */
+	int			nfound;
+	int			next;			/* the first that is not merged yet */
+	WeirCrowdedWindow *found;	/* NULL, or room for MAX_FOUND */
+} Search;
+
+/* For as long as the process lives; an entry an aggregate. */
+static HTAB *searches = NULL;
+
+static Search *
+search_of(int32 aggregate_id)
+{
+	Search	   *search;
+	bool		found;
+
+	if (searches == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(int32);
+		ctl.entrysize = sizeof(Search);
+		ctl.hcxt = TopMemoryContext;
+		searches = hash_create("weir merge searches", 64, &ctl,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	search = hash_search(searches, &aggregate_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		search->not_before = 0;
+		search->nfound = search->next = 0;
+		search->found = NULL;
+	}
+	return search;
+}
+
+static void
+forget_found(Search *search)
+{
+	if (search->found)
+		pfree(search->found);
+	search->found = NULL;
+	search->nfound = search->next = 0;
+}
+
+void
+weir_merge_search_now(int32 aggregate_id)
+{
+	search_of(aggregate_id)->not_before = 0;
+}
+
+/* Do we know of nothing to merge, and is it too early to look for more? */
+static bool
+is_resting(const Search *search)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* further away than any search takes: the clock has been set back */
+	return search->next >= search->nfound && now < search->not_before &&
+		search->not_before - now < USECS_PER_HOUR;
+}
+
+static void
+find_windows(Search *search, Oid state, bool is_session)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz end;
+
+	if (search->found == NULL)
+		search->found = MemoryContextAlloc(TopMemoryContext,
+										   sizeof(WeirCrowdedWindow) * MAX_FOUND);
+	search->next = 0;
+	search->nfound = weir_runs_find_crowded(state, is_session, search->found,
+											MAX_FOUND);
+	end = GetCurrentTimestamp();
+	search->not_before = search->nfound == MAX_FOUND ? 0 :
+		end + (end - start) * SEARCH_PAUSE_FACTOR;
+}
+
+/*
+ * The next window to merge; false if there is none.  One found earlier may have
+ * been closed or merged since: the state is locked now.
+ */
+static bool
+next_window(Search *search, Oid state, bool is_session,
+			WeirCrowdedWindow *window)
+{
+	while (search->next < search->nfound)
+	{
+		*window = search->found[search->next++];
+		if (weir_runs_is_crowded(state, is_session, window))
+			return true;
+	}
+	forget_found(search);
+	return false;
+}
+
+static void
+init_range(const WeirCrowdedWindow *window, bool is_session,
+		   WeirRunRange *range)
+{
+	memset(range, 0, sizeof(*range));
+	if (!is_session)
+	{
+		range->has_after = !TIMESTAMP_NOT_FINITE(window->window_end);
+		range->after = window->window_end - 1;
+		range->has_until = true;
+		range->until = window->window_end;
+		range->has_start = true;
+		range->start = window->window_start;
+	}
+	range->has_max_level = true;
+	range->max_level = window->max_level;
+}
+
+static void
+merge_runs(const WeirAggregate *agg, WeirDefinition *def,
+		   const WeirCrowdedWindow *window)
+{
+	Oid			state = weir_runs_relid(agg->id);
+	WeirStateSource *source;
+	WeirRunRange range;
+	Snapshot	snapshot;
+	WeirRunReader *reader;
+	WeirRunWriter *writer;
+
+	init_range(window, def->is_session, &range);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(snapshot);
+	reader = weir_runs_begin_read(def, state, &range, snapshot);
+	writer = weir_runs_begin_write(def, state, window->max_level + 1);
+	source = weir_runs_merged_source(reader);
+	if (source == NULL)
+		source = weir_runs_source(reader);
+	if (def->is_session)
+		source = weir_session_merge(def, source);
+	weir_partial_combine(def, source, weir_runs_receiver(writer));
+	(void) weir_runs_end_write(writer);
+	(void) weir_runs_delete_read(reader, DT_NOEND);
+	weir_runs_end_read(reader);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
+}
+
+bool
+weir_merge_step(const WeirAggregate *agg)
+{
+	Search	   *search = search_of(agg->id);
+	Oid			state = weir_runs_relid(agg->id);
+	WeirDefinition *def;
+	WeirCrowdedWindow window;
+	WeirIdentity saved;
+
+	if (is_resting(search))
+		return false;
+	def = weir_definition_analyze(weir_definition_query(agg->query));
+	if (search->next >= search->nfound)
+		find_windows(search, state, def->is_session);
+	if (search->nfound == 0 || !weir_aggregate_lock_state(agg->id, false) ||
+		!next_window(search, state, def->is_session, &window))
+		return false;
+
+	weir_aggregate_become_owner(agg, &saved);
+	merge_runs(agg, def, &window);
+	weir_restore_identity(&saved);
+	return true;
+}
