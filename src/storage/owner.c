@@ -19,6 +19,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -107,11 +108,28 @@ weir_join_extension(Oid relid)
 	CommandCounterIncrement();
 }
 
+static void
+leave_extension(Oid class, Oid object)
+{
+	if (OidIsValid(object))
+		(void) deleteDependencyRecordsForClass(class, object,
+											   ExtensionRelationId,
+											   DEPENDENCY_EXTENSION);
+}
+
+/*
+ * The types of its rows, and of arrays of these, are members where ALTER
+ * EXTENSION has made the relation one, as pg_upgrade does: from 17 on.
+ */
 void
 weir_leave_extension(Oid relid)
 {
-	deleteDependencyRecordsForClass(RelationRelationId, relid,
-									ExtensionRelationId, DEPENDENCY_EXTENSION);
+	Oid			type = get_rel_type_id(relid);
+
+	leave_extension(RelationRelationId, relid);
+	leave_extension(TypeRelationId, type);
+	if (OidIsValid(type))
+		leave_extension(TypeRelationId, get_array_type(type));
 	CommandCounterIncrement();
 }
 

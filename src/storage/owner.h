@@ -8,6 +8,8 @@
 #ifndef WEIR_OWNER_H
 #define WEIR_OWNER_H
 
+#include "weir.h"
+
 typedef struct WeirIdentity
 {
 	Oid			saved_user;
@@ -50,7 +52,7 @@ extern void weir_execute(const char *format,...) pg_attribute_printf(1, 2);
  * A statement on a table of the user's did something else than it says, as it
  * does when a rule takes its place: raises an error.
  */
-extern void weir_report_rule(Oid relid) pg_attribute_noreturn();
+WEIR_NORETURN extern void weir_report_rule(Oid relid);
 
 /* The oids that a query selects, in the current memory context. */
 extern List *weir_select_oids(const char *query);

@@ -245,10 +245,10 @@ form_entry(TupleDesc desc, const WeirLogHead *head, bytea *xids, bytea *runs)
  * Most transactions have few rows and no savepoints.  Their entry is put
  * together where it stands, byte by byte what form_entry would make of it: a
  * header with a bitmap of nulls, the head, and the runs behind a length of one
- * byte.
+ * byte.  (BITMAPLEN is no constant expression in 18.)
  */
 #define SHORT_ENTRY_HOFF \
-	MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(LOG_NATTS))
+	MAXALIGN(SizeofHeapTupleHeader + (LOG_NATTS + 7) / 8)
 #define MAX_SHORT_RUNS	(VARATT_SHORT_MAX - VARHDRSZ_SHORT)
 
 typedef struct ShortEntry
