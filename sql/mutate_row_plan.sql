@@ -113,6 +113,13 @@ REVOKE EXECUTE ON FUNCTION weir.mutate_row(regclass, text, weir.mutation[]) FROM
 SET ROLE plan_writer;
 EXECUTE put_all;
 ROLLBACK;
+-- who may not execute the one function still may the others
+BEGIN;
+REVOKE EXECUTE ON FUNCTION weir._mutate_row(internal, bytea, regclass, "any", "any") FROM public;
+SET ROLE plan_writer;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT weir.mutate_row('plan_one', t, weir.set_cell('f', t, t, ts)) FROM src;
+EXECUTE put_all;
+ROLLBACK;
 
 SELECT weir.drop_wide_table('plan_one'), weir.drop_wide_table('plan_by_itself');
 DROP TABLE src;

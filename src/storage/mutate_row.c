@@ -25,7 +25,9 @@
  * As the function has to believe the layout, nobody else may call it: its
  * first argument has type internal, of which SQL has no values, not even NULL.
  * As for functions of the language SQL that are put in line, the right to
- * execute the functions that are not called any more is checked here.
+ * execute the functions that are not called any more is checked here; who may
+ * not execute this one, because all rights were taken away and some given back,
+ * gets the calls as they are written.
  *
  *-------------------------------------------------------------------------
  */
@@ -272,7 +274,7 @@ spread_call(PlannerInfo *root, FuncExpr *call)
 	function = LookupFuncName(list_make2(makeString(WEIR_SCHEMA),
 										 makeString("_mutate_row")),
 							  lengthof(argtypes), argtypes, true);
-	if (!OidIsValid(function))
+	if (!OidIsValid(function) || !may_be_spread(&spread, function))
 		return NULL;
 	return (Node *) makeFuncExpr(function, VOIDOID,
 								 list_concat(list_make4(makeNullConst(INTERNALOID, -1, InvalidOid),
