@@ -294,6 +294,7 @@ REGRESS_AGGREGATE = \
 	live_cache \
 	state_find \
 	closing_merge \
+	closing_held \
 	sink \
 	sink_isolation \
 	session \

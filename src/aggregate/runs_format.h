@@ -171,6 +171,23 @@ chunk_columns(const WeirDefinition *def)
 	return def->is_session ? 0 : def->nwindow;
 }
 
+/* A state row that has been packed and is not in a chunk. */
+typedef struct PendingRow
+{
+	Timestamp	window_end;		/* for sessions, none */
+	Timestamp	window_start;
+	uint32		hash;
+	Size		size;
+	char	   *bytes;
+} PendingRow;
+
+struct WeirHeldRows
+{
+	PendingRow *rows;			/* by window and hash */
+	int			nrows;
+	MemoryContext context;		/* of this and of the bytes */
+};
+
 /* signed numbers in the order of the unsigned ones */
 static inline int32
 hash_position(uint32 hash)

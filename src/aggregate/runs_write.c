@@ -5,6 +5,8 @@
  *
  * Rows are kept back, sorted by window and hash, and packed.  What exceeds
  * maintenance_work_mem is written before the rest; it is the same run still.
+ * Rows of windows that close at once need not be written at all: they are held,
+ * for who closes them.
  * See runs.c for what is written.
  *
  *-------------------------------------------------------------------------
@@ -36,16 +38,6 @@
 /* Chunks that are inserted at once. */
 #define RUN_INSERT_CHUNKS	32
 
-/* A state row that waits to be packed. */
-typedef struct PendingRow
-{
-	Timestamp	window_end;		/* for sessions, none */
-	Timestamp	window_start;
-	uint32		hash;
-	Size		size;
-	char	   *bytes;			/* packed */
-} PendingRow;
-
 struct WeirRunWriter
 {
 	DestReceiver pub;
@@ -66,6 +58,7 @@ struct WeirRunWriter
 	Size		bytes;			/* in row_context */
 	Size		max_bytes;
 	int64		total;			/* rows written so far */
+	MemoryContext context;		/* that it was made in */
 	MemoryContext row_context;
 	MemoryContext chunk_context;
 	MemoryContext tmp_context;
@@ -209,20 +202,21 @@ chunk_size(uint32 nrows, Size bytes)
 	return RUN_HEADER_SIZE + run_directory_groups(nrows) * RUN_GROUP_SIZE + bytes;
 }
 
-/* Pack and write what has been received. */
+/* Pack and write the rows from first to before end, which are in order. */
 static void
-flush_rows(WeirRunWriter *writer)
+write_rows(WeirRunWriter *writer, const PendingRow *first, const PendingRow *end)
 {
-	PendingRow *first = writer->rows;
-	PendingRow *end = writer->rows + writer->nrows;
-	PendingRow *row;
+	const PendingRow *row;
 	Size		bytes = 0;
+	MemoryContext old;
 
-	if (writer->nrows == 0)
+	if (first == end)
 		return;
-	sort_pending(writer->rows, writer->nrows);
-	if (writer->nrows > 1000 && writer->bulk == NULL)
+	/* we may be called by an executor, but what we need outlives it */
+	old = MemoryContextSwitchTo(writer->context);
+	if (end - first > 1000 && writer->bulk == NULL)
 		writer->bulk = GetBulkInsertState();
+	writer->total += end - first;
 	for (row = first; row < end; row++)
 	{
 		if (row > first &&
@@ -238,8 +232,15 @@ flush_rows(WeirRunWriter *writer)
 	}
 	add_chunk(writer, first, end, chunk_size(end - first, bytes));
 	insert_chunks(writer);
+	MemoryContextSwitchTo(old);
+}
 
-	writer->total += writer->nrows;
+/* Pack and write what has been received. */
+static void
+flush_rows(WeirRunWriter *writer)
+{
+	sort_pending(writer->rows, writer->nrows);
+	write_rows(writer, writer->rows, writer->rows + writer->nrows);
 	writer->nrows = 0;
 	writer->bytes = 0;
 	MemoryContextReset(writer->row_context);
@@ -336,6 +337,7 @@ weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 	writer->max_rows = 256;
 	writer->rows = palloc(sizeof(PendingRow) * writer->max_rows);
 	writer->max_bytes = (Size) maintenance_work_mem * 1024;
+	writer->context = CurrentMemoryContext;
 	writer->row_context = AllocSetContextCreate(CurrentMemoryContext,
 												"weir state rows",
 												ALLOCSET_DEFAULT_SIZES);
@@ -357,12 +359,56 @@ weir_runs_receiver(WeirRunWriter *writer)
 	return &writer->pub;
 }
 
+WeirHeldRows *
+weir_runs_hold(WeirRunWriter *writer, Timestamp until)
+{
+	WeirHeldRows *held;
+	int			n = 0;
+
+	Assert(!writer->def->is_session);
+	sort_pending(writer->rows, writer->nrows);
+	while (n < writer->nrows && writer->rows[n].window_end <= until)
+		n++;
+	if (n == 0)
+		return NULL;
+	write_rows(writer, writer->rows + n, writer->rows + writer->nrows);
+	held = MemoryContextAlloc(writer->row_context, sizeof(WeirHeldRows));
+	held->rows = writer->rows;
+	held->nrows = n;
+	held->context = writer->row_context;
+	/* they are not the writer's any more */
+	writer->rows = NULL;
+	writer->nrows = writer->max_rows = 0;
+	writer->row_context = NULL;
+	return held;
+}
+
+int64
+weir_runs_held_rows(const WeirHeldRows *held)
+{
+	return held->nrows;
+}
+
+Timestamp
+weir_runs_held_first_end(const WeirHeldRows *held)
+{
+	return held->rows[0].window_end;
+}
+
+void
+weir_runs_release(WeirHeldRows *held)
+{
+	pfree(held->rows);
+	MemoryContextDelete(held->context);
+}
+
 int64
 weir_runs_end_write(WeirRunWriter *writer)
 {
 	int			i;
 
-	flush_rows(writer);
+	if (writer->nrows > 0)
+		flush_rows(writer);
 	for (i = 0; i < RUN_INSERT_CHUNKS; i++)
 		ExecDropSingleTupleTableSlot(writer->slots[i]);
 	if (writer->bulk != NULL)
@@ -372,7 +418,8 @@ weir_runs_end_write(WeirRunWriter *writer)
 	}
 	index_close(writer->index, NoLock);
 	table_close(writer->rel, NoLock);
-	MemoryContextDelete(writer->row_context);
+	if (writer->row_context != NULL)
+		MemoryContextDelete(writer->row_context);
 	MemoryContextDelete(writer->chunk_context);
 	MemoryContextDelete(writer->tmp_context);
 	return writer->total;
