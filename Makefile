@@ -118,6 +118,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
 	src/aggregate/distinct_apply.o \
+	src/aggregate/row_type.o \
 	src/aggregate/definition_from.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
@@ -288,6 +289,7 @@ REGRESS_AGGREGATE = \
 	late \
 	drain_failed \
 	closed_table \
+	row_types \
 	skip \
 	skip_ticks \
 	live_merge \

@@ -49,6 +49,7 @@
 #include "aggregate/distinct.h"
 #include "aggregate/distinct_row.h"
 #include "aggregate/parent.h"
+#include "aggregate/row_type.h"
 
 void
 weir_definition_refuse(const char *reason, const char *hint)
@@ -153,6 +154,18 @@ is_window_var(const WeirDefinition *def, Node *node)
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0;
 }
 
+/*
+ * The hash of a row changes when its type gets or loses a column, and that of a
+ * text under a nondeterministic collation with the version of the collation.
+ */
+static bool
+has_lasting_hash(const WeirKey *key)
+{
+	return key->hashable && !weir_row_type_holds(key->type) &&
+		(!OidIsValid(key->collation) ||
+		 get_collation_isdeterministic(key->collation));
+}
+
 static void
 add_key(WeirDefinition *def, Node *expr, SortGroupClause *clause)
 {
@@ -175,6 +188,7 @@ add_key(WeirDefinition *def, Node *expr, SortGroupClause *clause)
 								 &key->hashable);
 		key->is_implied = true;
 	}
+	key->has_lasting_hash = has_lasting_hash(key);
 	if (key->type == RECORDOID || key->type == RECORDARRAYOID)
 		refuse("It groups by an anonymous row.",
 			   "Group by its columns, or by a row of a named composite type.");

@@ -173,6 +173,8 @@ weir_aggregate_start(WeirAggregate *agg)
 		if (agg->parent_id != 0)
 			weir_aggregate_set_parent_until(agg->id, agg->parent_until);
 	}
+	weir_runs_guard(agg->id,
+					weir_definition_analyze(weir_definition_query(agg->query)));
 	agg->cursor_id = agg->parent_id != 0 ? 0 :
 		weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
