@@ -141,9 +141,12 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
+	src/aggregate/state_order.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
 	src/aggregate/skip_found.o \
+	src/aggregate/skip_search.o \
+	src/aggregate/skip_groups.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
@@ -291,6 +294,7 @@ REGRESS_AGGREGATE = \
 	closed_table \
 	row_types \
 	skip \
+	skip_combine \
 	skip_ticks \
 	live_merge \
 	live_cache \
