@@ -153,6 +153,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
+	src/aggregate/guard.o \
 	src/aggregate/consume.o \
 	src/aggregate/live_cache.o \
 	src/aggregate/live.o \
@@ -220,6 +221,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/guard.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
@@ -293,6 +295,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	row_types \
+	aggregate_parts \
 	skip \
 	skip_combine \
 	skip_ticks \
