@@ -211,7 +211,8 @@ drain_round(DrainState *state)
 		if (!may_tick(cursor) || is_done(cursor, state->target))
 			continue;
 		again = true;
-		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
+		if (weir_tick_cursor(state->stream_id, cursor->cursor_id, state->target,
+							 true) >= WEIR_TICK_DONE)
 			progress = true;
 		commit_and_go_on(state);
 	}
@@ -411,7 +412,7 @@ consume_everything(int32 stream_id)
 		foreach(lc, cursors)
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (weir_tick_cursor(((WeirCursor *) lfirst(lc))->cursor_id,
+			if (weir_tick_cursor(stream_id, ((WeirCursor *) lfirst(lc))->cursor_id,
 								 (Datum) 0, true) >= WEIR_TICK_DONE)
 				progress = true;
 			CommandCounterIncrement();
@@ -474,6 +475,7 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	Datum		values[8];
 	bool		nulls[8] = {0};
 	Snapshot	snapshot = GetActiveSnapshot();
+	WeirStream	stream;
 	WeirCursor	cursor;
 	WeirLogScan *scan;
 	WeirLogEntry *entry;
@@ -486,7 +488,7 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	/* the reader's snapshot may have a stream that others have dropped since */
 	if (!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
 		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
-		!may_see(cursor.relid))
+		!weir_stream_lookup_id(stream_id, &stream) || !may_see(stream.relid))
 		PG_RETURN_NULL();
 
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);
