@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "common/int.h"
@@ -17,9 +18,11 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
+#include "replication/syncrep.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -168,16 +171,38 @@ typedef struct DrainState
 } DrainState;
 
 /*
- * On to the next transaction.  What is read in it before the next tick takes
- * snapshots, so its isolation is settled first, whatever the default is.
+ * On to the next transaction.  Each of them is committed asynchronously, as the
+ * worker's are: a crash repeats it.  What is read in the next one before a tick
+ * takes snapshots, so its isolation is settled first, whatever the default is.
  */
 static void
 commit_and_go_on(const DrainState *state)
 {
 	MemoryContextSwitchTo(TopTransactionContext);
+	(void) set_config_option("synchronous_commit", "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+							 true, 0, false);
 	SPI_commit();
 	weir_tick_force_read_committed();
 	MemoryContextSwitchTo(state->context);
+}
+
+/*
+ * Who has called drain may rely on what it has done as on a command of his own:
+ * before it returns all is where synchronous_commit wants it, here and on
+ * standbys.
+ */
+static void
+wait_until_durable(void)
+{
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF ||
+		XLogRecPtrIsInvalid(XactLastCommitEnd))
+		return;
+	XLogFlush(XactLastCommitEnd);
+	/* if it is cancelled, a warning says so, as after any commit */
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(XactLastCommitEnd, true);
+	RESUME_INTERRUPTS();
 }
 
 /* Is there nothing left for this cursor? */
@@ -318,6 +343,7 @@ weir_drain(PG_FUNCTION_ARGS)
 		;
 	(void) weir_tick_rotate(state.stream_id);
 	commit_and_go_on(&state);
+	wait_until_durable();
 	if (weir_tick_consumer() != NULL)
 		weir_tick_consumer()->warn_of_failed(state.stream_id);
 	MemoryContextSwitchTo(outer);
