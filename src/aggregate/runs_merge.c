@@ -62,7 +62,7 @@ typedef struct RunMerge
 	List	   *free_chunks;
 	bool		in_row;			/* the first chunk's row is handed on */
 	WeirKeyHasher hasher;
-	FmgrInfo   *equal;			/* for each key */
+	FunctionCallInfo *equal;	/* for each key */
 	WeirPlainStates *states;	/* NULL: they are not combined here */
 	bool		has_leader;		/* all that is handed on is equal to this, */
 	bool		is_single;		/* or it is the only one of its group: */
@@ -291,6 +291,20 @@ least_chunk(RunMerge *merge)
 	return merge->nchunks > 0 ? merge->chunks[0].chunk : NULL;
 }
 
+static bool
+is_equal(FunctionCallInfo call, Datum a, Datum b)
+{
+	Datum		result;
+
+	call->args[0].value = a;
+	call->args[1].value = b;
+	call->isnull = false;
+	result = FunctionCallInvoke(call);
+	if (call->isnull)
+		elog(ERROR, "equality function %u returned NULL", call->flinfo->fn_oid);
+	return DatumGetBool(result);
+}
+
 /* Of which it is known that window and hash are the leader's. */
 static bool
 equals_leader(RunMerge *merge, const Datum *values, const bool *isnull)
@@ -309,10 +323,7 @@ equals_leader(RunMerge *merge, const Datum *values, const bool *isnull)
 		if (isnull[column] != merge->key_isnull[i])
 			result = false;
 		else if (!isnull[column])
-			result = DatumGetBool(FunctionCall2Coll(&merge->equal[i],
-													merge->hasher.collations[i],
-													merge->keys[i],
-													values[column]));
+			result = is_equal(merge->equal[i], merge->keys[i], values[column]);
 	}
 	MemoryContextSwitchTo(old);
 	return result;
@@ -611,10 +622,14 @@ weir_runs_merged_source(WeirRunReader *reader)
 	merge->max_chunks = 16;
 	merge->chunks = palloc(sizeof(OpenChunk) * merge->max_chunks);
 	weir_runs_init_hasher(&merge->hasher, def);
-	merge->equal = palloc0(sizeof(FmgrInfo) * Max(def->nkeys, 1));
+	merge->equal = palloc0(sizeof(FunctionCallInfo) * Max(def->nkeys, 1));
 	foreach(lc, def->keys)
-		fmgr_info(get_opcode(((WeirKey *) lfirst(lc))->eqop),
-				  &merge->equal[foreach_current_index(lc)]);
+	{
+		WeirKey    *key = lfirst(lc);
+
+		merge->equal[foreach_current_index(lc)] =
+			weir_runs_prepare_call(get_opcode(key->eqop), 2, key->collation);
+	}
 	merge->keys = palloc0(sizeof(Datum) * Max(def->nkeys, 1));
 	merge->key_isnull = palloc0(sizeof(bool) * Max(def->nkeys, 1));
 	merge->leader_context = AllocSetContextCreate(CurrentMemoryContext,

@@ -36,6 +36,9 @@
 /* Data of a chunk with several rows; a whole tuple is at most 8160 bytes. */
 #define RUN_DATA_MAX		8064
 
+/* Memory for the bytes of rows is taken in blocks of this at least. */
+#define ROW_BLOCK			4000
+
 /* Chunks that are inserted at once. */
 #define RUN_INSERT_CHUNKS	32
 
@@ -56,6 +59,10 @@ struct WeirRunWriter
 	PendingRow *rows;
 	int			nrows;
 	int			max_rows;
+	bool		has_windows;	/* of several windows */
+	Size		max_row;		/* of any row; 0: it has values of any length */
+	char	   *room;			/* what is left of the last block */
+	Size		room_left;
 	Size		bytes;			/* in row_context */
 	Size		max_bytes;
 	int64		total;			/* rows written so far */
@@ -84,6 +91,23 @@ compare_pending(const PendingRow *a, const PendingRow *b)
 	return 0;
 }
 #include "lib/sort_template.h"
+
+/* Those of one window. */
+#define ST_SORT sort_by_hash
+#define ST_ELEMENT_TYPE PendingRow
+#define ST_COMPARE(a, b) ((a)->hash < (b)->hash ? -1 : (a)->hash > (b)->hash)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+static void
+sort_rows(WeirRunWriter *writer)
+{
+	if (writer->has_windows)
+		sort_pending(writer->rows, writer->nrows);
+	else
+		sort_by_hash(writer->rows, writer->nrows);
+}
 
 static void
 insert_chunks(WeirRunWriter *writer)
@@ -240,10 +264,12 @@ write_rows(WeirRunWriter *writer, const PendingRow *first, const PendingRow *end
 static void
 flush_rows(WeirRunWriter *writer)
 {
-	sort_pending(writer->rows, writer->nrows);
+	sort_rows(writer);
 	write_rows(writer, writer->rows, writer->rows + writer->nrows);
 	writer->nrows = 0;
+	writer->has_windows = false;
 	writer->bytes = 0;
+	writer->room_left = 0;
 	MemoryContextReset(writer->row_context);
 }
 
@@ -261,6 +287,38 @@ fetch_external_values(WeirRunWriter *writer, Datum *values,
 			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
 															  DatumGetPointer(values[i])));
 	}
+}
+
+/* Room for so many bytes; what is used of it is to be taken. */
+static char *
+make_room(WeirRunWriter *writer, Size size)
+{
+	if (size > writer->room_left)
+	{
+		writer->room_left = Max(size, ROW_BLOCK);
+		writer->room = MemoryContextAllocHuge(writer->row_context,
+											  writer->room_left);
+	}
+	return writer->room;
+}
+
+static void
+pack_row(WeirRunWriter *writer, PendingRow *row, const Datum *values,
+		 const bool *isnull)
+{
+	Size		size = writer->max_row > 0 ? writer->max_row :
+		weir_row_size(writer->packer, values, isnull);
+	char	   *end;
+
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("state row of %zu bytes is too large", size)));
+	row->bytes = make_room(writer, size);
+	end = weir_row_put(writer->packer, row->bytes, values, isnull);
+	row->size = (uint32) (end - row->bytes);
+	writer->room = end;
+	writer->room_left -= row->size;
 }
 
 static bool
@@ -284,17 +342,18 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 		DatumGetTimestamp(slot->tts_values[0]) : DT_NOEND;
 	row->window_start = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[1]) : DT_NOEND;
+	if (row->window_end != writer->rows->window_end ||
+		row->window_start != writer->rows->window_start)
+		writer->has_windows = true;
 
 	old = MemoryContextSwitchTo(writer->tmp_context);
 	row->hash = weir_runs_hash_keys(&writer->hasher, slot->tts_values + nwindow,
-						  slot->tts_isnull + nwindow);
-	fetch_external_values(writer, slot->tts_values + skipped,
-						  slot->tts_isnull + skipped);
-	row->size = weir_row_size(writer->packer, slot->tts_values + skipped,
+									slot->tts_isnull + nwindow);
+	if (writer->max_row == 0)
+		fetch_external_values(writer, slot->tts_values + skipped,
 							  slot->tts_isnull + skipped);
-	row->bytes = MemoryContextAllocHuge(writer->row_context, row->size);
-	(void) weir_row_put(writer->packer, row->bytes,
-						slot->tts_values + skipped, slot->tts_isnull + skipped);
+	pack_row(writer, row, slot->tts_values + skipped,
+			 slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(writer->tmp_context);
 
@@ -315,6 +374,7 @@ weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 	writer->level = level;
 	writer->row_desc = weir_runs_packed_desc(def);
 	writer->packer = weir_row_packer(writer->row_desc);
+	writer->max_row = weir_row_max_size(writer->packer);
 	writer->values = palloc(sizeof(Datum) * writer->row_desc->natts);
 	writer->isnull = palloc(sizeof(bool) * writer->row_desc->natts);
 	weir_runs_init_hasher(&writer->hasher, def);
@@ -353,7 +413,7 @@ weir_runs_hold(WeirRunWriter *writer, Timestamp until)
 	int			n = 0;
 
 	Assert(!writer->def->is_session);
-	sort_pending(writer->rows, writer->nrows);
+	sort_rows(writer);
 	while (n < writer->nrows && writer->rows[n].window_end <= until)
 		n++;
 	if (n == 0)
