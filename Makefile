@@ -295,6 +295,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	row_types \
+	shared_state \
 	aggregate_parts \
 	skip \
 	skip_combine \

@@ -337,7 +337,7 @@ partial_query(WeirDefinition *def, WeirOpenFilter *filter)
 
 		add_group_column(query, copyObject(key->expr), "key", key);
 	}
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 		add_output(query, copyObject(lfirst(lc)), "state");
 	query->hasAggs = true;
 	return query;
@@ -747,7 +747,7 @@ weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 		add_group_column(query, weir_state_var(def, column), "window", NULL);
 	foreach(lc, def->keys)
 		add_group_column(query, weir_state_var(def, column++), "key", lfirst(lc));
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 		add_output(query, weir_state_aggref(def, lfirst(lc),
 									   foreach_current_index(lc)), "state");
 	query->hasAggs = true;
