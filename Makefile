@@ -125,7 +125,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/state_query.o \
 	src/aggregate/window_filter.o \
 	src/aggregate/row_filter.o \
+	src/aggregate/step_query.o \
 	src/aggregate/partial.o \
+	src/aggregate/partial_rows.o \
 	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
