@@ -56,6 +56,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
@@ -132,6 +133,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/definition_cache.o \
 	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
 	src/aggregate/failure.o \
@@ -157,7 +159,6 @@ OBJS_AGGREGATE = \
 	src/aggregate/drop.o \
 	src/aggregate/guard.o \
 	src/aggregate/consume.o \
-	src/aggregate/live_cache.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/merge.o \

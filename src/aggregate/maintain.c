@@ -23,7 +23,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
-#include "aggregate/definition.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
 #include "aggregate/failure.h"
 #include "aggregate/maintain.h"
@@ -89,7 +89,7 @@ maintain_retention(const WeirAggregate *agg)
 
 	if (agg->retention_usec < 0 || !OidIsValid(agg->closed))
 		return false;
-	def = weir_definition_analyze(weir_definition_query(agg->query));
+	def = weir_known_definition(agg);
 	watermark = watermark_of(agg, def);
 	if (TIMESTAMP_NOT_FINITE(watermark))
 		return false;

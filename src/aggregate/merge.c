@@ -34,7 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "weir.h"
-#include "aggregate/definition.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/failure.h"
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
@@ -255,7 +255,7 @@ weir_merge_step(const WeirAggregate *agg)
 
 	if (is_resting(search))
 		return false;
-	def = weir_definition_analyze(weir_definition_query(agg->query));
+	def = weir_known_definition(agg);
 	if (search->next >= search->nfound)
 		find_windows(search, state, def->is_session);
 	if (search->nfound == 0 || !weir_aggregate_lock_state(agg->id, false) ||

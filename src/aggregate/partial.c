@@ -20,7 +20,7 @@
  *
  * The queries are planned anew for every run.  That costs little beside a
  * batch, and needs no invalidation when a table, function or type is altered.
- * Only who reads a few groups keeps the last one (live_cache.c).
+ * Only who reads a few groups keeps the last one (definition_cache.c).
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
  * added to WHERE, which counts what may be late for a window.  The server may
