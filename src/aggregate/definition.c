@@ -378,7 +378,10 @@ kept_aggref(Aggref *aggref)
 	return aggref;
 }
 
-/* Do the functions differ in what they make of the same states, at most? */
+/*
+ * Do the functions differ in what they make of the same states, at most?  Only of
+ * the server's own this is known to stay so.
+ */
 static bool
 functions_share_state(Oid a, Oid b)
 {
@@ -388,6 +391,8 @@ functions_share_state(Oid a, Oid b)
 	bool		result;
 	int			i;
 
+	if (a >= FirstNormalObjectId || b >= FirstNormalObjectId)
+		return false;
 	for (i = 0; i < 2; i++)
 	{
 		bool		isnull;

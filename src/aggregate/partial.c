@@ -228,9 +228,9 @@ run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 				  weir_state_scan_env(source), dest);
 }
 
-/* Rows that are groups already. */
-static void
-hand_on(WeirDefinition *def, WeirStateSource *source, DestReceiver *dest)
+void
+weir_partial_hand_on(WeirDefinition *def, WeirStateSource *source,
+					 DestReceiver *dest)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
 													&TTSOpsVirtual);
@@ -254,7 +254,7 @@ weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 
 	if (source->is_combined)
 	{
-		hand_on(def, source, dest);
+		weir_partial_hand_on(def, source, dest);
 		return;
 	}
 	query = weir_state_query(def, source->rows);
