@@ -119,6 +119,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
 	src/aggregate/distinct_apply.o \
+	src/aggregate/row_type.o \
 	src/aggregate/definition_from.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
@@ -142,15 +143,19 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
+	src/aggregate/state_order.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
 	src/aggregate/skip_found.o \
+	src/aggregate/skip_search.o \
+	src/aggregate/skip_groups.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
+	src/aggregate/guard.o \
 	src/aggregate/consume.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
@@ -217,6 +222,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/guard.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
@@ -290,7 +296,10 @@ REGRESS_AGGREGATE = \
 	late \
 	drain_failed \
 	closed_table \
+	row_types \
+	aggregate_parts \
 	skip \
+	skip_combine \
 	skip_ticks \
 	live_merge \
 	live_cache \

@@ -228,7 +228,8 @@ start_restored(int32 stream_id)
 	{
 		WeirAggregate agg;
 
-		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready)
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready &&
+			weir_aggregate_can_start(&agg))
 			weir_aggregate_start(&agg);
 	}
 }

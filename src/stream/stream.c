@@ -151,7 +151,8 @@ fill_columns(WeirStream *stream, Relation rel, bool processing_time,
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("stream \"%s\" has no capture index",
-							RelationGetRelationName(rel))));
+							RelationGetRelationName(rel)),
+					 errhint("Use weir.drop_stream to make it a plain table again.")));
 		stream->event_time_type = TupleDescAttr(RelationGetDescr(rel),
 												stream->event_time_attno - 1)->atttypid;
 	}
