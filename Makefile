@@ -290,6 +290,7 @@ REGRESS_STREAM = \
 	stream_owner \
 	stream_ddl \
 	stream_drain \
+	stream_log \
 	change_stream
 
 REGRESS_AGGREGATE = \
