@@ -280,6 +280,7 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
+	stream_tables \
 	stream_drain \
 	change_stream
 
@@ -296,6 +297,7 @@ REGRESS_AGGREGATE = \
 	closing_merge \
 	sink \
 	sink_isolation \
+	tick_commands \
 	session \
 	cascade \
 	hierarchy \
