@@ -325,6 +325,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	live_interval \
 	live_cache \
 	stat_views \
 	sink_locks \
