@@ -289,6 +289,7 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
+	stream_tables \
 	stream_drain \
 	stream_log \
 	change_stream
@@ -310,6 +311,7 @@ REGRESS_AGGREGATE = \
 	closing_merge \
 	sink \
 	sink_isolation \
+	tick_commands \
 	session \
 	cascade \
 	hierarchy \
@@ -337,6 +339,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	live_interval \
 	live_cache \
 	stat_views \
 	sink_locks \
