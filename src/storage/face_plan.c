@@ -298,6 +298,17 @@ join_key_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return key_clauses(movable, rel->relid);
 }
 
+static bool
+is_tried(List *tried, Relids outer)
+{
+	ListCell   *lc;
+
+	foreach(lc, tried)
+		if (bms_equal(lfirst(lc), outer))
+			return true;
+	return false;
+}
+
 /* One path for each set of outer relations that gives key conditions. */
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
@@ -314,7 +325,7 @@ add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
 		List	   *clauses;
 
 		outer = bms_del_member(outer, rel->relid);
-		if (bms_is_empty(outer) || list_member(tried, outer))
+		if (bms_is_empty(outer) || is_tried(tried, outer))
 			continue;
 		tried = lappend(tried, outer);
 		info = get_baserel_parampathinfo(root, rel, outer);
