@@ -123,6 +123,9 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT q, error_of(q) FROM unnest(ARRAY[
 	$q$UPDATE w SET row_key = 'x'$q$,
+	$q$SELECT * FROM w FOR UPDATE$q$,
+	$q$SELECT * FROM w JOIN ids ON row_key = k FOR KEY SHARE OF w$q$,
+	$q$SELECT * FROM w JOIN ids ON row_key = k FOR UPDATE OF ids$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"f": {"a": [[1000, "1"]]}}') ON CONFLICT DO NOTHING$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"n": {"a": [[1000, "1"]]}}')$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"nofamily": {"a": [[1000, "1"]]}}')$q$,

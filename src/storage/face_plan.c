@@ -344,6 +344,29 @@ get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 /* ---- the plan ---- */
 
+/*
+ * SELECT FOR UPDATE and the like.  Whoever writes blindly to a row takes no
+ * lock that would make him wait, so that the server's default, which is to
+ * lock nothing and not to say so, is the only other choice.
+ */
+static void
+refuse_row_locks(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, root->rowMarks)
+	{
+		PlanRowMark *mark = lfirst(lc);
+
+		if (mark->rti == rel->relid && mark->strength != LCS_NONE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("rows of wide table \"%s\" cannot be locked",
+							get_rel_name(relid)),
+					 errhint("Use weir.check_and_mutate_row or weir.read_modify_write_row; to lock rows of other tables of the query, name them after FOR UPDATE OF.")));
+	}
+}
+
 static ForeignScan *
 get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		 List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -356,6 +379,7 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	List	   *columns = NIL;
 	ListCell   *lc;
 
+	refuse_row_locks(root, rel, relid);
 	foreach(lc, scan_clauses)
 	{
 		RestrictInfo *rinfo = lfirst(lc);
