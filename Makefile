@@ -263,6 +263,7 @@ REGRESS_STORAGE = \
 	mutate_row_plan \
 	wide_table_columns \
 	wide_table_plans \
+	wide_table_extremes \
 	wide_table_shape \
 	gc \
 	rmw \

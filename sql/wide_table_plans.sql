@@ -8,7 +8,7 @@ INSERT INTO wa SELECT decode(md5(i::text), 'hex'), weir.widerow('f', 'n', (i % 5
 	CASE WHEN i % 3 = 0 THEN weir.widerow('g', 'o', i::text, '1970-01-02') ELSE '{}' END OPERATOR(weir.||)
 	CASE WHEN i % 5 = 0 THEN weir.widerow('f', 'n', 'new', '1970-01-02') ELSE '{}' END OPERATOR(weir.||)
 	weir.widerow('z', i::text, repeat('p', i * 10), '1970-01-01') FROM generate_series(1, 200) i;
-SELECT weir.compact('wa');
+SELECT skipped FROM weir.compact('wa');
 INSERT INTO wa SELECT decode(md5(i::text), 'hex'), weir.widerow('f', 'x', (i % 5)::text, '1970-01-01') FROM generate_series(1, 200, 7) i;
 DELETE FROM wa WHERE row_key < '\x08';
 INSERT INTO wa VALUES ('\x00', '{"f": {"": [[3, "c"], [2, "b"]]}}'), ('\xff', '{"f": {"n": [[3, "c"], [2, "b"]]}}'), ('\xffff', '{"g": {"n": [[3, "c"]]}}');
