@@ -56,6 +56,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
 	src/storage/shape.o \
@@ -118,6 +119,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/distinct_row.o \
 	src/aggregate/parent.o \
 	src/aggregate/distinct_apply.o \
+	src/aggregate/row_type.o \
 	src/aggregate/definition_from.o \
 	src/aggregate/definition.o \
 	src/aggregate/state_scan.o \
@@ -129,6 +131,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/definition_cache.o \
 	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
 	src/aggregate/failure.o \
@@ -140,17 +143,20 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
 	src/aggregate/delivery.o \
+	src/aggregate/state_order.o \
 	src/aggregate/session.o \
 	src/aggregate/intake.o \
 	src/aggregate/skip_found.o \
+	src/aggregate/skip_search.o \
+	src/aggregate/skip_groups.o \
 	src/aggregate/skip.o \
 	src/aggregate/closed_index.o \
 	src/aggregate/closed_table.o \
 	src/aggregate/cascade.o \
 	src/aggregate/closing.o \
 	src/aggregate/drop.o \
+	src/aggregate/guard.o \
 	src/aggregate/consume.o \
-	src/aggregate/live_cache.o \
 	src/aggregate/live.o \
 	src/aggregate/maintain.o \
 	src/aggregate/merge.o \
@@ -216,6 +222,7 @@ SQL_AGGREGATE = \
 	src/aggregate/live.sql \
 	src/aggregate/create.sql \
 	src/aggregate/drop.sql \
+	src/aggregate/guard.sql \
 	src/aggregate/rights.sql \
 	src/aggregate/pause.sql \
 	src/aggregate/skip.sql \
@@ -290,7 +297,10 @@ REGRESS_AGGREGATE = \
 	late \
 	drain_failed \
 	closed_table \
+	row_types \
+	aggregate_parts \
 	skip \
+	skip_combine \
 	skip_ticks \
 	live_merge \
 	live_cache \

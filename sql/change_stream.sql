@@ -27,7 +27,7 @@ CREATE FUNCTION recorded(tbl regclass, after bigint DEFAULT NULL) RETURNS TABLE 
     'SELECT row_number() OVER (ORDER BY seq), encode(c.row_key, ''escape''), c.kind, c.changes FROM weir.changes(tbl, after) c ORDER BY seq';
 SELECT * FROM weir.changes('ct');
 
--- one record a row mutation, as it was applied
+-- Rule 103: one record a row mutation, as it was applied
 SELECT weir.mutate_row('ct', 'r', weir.set_cell('f', 'q', 'one', '2020-01-01'), weir.set_cell('f', 'q', 'two', '2020-01-01'),
     weir.set_cell('f', 'p', '\x00ff'::bytea, '2020-01-02'));
 SELECT weir.mutate_row('ct', 'r', weir.add_to_cell('n', 'c', '2020-01-01', 5), weir.add_to_cell('n', 'c', '2020-01-01', -7),
@@ -201,6 +201,7 @@ SELECT weir.mutate_row('orig', 'r0', weir.delete_from_column('n', 'q', '2020-01-
 SELECT weir.mutate_row('orig', 'r0', weir.add_to_cell('n', 'q', '2020-01-01', 3));
 SELECT weir.int8_value(weir.value(weir.read_row('orig', 'r0'), 'n', 'q'));
 SELECT * FROM weir.compact('orig');
+-- Rule 104: garbage collection is told apart from what users delete
 SELECT row_key, kind, changes FROM recorded('orig', :position) WHERE kind = 'gc';
 SELECT replay();
 SELECT weir.int8_value(weir.value(weir.read_row('copy', 'r0'), 'n', 'q'));

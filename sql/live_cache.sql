@@ -52,7 +52,7 @@ BEGIN
 END $$;
 PREPARE one(bigint) AS SELECT to_char(window_start, 'HH24') AS hour, label, n, scaled, total, of_distinct, high FROM agg WHERE k = $1 ORDER BY 1;
 SET plan_cache_mode = force_generic_plan;
-CREATE VIEW kept AS SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'weir live view';
+CREATE VIEW kept AS SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'weir definition';
 SELECT check_group(3);
 SELECT check_group(4);
 EXECUTE one(3);
@@ -209,11 +209,11 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT count < 8 AS few FROM kept;
-SELECT count(weir.create_continuous_aggregate('many_' || i, format('SELECT k, count(*) + %s AS n FROM event GROUP BY k', i))) FROM generate_series(1, 40) i;
+SELECT count(weir.create_continuous_aggregate('many_' || i, format('SELECT k, count(*) + %s AS n FROM event GROUP BY k', i))) FROM generate_series(1, 70) i;
 CALL weir.drain('event');
 CREATE FUNCTION read_many() RETURNS TABLE (n bigint) LANGUAGE plpgsql AS $$
 BEGIN
-	FOR i IN 1 .. 40 LOOP
+	FOR i IN 1 .. 70 LOOP
 		RETURN QUERY EXECUTE format('SELECT n - %s FROM many_%s WHERE k = 4', i, i);
 	END LOOP;
 END $$;

@@ -1,5 +1,6 @@
--- bench/nexmark/generate.sql: the events of Nexmark as three tables, written in
--- plain SQL. Event n is always the same, whatever the number of events.
+-- bench/nexmark/generate.sql: the events of Nexmark as three tables, and as one
+-- that has them all, as the original does; written in plain SQL. Event n is always
+-- the same, whatever the number of events.
 --
 -- Of every 50 events the first is a person, three are auctions and 46 are bids;
 -- 10,000 events a second of event time, in order. Half of the bids go to one hot
@@ -12,6 +13,13 @@ CREATE TABLE nexmark.auction (id bigint, item_name text, description text, initi
 	date_time timestamp(3), expires timestamp(3), seller bigint, category bigint, extra text);
 CREATE TABLE nexmark.bid (auction bigint, bidder bigint, price bigint, channel text, url text,
 	date_time timestamp(3), extra text);
+-- all events: kind 0 is a person, 1 an auction, 2 a bid
+CREATE TABLE nexmark.event (kind int, date_time timestamp(3),
+	bid_auction bigint, bid_bidder bigint, bid_price bigint, bid_channel text, bid_url text, bid_extra text,
+	auction_id bigint, auction_item_name text, auction_description text, auction_initial_bid bigint, auction_reserve bigint,
+	auction_expires timestamp(3), auction_seller bigint, auction_category bigint, auction_extra text,
+	person_id bigint, person_name text, person_email_address text, person_credit_card text, person_city text, person_state text,
+	person_extra text);
 
 -- at random, but the same for the same n and purpose: in [0, 1), and of so many
 CREATE FUNCTION nexmark.random(n bigint, purpose int) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -36,6 +44,7 @@ RETURN greatest(n / 50 + 1 - 1000, 0) + nexmark.random(n, purpose, least(n / 50 
 
 -- the events from .. to - 1
 CREATE PROCEDURE nexmark.generate(low bigint, high bigint) LANGUAGE sql AS $$
+	WITH person AS (
 	INSERT INTO nexmark.person
 	SELECT n / 50 + 1000,
 		(ARRAY['Peter', 'Paul', 'Luke', 'John', 'Saul', 'Vicky', 'Kate', 'Julie', 'Sarah', 'Deiter', 'Walter'])[1 + nexmark.random(n, 1, 11)]
@@ -45,8 +54,8 @@ CREATE PROCEDURE nexmark.generate(low bigint, high bigint) LANGUAGE sql AS $$
 		(ARRAY['Phoenix', 'Los Angeles', 'San Francisco', 'Boise', 'Portland', 'Bend', 'Redmond', 'Seattle', 'Kent', 'Cheyenne'])[1 + nexmark.random(n, 7, 10)],
 		(ARRAY['AZ', 'CA', 'ID', 'OR', 'WA', 'WY'])[1 + nexmark.random(n, 8, 6)],
 		nexmark.event_time(n), nexmark.random_text(n, 9, 90 + nexmark.random(n, 10, 60))
-	FROM generate_series((low + 49) / 50 * 50, high - 1, 50) n;
-
+	FROM generate_series((low + 49) / 50 * 50, high - 1, 50) n
+	RETURNING *), auction AS (
 	INSERT INTO nexmark.auction
 	SELECT nexmark.last_auction(n) + 1000, nexmark.random_text(n, 20, 20), nexmark.random_text(n, 21, 100),
 		nexmark.price(n, 22), nexmark.price(n, 22) + nexmark.price(n, 23), nexmark.event_time(n),
@@ -55,8 +64,8 @@ CREATE PROCEDURE nexmark.generate(low bigint, high bigint) LANGUAGE sql AS $$
 		1000 + CASE WHEN nexmark.random(n, 25, 4) > 0 THEN n / 50 / 100 * 100 ELSE nexmark.some_person(n, 26) END,
 		10 + nexmark.random(n, 27, 5), nexmark.random_text(n, 28, 230 + nexmark.random(n, 29, 120))
 	FROM generate_series(low / 50 * 50, high - 1, 50) block, generate_series(block + 1, block + 3) n
-	WHERE n >= low AND n < high;
-
+	WHERE n >= low AND n < high
+	RETURNING *), bid AS (
 	INSERT INTO nexmark.bid
 	SELECT 1000 + CASE WHEN nexmark.random(n, 40, 2) > 0 THEN nexmark.last_auction(n) / 100 * 100
 			ELSE greatest(nexmark.last_auction(n) - 100, 0)
@@ -69,5 +78,20 @@ CREATE PROCEDURE nexmark.generate(low bigint, high bigint) LANGUAGE sql AS $$
 			|| CASE WHEN nexmark.random(n, 49) < 0.9 THEN '&channel_id=' || nexmark.random(n, 47, 10000) ELSE '' END,
 		nexmark.event_time(n), nexmark.random_text(n, 50, 5 + nexmark.random(n, 51, 10))
 	FROM generate_series(low, high - 1) n
-	WHERE n % 50 > 3;
+	WHERE n % 50 > 3
+	RETURNING *)
+	INSERT INTO nexmark.event
+	SELECT 0, date_time, NULL::bigint, NULL::bigint, NULL::bigint, NULL, NULL, NULL,
+		NULL::bigint, NULL, NULL, NULL::bigint, NULL::bigint, NULL::timestamp, NULL::bigint, NULL::bigint, NULL,
+		id, name, email_address, credit_card, city, state, extra
+	FROM person
+	UNION ALL
+	SELECT 1, date_time, NULL, NULL, NULL, NULL, NULL, NULL,
+		id, item_name, description, initial_bid, reserve, expires, seller, category, extra, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+	FROM auction
+	UNION ALL
+	SELECT 2, date_time, auction, bidder, price, channel, url, extra, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+		NULL, NULL, NULL, NULL, NULL, NULL, NULL
+	FROM bid
+	ORDER BY 2;
 $$;

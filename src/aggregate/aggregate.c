@@ -98,13 +98,22 @@ own_relation(const char *name)
 	return relid;
 }
 
+/* The rows with that id in the column, which the index is on. */
 static SysScanDesc
-scan_by_id(Relation rel, const char *index, int32 id, Snapshot snapshot)
+scan_by(Relation rel, const char *index, AttrNumber column, int32 id,
+		Snapshot snapshot)
 {
 	ScanKeyData key;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(id));
 	return systable_beginscan(rel, own_relation(index), true, snapshot, 1, &key);
+}
+
+static SysScanDesc
+scan_by_id(Relation rel, const char *index, int32 id, Snapshot snapshot)
+{
+	return scan_by(rel, index, 1, id, snapshot);
 }
 
 static Oid
@@ -150,6 +159,13 @@ list_to_text_array(List *list)
 /* ---------- reading ---------- */
 
 static void
+set_owners(WeirAggregate *agg)
+{
+	agg->owner = relation_owner(agg->query);
+	agg->view_owner = relation_owner(agg->view);
+}
+
+static void
 deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 {
 	Datum		values[Natts_aggregate];
@@ -174,8 +190,7 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	agg->closed_until = DatumGetTimestamp(values[Anum_closed_until - 1]);
 	agg->parent_until = isnull[Anum_parent_until - 1] ? DT_NOEND :
 		DatumGetTimestamp(values[Anum_parent_until - 1]);
-	agg->owner = relation_owner(agg->query);
-	agg->view_owner = relation_owner(agg->view);
+	set_owners(agg);
 }
 
 static void
@@ -303,26 +318,18 @@ weir_aggregate_require_argument(FunctionCallInfo fcinfo, int argno,
 				 errmsg("%s must not be null", name)));
 }
 
-/* ids in one of the tables, of rows with the value in the column, or all */
+/* Ends the scan, too. */
 static List *
-collect_ids(const char *table, AttrNumber column, int32 value)
+collect_ids(Relation rel, SysScanDesc scan)
 {
-	Relation	rel = table_open(own_relation(table), AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 	List	   *ids = NIL;
 	bool		isnull;
 
 	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		if (column != 0 &&
-			DatumGetInt32(heap_getattr(tuple, column, RelationGetDescr(rel),
-									   &isnull)) != value)
-			continue;
 		ids = lappend_int(ids, DatumGetInt32(heap_getattr(tuple, 1,
 														  RelationGetDescr(rel),
 														  &isnull)));
-	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	list_sort(ids, list_int_cmp);
@@ -332,25 +339,76 @@ collect_ids(const char *table, AttrNumber column, int32 value)
 List *
 weir_aggregate_ids(void)
 {
-	return collect_ids("_aggregate", 0, 0);
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+
+	return collect_ids(rel, systable_beginscan(rel, InvalidOid, false, NULL, 0,
+											   NULL));
 }
 
 List *
 weir_aggregate_ids_of_stream(int32 stream_id)
 {
-	return collect_ids("_aggregate", Anum_stream_id, stream_id);
-}
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
 
-List *
-weir_aggregate_ids_of_cursor(int32 cursor_id)
-{
-	return collect_ids("_aggregate_progress", Anum_cursor_id, cursor_id);
+	return collect_ids(rel, scan_by(rel, "_aggregate_stream_id", Anum_stream_id,
+									stream_id, NULL));
 }
 
 List *
 weir_aggregate_ids_of_parent(int32 parent_id)
 {
-	return collect_ids("_aggregate", Anum_parent_id, parent_id);
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+
+	return collect_ids(rel, scan_by(rel, "_aggregate_parent_id", Anum_parent_id,
+									parent_id, NULL));
+}
+
+/* Not often: the table is read through. */
+List *
+weir_aggregate_ids_of_cursor(int32 cursor_id)
+{
+	Relation	rel = table_open(own_relation("_aggregate_progress"),
+								 AccessShareLock);
+	ScanKeyData key;
+
+	ScanKeyInit(&key, Anum_cursor_id, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(cursor_id));
+	return collect_ids(rel, systable_beginscan(rel, InvalidOid, false, NULL, 1,
+											   &key));
+}
+
+static int
+compare_by_id(const ListCell *a, const ListCell *b)
+{
+	const WeirAggregate *x = lfirst(a);
+	const WeirAggregate *y = lfirst(b);
+
+	return x->id < y->id ? -1 : (x->id > y->id ? 1 : 0);
+}
+
+List *
+weir_aggregate_list(int32 stream_id)
+{
+	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	SysScanDesc scan = scan_by(rel, "_aggregate_stream_id", Anum_stream_id,
+							   stream_id, NULL);
+	List	   *list = NIL;
+	ListCell   *lc;
+	HeapTuple	tuple;
+
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		WeirAggregate *agg = palloc(sizeof(WeirAggregate));
+
+		deform_aggregate(tuple, RelationGetDescr(rel), agg);
+		list = lappend(list, agg);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	foreach(lc, list)
+		read_progress(lfirst(lc), NULL);
+	list_sort(list, compare_by_id);
+	return list;
 }
 
 /* ---------- writing ---------- */
@@ -591,6 +649,19 @@ weir_aggregate_lock(Oid open, bool exclusive)
 		return true;
 	UnlockRelationOid(open, exclusive ? ShareRowExclusiveLock : RowExclusiveLock);
 	return false;
+}
+
+/*
+ * Whoever changes the row has the lock of the stream, as we do.  What the
+ * server's catalogs say may have changed while we waited.
+ */
+bool
+weir_aggregate_lock_listed(WeirAggregate *agg)
+{
+	if (!weir_aggregate_lock(agg->open, false))
+		return false;
+	set_owners(agg);
+	return OidIsValid(agg->owner);
 }
 
 bool

@@ -96,6 +96,12 @@ extern List *weir_aggregate_ids_of_cursor(int32 cursor_id);
 /* of those over the closed rows of an aggregate */
 extern List *weir_aggregate_ids_of_parent(int32 parent_id);
 
+/*
+ * All of a stream, in the order of their ids, as weir_aggregate_read has them.
+ * Under the lock of the stream only weir_aggregate_start changes them besides us.
+ */
+extern List *weir_aggregate_list(int32 stream_id);
+
 /* Changing the catalog: latest row, with the aggregate locked (see below). */
 extern void weir_aggregate_insert(const WeirAggregate *agg,
 								  Datum lateness, Datum retention,
@@ -118,6 +124,12 @@ extern int32 weir_aggregate_next_id(void);
  * either but for dropping.  Returns false if it is gone meanwhile.
  */
 extern bool weir_aggregate_lock(Oid open, bool exclusive);
+
+/*
+ * The lock of a tick, on one that was listed or read under the stream's lock:
+ * it need not be read again.
+ */
+extern bool weir_aggregate_lock_listed(WeirAggregate *agg);
 
 /*
  * Whoever deletes state holds this one: merging runs, and closing.  To

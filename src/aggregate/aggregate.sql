@@ -17,6 +17,8 @@ CREATE TABLE weir._aggregate (
     closed_until timestamp NOT NULL,
     parent_until timestamp              -- NULL: follows its parent
 );
+CREATE INDEX _aggregate_stream_id ON weir._aggregate (stream_id);
+CREATE INDEX _aggregate_parent_id ON weir._aggregate (parent_id);
 COMMENT ON TABLE weir._aggregate IS 'continuous aggregates';
 CREATE SEQUENCE weir._aggregate_id_seq AS integer OWNED BY weir._aggregate.aggregate_id;
 

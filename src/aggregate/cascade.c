@@ -385,7 +385,8 @@ weir_cascade_catch_up(int32 stream_id)
 
 		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg) ||
 			agg.parent_id == 0 || TIMESTAMP_IS_NOEND(agg.parent_until) ||
-			!may_run(&agg))
+			!may_run(&agg) ||
+			(!agg.is_ready && !weir_aggregate_can_start(&agg)))
 			continue;
 		done = true;
 		step.id = agg.id;

@@ -53,6 +53,7 @@
 #include "aggregate/closed_index.h"
 #include "aggregate/closed_table.h"
 #include "aggregate/partial.h"
+#include "aggregate/receiver.h"
 
 /* Rows that are put into the heap at a time: so many, or of so many bytes. */
 #define BATCH_ROWS		1000
@@ -577,27 +578,13 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_nothing(DestReceiver *self)
-{
-}
-
 WeirClosedWriter *
 weir_closed_begin_write(const WeirAggregate *agg, WeirDefinition *def,
 						bool by_window, bool keep)
 {
 	WeirClosedWriter *writer = palloc0(sizeof(WeirClosedWriter));
 
-	writer->pub.receiveSlot = receive;
-	writer->pub.rStartup = receiver_startup;
-	writer->pub.rShutdown = receiver_nothing;
-	writer->pub.rDestroy = receiver_nothing;
-	writer->pub.mydest = DestNone;
+	weir_receiver_init(&writer->pub, receive);
 	writer->agg = agg;
 	writer->desc = weir_partial_result_desc(def);
 	writer->rel = table_open(agg->closed, RowExclusiveLock);

@@ -140,22 +140,35 @@ typedef struct Closing
 	WeirAggregateCounts *counts;
 } Closing;
 
-/* The result of state rows, all of windows that close. */
+/* A step of aggregation, and the same without the groups that it fails at. */
+typedef void Step(WeirDefinition *def, WeirStateSource *source,
+				  DestReceiver *dest);
+typedef List *SkippingStep(const WeirAggregate *agg, WeirDefinition *def,
+						   WeirStateSource *source, DestReceiver *dest);
+
 static void
-finish(Closing *closing, WeirStateSource *source, DestReceiver *dest)
+run_step(Closing *closing, Step *step, SkippingStep *skipping_step,
+		 WeirStateSource *source, DestReceiver *dest)
 {
 	const WeirAggregate *agg = closing->agg;
 	List	   *skipped;
 
 	if (agg->status != WEIR_AGGREGATE_SKIPPING)
 	{
-		weir_partial_finish(closing->def, source, dest);
+		step(closing->def, source, dest);
 		return;
 	}
-	skipped = weir_skip_finish(agg, closing->def, source, dest);
+	skipped = skipping_step(agg, closing->def, source, dest);
 	weir_late_keep(agg, skipped, TIMESTAMP_NOT_FINITE(closing->until) ?
 				   closing->until : closing->until + agg->lateness_usec);
 	closing->counts->skipped_rows += list_length(skipped);
+}
+
+/* The result of state rows, all of windows that close. */
+static void
+finish(Closing *closing, WeirStateSource *source, DestReceiver *dest)
+{
+	run_step(closing, weir_partial_finish, weir_skip_finish, source, dest);
 }
 
 /*
@@ -177,8 +190,8 @@ finish_sessions(Closing *closing, DestReceiver *dest)
 	{
 		WeirRunWriter *writer = weir_runs_begin_write(def, closing->state, 0);
 
-		weir_partial_combine(def, weir_source_stored(def, open),
-							 weir_runs_receiver(writer));
+		run_step(closing, weir_partial_combine, weir_skip_combine,
+				 weir_source_stored(def, open), weir_runs_receiver(writer));
 		(void) weir_runs_end_write(writer);
 	}
 	tuplestore_end(closed);

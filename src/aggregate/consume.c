@@ -33,7 +33,7 @@
 #include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/consume.h"
-#include "aggregate/definition.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
 #include "aggregate/drop.h"
 #include "aggregate/failure.h"
@@ -115,22 +115,20 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 }
 
 static void
-take_tick(WeirTick *tick, int32 id)
+take_tick(WeirTick *tick, const WeirAggregate *listed)
 {
-	WeirAggregate agg;
+	WeirAggregate agg = *listed;
 	WeirDefinition *def;
 	WeirIdentity saved;
 	WeirAggregateCounts counts = {0};
 	TimestampTz start = GetCurrentTimestamp();
 	Timestamp	bound;
 
-	if (!weir_aggregate_read(id, NULL, &agg) ||
-		!weir_aggregate_lock(agg.open, false) ||
-		!weir_aggregate_read(id, NULL, &agg))
+	if (!weir_aggregate_lock_listed(&agg))
 		return;					/* dropped meanwhile */
 
 	weir_aggregate_become_owner(&agg, &saved);
-	def = weir_definition_analyze(weir_definition_query(agg.query));
+	def = weir_known_definition(&agg);
 	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
 	fold_batch(tick, &agg, def, bound, &counts);
 	if (def->nwindow > 0)
@@ -144,7 +142,7 @@ take_tick(WeirTick *tick, int32 id)
 		counts.skipped_rows > 0 || counts.closed_windows > 0)
 	{
 		counts.busy_usec = GetCurrentTimestamp() - start;
-		weir_aggregate_count(id, &counts);
+		weir_aggregate_count(agg.id, &counts);
 	}
 
 	if (agg.status == WEIR_AGGREGATE_RETRYING ||
@@ -193,7 +191,7 @@ stay(WeirTick *tick, int32 id)
 typedef struct TickOfOne
 {
 	WeirTick   *tick;
-	int32		id;
+	const WeirAggregate *agg;
 } TickOfOne;
 
 static void
@@ -201,21 +199,21 @@ take_tick_of_one(void *arg)
 {
 	TickOfOne  *one = arg;
 
-	take_tick(one->tick, one->id);
+	take_tick(one->tick, one->agg);
 }
 
 static void
-take_tick_or_isolate(WeirTick *tick, int32 id)
+take_tick_or_isolate(WeirTick *tick, const WeirAggregate *agg)
 {
-	TickOfOne	one = {tick, id};
-	ErrorData  *error = weir_closed_attempt(id, take_tick_of_one, &one);
+	TickOfOne	one = {tick, agg};
+	ErrorData  *error = weir_closed_attempt(agg->id, take_tick_of_one, &one);
 
 	if (error == NULL)
 		return;
-	if (weir_skip_is_postponed(id, error))
-		stay(tick, id);
+	if (weir_skip_is_postponed(agg->id, error))
+		stay(tick, agg->id);
 	else
-		isolate(tick, id, error);
+		isolate(tick, agg->id, error);
 }
 
 /* ---------- the consumer of ticks ---------- */
@@ -230,7 +228,8 @@ start_restored(int32 stream_id)
 	{
 		WeirAggregate agg;
 
-		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready)
+		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) && !agg.is_ready &&
+			weir_aggregate_can_start(&agg))
 			weir_aggregate_start(&agg);
 	}
 }
@@ -250,8 +249,13 @@ consume(WeirTick *tick)
 	PG_TRY();
 	{
 		ticking_cursor = tick->cursor.cursor_id;
-		foreach(lc, weir_aggregate_ids_of_cursor(tick->cursor.cursor_id))
-			take_tick_or_isolate(tick, lfirst_int(lc));
+		foreach(lc, weir_aggregate_list(tick->cursor.stream_id))
+		{
+			const WeirAggregate *agg = lfirst(lc);
+
+			if (agg->is_ready && agg->cursor_id == tick->cursor.cursor_id)
+				take_tick_or_isolate(tick, agg);
+		}
 	}
 	PG_FINALLY();
 	{

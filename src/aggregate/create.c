@@ -436,6 +436,7 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	weir_runs_create(new.agg.id, new.def->parent != NULL ?
 					 new.def->parent->agg.retention_usec >= 0 :
 					 new.def->stream.retention_usec == 0);
+	weir_runs_guard(new.agg.id, new.def);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	if (new.def->parent == NULL)
 		new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);

@@ -19,9 +19,11 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -49,6 +51,7 @@
 #include "aggregate/distinct.h"
 #include "aggregate/distinct_row.h"
 #include "aggregate/parent.h"
+#include "aggregate/row_type.h"
 
 void
 weir_definition_refuse(const char *reason, const char *hint)
@@ -153,6 +156,18 @@ is_window_var(const WeirDefinition *def, Node *node)
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0;
 }
 
+/*
+ * The hash of a row changes when its type gets or loses a column, and that of a
+ * text under a nondeterministic collation with the version of the collation.
+ */
+static bool
+has_lasting_hash(const WeirKey *key)
+{
+	return key->hashable && !weir_row_type_holds(key->type) &&
+		(!OidIsValid(key->collation) ||
+		 get_collation_isdeterministic(key->collation));
+}
+
 static void
 add_key(WeirDefinition *def, Node *expr, SortGroupClause *clause)
 {
@@ -175,6 +190,7 @@ add_key(WeirDefinition *def, Node *expr, SortGroupClause *clause)
 								 &key->hashable);
 		key->is_implied = true;
 	}
+	key->has_lasting_hash = has_lasting_hash(key);
 	if (key->type == RECORDOID || key->type == RECORDARRAYOID)
 		refuse("It groups by an anonymous row.",
 			   "Group by its columns, or by a row of a named composite type.");
@@ -508,6 +524,49 @@ describe_state(WeirDefinition *def)
 	def->state_desc = desc;
 }
 
+/*
+ * What is the extension's own has a name, which does not change; so state in a
+ * dump can be read where it has been restored.  What is a user's is known by its
+ * oid: it may be renamed, and its values hold the oid, such as rows and enums do.
+ */
+static uint32
+hash_object(Oid oid, Oid namespace, const char *name)
+{
+	if (oid >= FirstNormalObjectId && namespace == weir_schema_oid())
+		return hash_bytes((const unsigned char *) name, strlen(name));
+	return hash_bytes_uint32(oid);
+}
+
+static uint32
+hash_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	uint32		hash;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	hash = hash_object(function, form->pronamespace, NameStr(form->proname));
+	ReleaseSysCache(tuple);
+	return hash;
+}
+
+static uint32
+hash_type(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
+	uint32		hash;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	hash = hash_object(type, form->typnamespace, NameStr(form->typname));
+	ReleaseSysCache(tuple);
+	return hash;
+}
+
 /* Two definitions with the same one can read each other's state. */
 static void
 compute_fingerprint(WeirDefinition *def)
@@ -515,14 +574,21 @@ compute_fingerprint(WeirDefinition *def)
 	uint32		hash = hash_bytes_uint32((uint32) def->window.kind * 2 +
 										 def->by_pane);
 	ListCell   *lc;
+	ListCell   *lc2;
 	int			i;
 
 	for (i = 0; i < def->state_desc->natts; i++)
 		hash = hash_combine(hash,
-							hash_bytes_uint32(TupleDescAttr(def->state_desc, i)->atttypid));
+							hash_type(TupleDescAttr(def->state_desc, i)->atttypid));
 	foreach(lc, def->aggs)
-		hash = hash_combine(hash,
-							hash_bytes_uint32(lfirst_node(Aggref, lc)->aggfnoid));
+	{
+		Aggref	   *aggref = lfirst_node(Aggref, lc);
+
+		hash = hash_combine(hash, hash_function(aggref->aggfnoid));
+		/* values of these may be in states that do not tell */
+		foreach(lc2, aggref->aggargtypes)
+			hash = hash_combine(hash, hash_type(lfirst_oid(lc2)));
+	}
 	def->fingerprint = hash;
 }
 

@@ -25,6 +25,8 @@ typedef struct WeirKey
 	Oid			eqop;
 	Oid			sortop;
 	bool		hashable;
+	bool		has_lasting_hash;	/* hashable, and nothing that is altered
+									 * makes it another one: it may be stored */
 	bool		is_implied;		/* not in GROUP BY: depends on what is */
 } WeirKey;
 

@@ -15,7 +15,7 @@
  *
  * The rows are computed with the rights and settings of the aggregate's owner
  * at the first fetch, and kept in a tuplestore.  What the definition means, and
- * the plan for a few groups, is kept from query to query: live_cache.c.
+ * the plan for a few groups, is kept from query to query: definition_cache.c.
  *
  * Conditions "column = value", "column > value" and so on are looked for on
  * the columns of the window and on keys.  They decide which chunks of state
@@ -60,7 +60,7 @@
 #include "aggregate/cascade.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
-#include "aggregate/live_cache.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
@@ -104,7 +104,7 @@ typedef struct LiveFilter
 static void
 live_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
-	const WeirLiveEntry *entry = weir_live_entry(relid);
+	const WeirKnown *entry = weir_known_of_open(relid);
 	Oid			state = weir_runs_relid(entry->aggregate_id);
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(state));
 	double		chunks = 10;
@@ -423,11 +423,11 @@ stored_rows(WeirDefinition *def, WeirRunReader *reader, bool is_all,
 
 /* The result of the state rows; of a few groups by a plan that is kept. */
 static void
-finish(const WeirLiveEntry *entry, const WeirAggregate *agg,
+finish(const WeirKnown *entry, const WeirAggregate *agg,
 	   WeirDefinition *def, WeirStateSource *source, bool is_one_group,
 	   DestReceiver *dest)
 {
-	PlannedStmt *plan = is_one_group ? weir_live_plan(entry, agg) : NULL;
+	PlannedStmt *plan = is_one_group ? weir_known_plan(entry, agg) : NULL;
 
 	if (plan != NULL)
 		weir_partial_run_finish(plan, source, dest);
@@ -437,7 +437,7 @@ finish(const WeirLiveEntry *entry, const WeirAggregate *agg,
 
 /* With the owner's rights: put the rows into the scan's tuplestore. */
 static void
-compute(LiveScan *scan, const WeirLiveEntry *entry, const WeirAggregate *agg,
+compute(LiveScan *scan, const WeirKnown *entry, const WeirAggregate *agg,
 		WeirDefinition *def, const WeirCursor *cursor, const LiveFilter *filter,
 		Snapshot snapshot)
 {
@@ -495,7 +495,7 @@ compute_rows(ForeignScanState *node)
 	Snapshot	snapshot = node->ss.ps.state->es_snapshot;
 	Oid			relid = RelationGetRelid(node->ss.ss_currentRelation);
 	MemoryContext old;
-	const WeirLiveEntry *entry;
+	const WeirKnown *entry;
 	WeirAggregate agg;
 	WeirDefinition def;
 	WeirCursor	cursor;
@@ -506,7 +506,7 @@ compute_rows(ForeignScanState *node)
 	old = MemoryContextSwitchTo(scan->context);
 	scan->rows = tuplestore_begin_heap(true, false, work_mem);
 	PushActiveSnapshot(snapshot);
-	entry = weir_live_entry(relid);
+	entry = weir_known_of_open(relid);
 	/* windows remember what has last been asked of them */
 	def = *entry->def;
 	find_aggregate(entry->aggregate_id, snapshot, &agg, &cursor);

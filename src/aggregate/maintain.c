@@ -23,8 +23,9 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
-#include "aggregate/definition.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
+#include "aggregate/failure.h"
 #include "aggregate/maintain.h"
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
@@ -88,7 +89,7 @@ maintain_retention(const WeirAggregate *agg)
 
 	if (agg->retention_usec < 0 || !OidIsValid(agg->closed))
 		return false;
-	def = weir_definition_analyze(weir_definition_query(agg->query));
+	def = weir_known_definition(agg);
 	watermark = watermark_of(agg, def);
 	if (TIMESTAMP_NOT_FINITE(watermark))
 		return false;
@@ -154,6 +155,25 @@ lacks_rows(const WeirAggregate *agg)
 }
 
 /*
+ * While a dump is restored, a view that depends on a primary key is made without
+ * FROM first, and replaced when the key is there.
+ */
+bool
+weir_aggregate_can_start(const WeirAggregate *agg)
+{
+	return weir_definition_query(agg->query)->jointree->fromlist != NIL;
+}
+
+static void
+guard_state(void *arg)
+{
+	const WeirAggregate *agg = arg;
+
+	weir_runs_guard(agg->id,
+					weir_definition_analyze(weir_definition_query(agg->query)));
+}
+
+/*
  * After a restore the definition is there, and the closed rows are, but no
  * state (except for a queue, and where a parent deletes closed rows): begin with the rows that the stream holds.
  * Windows that are closed stay closed.  A running aggregate over rows that
@@ -173,6 +193,8 @@ weir_aggregate_start(WeirAggregate *agg)
 		if (agg->parent_id != 0)
 			weir_aggregate_set_parent_until(agg->id, agg->parent_until);
 	}
+	/* one that cannot be analyzed fails in its first tick */
+	(void) weir_failure_attempt(guard_state, agg);
 	agg->cursor_id = agg->parent_id != 0 ? 0 :
 		weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
@@ -233,6 +255,8 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
+		if (!weir_aggregate_can_start(&agg))
+			return false;
 		PushActiveSnapshot(GetTransactionSnapshot());
 		weir_aggregate_start(&agg);
 		PopActiveSnapshot();

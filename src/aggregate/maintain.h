@@ -17,7 +17,11 @@
  */
 extern bool weir_aggregate_maintain(int32 aggregate_id);
 
-/* Begin with the rows that the stream holds, after a restore. */
+/*
+ * Begin with the rows that the stream holds, after a restore; but not before its
+ * definition has been restored.
+ */
+extern bool weir_aggregate_can_start(const WeirAggregate *agg);
 extern void weir_aggregate_start(WeirAggregate *agg);
 
 #endif							/* WEIR_MAINTAIN_H */

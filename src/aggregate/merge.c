@@ -15,6 +15,10 @@
  * in memory only.  So that searching never takes more than a small part of the
  * time, the next search waits for a multiple of what the last one took.
  *
+ * A window whose states cannot be combined stays as it is; the error is shown in
+ * last_error, and the next search waits as a failed aggregate does.  Nothing
+ * else of the aggregate fails: not before the window closes, see skip.c.
+ *
  * Locks: the aggregate (the caller's), then its state (aggregate.h), if that is
  * to be had at once.
  *
@@ -24,15 +28,18 @@
 
 #include "access/xact.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "weir.h"
-#include "aggregate/definition.h"
+#include "aggregate/definition_cache.h"
+#include "aggregate/failure.h"
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
+#include "stream/cursor.h"
 
 /* A search waits this many times its own duration. */
 #define SEARCH_PAUSE_FACTOR		20
@@ -47,6 +54,9 @@ typedef struct Search
 	TimestampTz not_before;		/* of the next search */
 	int			nfound;
 	int			next;			/* the first that is not merged yet */
+	int			failures;		/* searches in a row of which one that was
+								 * found could not be merged */
+	bool		has_failed;		/* one of this search */
 	WeirCrowdedWindow *found;	/* NULL, or room for MAX_FOUND */
 } Search;
 
@@ -74,6 +84,8 @@ search_of(int32 aggregate_id)
 	{
 		search->not_before = 0;
 		search->nfound = search->next = 0;
+		search->failures = 0;
+		search->has_failed = false;
 		search->found = NULL;
 	}
 	return search;
@@ -115,6 +127,9 @@ find_windows(Search *search, Oid state, bool is_session)
 		search->found = MemoryContextAlloc(TopMemoryContext,
 										   sizeof(WeirCrowdedWindow) * MAX_FOUND);
 	search->next = 0;
+	if (!search->has_failed)
+		search->failures = 0;
+	search->has_failed = false;
 	search->nfound = weir_runs_find_crowded(state, is_session, search->found,
 											MAX_FOUND);
 	end = GetCurrentTimestamp();
@@ -158,10 +173,22 @@ init_range(const WeirCrowdedWindow *window, bool is_session,
 	range->max_level = window->max_level;
 }
 
-static void
-merge_runs(const WeirAggregate *agg, WeirDefinition *def,
-		   const WeirCrowdedWindow *window)
+/* What is to be merged. */
+typedef struct Merge
 {
+	const WeirAggregate *agg;
+	WeirDefinition *def;
+	const WeirCrowdedWindow *window;
+} Merge;
+
+static void
+merge_runs(void *arg)
+{
+	const Merge *merge = arg;
+	const WeirAggregate *agg = merge->agg;
+	WeirDefinition *def = merge->def;
+	const WeirCrowdedWindow *window = merge->window;
+	WeirIdentity saved;
 	Oid			state = weir_runs_relid(agg->id);
 	WeirStateSource *source;
 	WeirRunRange range;
@@ -169,6 +196,7 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	WeirRunReader *reader;
 	WeirRunWriter *writer;
 
+	weir_aggregate_become_owner(agg, &saved);
 	init_range(window, def->is_session, &range);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
@@ -186,7 +214,34 @@ merge_runs(const WeirAggregate *agg, WeirDefinition *def,
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	CommandCounterIncrement();
+	weir_restore_identity(&saved);
 }
+
+/*
+ * Tell of the error, and wait before searching again.  It is noted in the catalog
+ * if no tick is doing so, nor has failed itself.
+ */
+static void
+note_failure(Search *search, const WeirAggregate *agg, const ErrorData *error)
+{
+	if (!search->has_failed)
+	{
+		search->failures++;
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("state of continuous aggregate \"%s\" could not be merged: %s",
+						get_rel_name(agg->view), error->message),
+				 errdetail("It will be tried again.")));
+	}
+	search->has_failed = true;
+	search->not_before = Max(search->not_before,
+							 weir_failure_next_retry(search->failures));
+	if (agg->status == WEIR_AGGREGATE_ACTIVE &&
+		weir_cursor_lock_stream(agg->stream_id, false))
+		weir_aggregate_set_progress(agg, psprintf("merging of state: %s",
+												  weir_failure_text(error)));
+}
+
 
 bool
 weir_merge_step(const WeirAggregate *agg)
@@ -195,19 +250,21 @@ weir_merge_step(const WeirAggregate *agg)
 	Oid			state = weir_runs_relid(agg->id);
 	WeirDefinition *def;
 	WeirCrowdedWindow window;
-	WeirIdentity saved;
+	Merge		merge = {agg, NULL, &window};
+	ErrorData  *error;
 
 	if (is_resting(search))
 		return false;
-	def = weir_definition_analyze(weir_definition_query(agg->query));
+	def = weir_known_definition(agg);
 	if (search->next >= search->nfound)
 		find_windows(search, state, def->is_session);
 	if (search->nfound == 0 || !weir_aggregate_lock_state(agg->id, false) ||
 		!next_window(search, state, def->is_session, &window))
 		return false;
 
-	weir_aggregate_become_owner(agg, &saved);
-	merge_runs(agg, def, &window);
-	weir_restore_identity(&saved);
+	merge.def = def;
+	error = weir_failure_attempt(merge_runs, &merge);
+	if (error != NULL)
+		note_failure(search, agg, error);
 	return true;
 }

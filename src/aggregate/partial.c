@@ -20,7 +20,7 @@
  *
  * The queries are planned anew for every run.  That costs little beside a
  * batch, and needs no invalidation when a table, function or type is altered.
- * Only who reads a few groups keeps the last one (live_cache.c).
+ * Only who reads a few groups keeps the last one (definition_cache.c).
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
  * added to WHERE, which counts what may be late for a window.  The server may
@@ -71,6 +71,7 @@
 #include "aggregate/distinct_row.h"
 #include "aggregate/parent.h"
 #include "aggregate/partial.h"
+#include "aggregate/receiver.h"
 #include "aggregate/row_filter.h"
 #include "aggregate/state_query.h"
 #include "aggregate/state_scan.h"
@@ -451,16 +452,6 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_nothing(DestReceiver *self)
-{
-}
-
 /*
  * The row as a value.  Late rows are shown to the aggregate's owner, in whose
  * name we are: of a table of which he may not read every column, those that
@@ -578,11 +569,7 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 	List	   *late = NIL;
 
 	memset(&receiver, 0, sizeof(receiver));
-	receiver.pub.receiveSlot = receive_late;
-	receiver.pub.rStartup = receiver_startup;
-	receiver.pub.rShutdown = receiver_nothing;
-	receiver.pub.rDestroy = receiver_nothing;
-	receiver.pub.mydest = DestNone;
+	weir_receiver_init(&receiver.pub, receive_late);
 	receiver.context = CurrentMemoryContext;
 	receiver.bound = bound;
 	receiver.test = test;

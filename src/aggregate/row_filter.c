@@ -19,6 +19,7 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "weir.h"

@@ -75,6 +75,7 @@
 
 #include "weir.h"
 #include "aggregate/aggregate.h"
+#include "aggregate/row_type.h"
 #include "aggregate/runs.h"
 #include "aggregate/runs_format.h"
 
@@ -136,6 +137,12 @@ weir_runs_create(int32 aggregate_id, bool is_dumped)
 				 WEIR_SCHEMA, name);
 	weir_restore_identity(&identity);
 	weir_runs_set_dumped(aggregate_id, is_dumped);
+}
+
+void
+weir_runs_guard(int32 aggregate_id, const WeirDefinition *def)
+{
+	weir_row_type_guard(def, weir_runs_relid(aggregate_id), Anum_data);
 }
 
 void
@@ -204,13 +211,13 @@ weir_runs_init_hasher(WeirKeyHasher *hasher, const WeirDefinition *def)
 		RegProcedure left;
 		RegProcedure right;
 
-		if (key->hashable && get_op_hash_functions(key->eqop, &left, &right))
+		if (key->has_lasting_hash && get_op_hash_functions(key->eqop, &left, &right))
 			fmgr_info(left, &hasher->functions[i]);
 		hasher->collations[i] = key->collation;
 	}
 }
 
-/* Keys whose type has no hash function don't count. */
+/* Keys without a hash that lasts don't count. */
 uint32
 weir_runs_hash_keys(WeirKeyHasher *hasher, const Datum *values, const bool *isnull)
 {

@@ -56,6 +56,9 @@ typedef struct WeirRunReader WeirRunReader;
  * if it can't be made again: see weir_runs_set_dumped.
  */
 extern void weir_runs_create(int32 aggregate_id, bool is_dumped);
+
+/* Keep rows that lie in the state readable, see row_type.h. */
+extern void weir_runs_guard(int32 aggregate_id, const WeirDefinition *def);
 extern void weir_runs_set_dumped(int32 aggregate_id, bool is_dumped);
 extern void weir_runs_drop(int32 aggregate_id);
 extern Oid	weir_runs_relid(int32 aggregate_id);	/* InvalidOid if none */
@@ -81,7 +84,7 @@ extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
 /*
  * Instead: rows that are equal in window and keys follow each other, all of
  * them; where states are plain they are made one.  NULL if that takes more
- * memory than an operation of a query may use, if a key has no hash function,
+ * memory than an operation of a query may use, if a key has no hash that lasts,
  * and for sessions.
  */
 extern WeirStateSource *weir_runs_merged_source(WeirRunReader *reader);

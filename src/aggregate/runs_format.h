@@ -131,7 +131,7 @@ run_spread(uint32 hash_lo, uint32 hash_hi)
 typedef struct WeirKeyHasher
 {
 	int			nkeys;
-	FmgrInfo   *functions;		/* fn_oid is 0 where the type has no hash */
+	FmgrInfo   *functions;		/* fn_oid is 0 where there is no hash that lasts */
 	Oid		   *collations;
 } WeirKeyHasher;
 

@@ -479,7 +479,7 @@ merge_fits(WeirRunReader *reader, Size limit)
 	return size <= limit;
 }
 
-/* Rows that are equal have to be of the same hash. */
+/* Rows that are not equal have to be of different hashes, but for a few. */
 static bool
 can_merge(const WeirDefinition *def)
 {
@@ -487,7 +487,7 @@ can_merge(const WeirDefinition *def)
 
 	foreach(lc, def->keys)
 	{
-		if (!((WeirKey *) lfirst(lc))->hashable)
+		if (!((WeirKey *) lfirst(lc))->has_lasting_hash)
 			return false;
 	}
 	return !def->is_session;

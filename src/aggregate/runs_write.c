@@ -27,6 +27,7 @@
 
 #include "weir.h"
 #include "aggregate/packed_row.h"
+#include "aggregate/receiver.h"
 #include "aggregate/runs.h"
 #include "aggregate/runs_format.h"
 
@@ -302,27 +303,13 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-writer_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-writer_nothing(DestReceiver *self)
-{
-}
-
 WeirRunWriter *
 weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 {
 	WeirRunWriter *writer = palloc0(sizeof(WeirRunWriter));
 	int			i;
 
-	writer->pub.receiveSlot = receive_state;
-	writer->pub.rStartup = writer_startup;
-	writer->pub.rShutdown = writer_nothing;
-	writer->pub.rDestroy = writer_nothing;
-	writer->pub.mydest = DestNone;
+	weir_receiver_init(&writer->pub, receive_state);
 	writer->def = def;
 	writer->level = level;
 	writer->row_desc = weir_runs_packed_desc(def);

@@ -23,7 +23,6 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "parser/parse_oper.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -34,21 +33,14 @@
 #include "weir.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
-
-/* equality of keys, as the query means it */
-typedef struct KeyEquality
-{
-	int			nkeys;
-	FmgrInfo   *functions;
-	Oid		   *collations;
-} KeyEquality;
+#include "aggregate/state_order.h"
 
 typedef struct MergeSource
 {
 	WeirStateSource pub;
 	WeirDefinition *def;
 	WeirStateSource *inner;
-	KeyEquality keys;
+	WeirKeyEquality keys;
 	Tuplesortstate *sort;		/* NULL before the first row is wanted */
 	TupleTableSlot *row;		/* the first row of the next session */
 	bool		has_row;
@@ -61,94 +53,13 @@ typedef struct MergeSource
 	Timestamp	end;
 } MergeSource;
 
-/* ---------- keys ---------- */
-
-static void
-init_equality(KeyEquality *equality, const WeirDefinition *def)
-{
-	ListCell   *lc;
-
-	equality->nkeys = def->nkeys;
-	equality->functions = palloc0(sizeof(FmgrInfo) * Max(def->nkeys, 1));
-	equality->collations = palloc0(sizeof(Oid) * Max(def->nkeys, 1));
-	foreach(lc, def->keys)
-	{
-		WeirKey    *key = lfirst(lc);
-		int			i = foreach_current_index(lc);
-
-		fmgr_info(get_opcode(key->eqop), &equality->functions[i]);
-		equality->collations[i] = key->collation;
-	}
-}
-
-static bool
-keys_equal(KeyEquality *equality, const Datum *a, const bool *anull,
-		   const Datum *b, const bool *bnull)
-{
-	int			i;
-
-	for (i = 0; i < equality->nkeys; i++)
-	{
-		if (anull[i] || bnull[i])
-		{
-			if (anull[i] != bnull[i])
-				return false;
-		}
-		else if (!DatumGetBool(FunctionCall2Coll(&equality->functions[i],
-												 equality->collations[i],
-												 a[i], b[i])))
-			return false;
-	}
-	return true;
-}
-
 /* ---------- merging ---------- */
-
-/* Sort by keys, then by start. */
-static Tuplesortstate *
-begin_sort(const WeirDefinition *def)
-{
-	int			n = def->nkeys + 1;
-	AttrNumber *attnos = palloc(sizeof(AttrNumber) * n);
-	Oid		   *operators = palloc(sizeof(Oid) * n);
-	Oid		   *collations = palloc(sizeof(Oid) * n);
-	bool	   *nulls_first = palloc0(sizeof(bool) * n);
-	ListCell   *lc;
-
-	foreach(lc, def->keys)
-	{
-		WeirKey    *key = lfirst(lc);
-		int			i = foreach_current_index(lc);
-
-		attnos[i] = def->nwindow + i + 1;
-		operators[i] = key->sortop;
-		collations[i] = key->collation;
-	}
-	attnos[n - 1] = 2;			/* window_start */
-	get_sort_group_operators(def->window_type, true, false, false,
-							 &operators[n - 1], NULL, NULL, NULL);
-	collations[n - 1] = InvalidOid;
-	return tuplesort_begin_heap(def->state_desc, n, attnos, operators,
-								collations, nulls_first, work_mem, NULL,
-								TUPLESORT_NONE);
-}
 
 /* Sort all rows of the inner source, and stand on the first. */
 static void
 sort_rows(MergeSource *merge)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(merge->def->state_desc,
-													&TTSOpsVirtual);
-
-	merge->sort = begin_sort(merge->def);
-	while (merge->inner->next(merge->inner, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		tuplesort_puttupleslot(merge->sort, slot);
-		ExecClearTuple(slot);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	tuplesort_performsort(merge->sort);
+	merge->sort = weir_keys_sort(merge->def, merge->inner);
 	merge->has_row = tuplesort_gettupleslot(merge->sort, true, true,
 											merge->row, NULL);
 }
@@ -184,10 +95,10 @@ collect_session(MergeSource *merge)
 			break;
 		slot_getallattrs(merge->row);
 	} while (DatumGetTimestamp(merge->row->tts_values[1]) <= merge->end &&
-			 keys_equal(&merge->keys, first->tts_values + def->nwindow,
-						first->tts_isnull + def->nwindow,
-						merge->row->tts_values + def->nwindow,
-						merge->row->tts_isnull + def->nwindow));
+			 weir_keys_equal(&merge->keys, first->tts_values + def->nwindow,
+							 first->tts_isnull + def->nwindow,
+							 merge->row->tts_values + def->nwindow,
+							 merge->row->tts_isnull + def->nwindow));
 	ExecDropSingleTupleTableSlot(first);
 }
 
@@ -244,7 +155,7 @@ weir_session_merge(WeirDefinition *def, WeirStateSource *source)
 	merge->pub.rows = source->rows;
 	merge->def = def;
 	merge->inner = source;
-	init_equality(&merge->keys, def);
+	weir_keys_init_equality(&merge->keys, def);
 	merge->row = MakeSingleTupleTableSlot(def->state_desc,
 										  &TTSOpsMinimalTuple);
 	merge->context = CurrentMemoryContext;
@@ -292,7 +203,7 @@ typedef struct LateBucket
 struct WeirLateSessions
 {
 	WeirDefinition *def;
-	KeyEquality keys;
+	WeirKeyEquality keys;
 	HTAB	   *buckets;
 };
 
@@ -337,7 +248,7 @@ weir_session_late(WeirDefinition *def, WeirStateSource *source,
 	bool		has_late = false;
 
 	late->def = def;
-	init_equality(&late->keys, def);
+	weir_keys_init_equality(&late->keys, def);
 	ctl.keysize = sizeof(uint32);
 	ctl.entrysize = sizeof(LateBucket);
 	ctl.hcxt = CurrentMemoryContext;
@@ -376,7 +287,7 @@ weir_session_is_late(void *arg, const Datum *keys, const bool *isnull,
 		LateSession *session = lfirst(lc);
 
 		if (event_time >= session->start && event_time < session->end &&
-			keys_equal(&late->keys, session->keys, session->isnull, keys, isnull))
+			weir_keys_equal(&late->keys, session->keys, session->isnull, keys, isnull))
 		{
 			*session_end = session->end;
 			return true;

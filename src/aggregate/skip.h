@@ -22,15 +22,24 @@ extern List *weir_skip_intake(const WeirAggregate *agg, WeirDefinition *def,
 							  WeirIntake *intake);
 
 /*
- * weir_partial_finish of windows that close, without the groups at which that
- * fails.  Returns these, as rows of their windows and keys.
+ * weir_partial_finish, or weir_partial_combine, in a tick, without the groups at
+ * which that fails.  Returns these, as rows of their windows and keys.
  */
 extern List *weir_skip_finish(const WeirAggregate *agg, WeirDefinition *def,
 							  WeirStateSource *source, DestReceiver *dest);
 
+extern List *weir_skip_combine(const WeirAggregate *agg, WeirDefinition *def,
+							   WeirStateSource *source, DestReceiver *dest);
+
 /*
- * Both may take too long for one tick: then they raise an error, to undo what
- * the tick has done for the aggregate.  Is it this one?  What has been found is
+ * Of all state, without a tick: deletes the groups that cannot be combined, and
+ * returns them.
+ */
+extern List *weir_skip_state(const WeirAggregate *agg, WeirDefinition *def);
+
+/*
+ * Those in a tick may take too long for it: then they raise an error, to undo
+ * what it has done for the aggregate.  Is it this one?  What has been found is
  * stored then, and the aggregate has to be given the same rows again.  To be
  * asked at once, outside of the subtransaction that failed.
  */

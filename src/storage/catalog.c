@@ -46,7 +46,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -56,6 +55,7 @@
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/invalidation.h"
 #include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
@@ -76,7 +76,7 @@ static List *outdated = NIL;
 /* ---- the cache ---- */
 
 static void
-invalidate(Datum arg, Oid relid)
+invalidate(Oid relid)
 {
 	HASH_SEQ_STATUS status;
 	CacheEntry *entry;
@@ -122,7 +122,7 @@ set_outdated(WeirWideTable *table)
 void
 weir_catalog_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	weir_watch_relations(invalidate);
 	RegisterXactCallback(free_outdated, NULL);
 }
 

@@ -23,11 +23,11 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "storage/hll.h"
+#include "storage/invalidation.h"
 
 static struct
 {
@@ -39,7 +39,7 @@ static struct
 }			functions;
 
 static void
-invalidate(Datum arg, int cacheid, uint32 hashvalue)
+invalidate(int cacheid, uint32 hashvalue)
 {
 	functions.is_valid = false;
 }
@@ -47,7 +47,7 @@ invalidate(Datum arg, int cacheid, uint32 hashvalue)
 void
 weir_hll_init(void)
 {
-	CacheRegisterSyscacheCallback(PROCOID, invalidate, (Datum) 0);
+	weir_watch_objects(PROCOID, invalidate);
 }
 
 /* The schema of the extension, InvalidOid if it is not installed. */

@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "storage/invalidation.h"
 #include "storage/owner.h"
 #include "weir.h"
 
@@ -62,10 +63,52 @@ weir_restore_identity(const WeirIdentity *identity)
 	SetUserIdAndSecContext(identity->saved_user, identity->saved_context);
 }
 
+/*
+ * There are no messages about extensions, but about relations there are, and
+ * this one comes and goes with ours.
+ */
+#define WITNESS		"_stream"
+
+static Oid	witness = InvalidOid;
+static Oid	known_extension;	/* good while there is a witness */
+
+static void
+relation_changed(Oid relid)
+{
+	if (!OidIsValid(relid) || relid == witness)
+		witness = InvalidOid;
+}
+
+Oid
+weir_extension_find(void)
+{
+	Oid			schema;
+	Oid			extension;
+
+	if (OidIsValid(witness))
+		return known_extension;
+
+	/* the witness first: if it is of an older one, we shall hear of its end */
+	schema = get_namespace_oid(WEIR_SCHEMA, true);
+	if (OidIsValid(schema))
+		witness = get_relname_relid(WITNESS, schema);
+	extension = get_extension_oid("weir", true);
+	if (!OidIsValid(extension))
+		witness = InvalidOid;
+	known_extension = extension;
+	return extension;
+}
+
 Oid
 weir_extension_oid(void)
 {
 	return get_extension_oid("weir", false);
+}
+
+void
+weir_owner_init(void)
+{
+	weir_watch_relations(relation_changed);
 }
 
 Oid

@@ -33,6 +33,11 @@ extern void weir_become_restricted(WeirIdentity *identity, Oid role);
 
 extern void weir_restore_identity(const WeirIdentity *identity);
 
+extern void weir_owner_init(void);
+
+/* The extension, known from call to call; InvalidOid if there is none. */
+extern Oid	weir_extension_find(void);
+
 /* The extension, its owner and its schema. */
 extern Oid	weir_extension_oid(void);
 extern Oid	weir_extension_owner(void);

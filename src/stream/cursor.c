@@ -44,7 +44,6 @@
 
 #include "storage/owner.h"
 #include "stream/cursor.h"
-#include "stream/stream.h"
 #include "stream/watermark.h"
 #include "weir.h"
 
@@ -183,7 +182,6 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	WeirStream	stream;
 	bool		found;
 
 	ScanKeyInit(&key, CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
@@ -197,13 +195,6 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 		from_tuple(catalog, tuple, cursor);
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-
-	if (found)
-	{
-		if (!weir_stream_lookup_id(cursor->stream_id, &stream))
-			return false;
-		cursor->relid = stream.relid;
-	}
 	return found;
 }
 
@@ -237,16 +228,12 @@ weir_cursor_list(int32 stream_id)
 	Relation	catalog = open_catalog(AccessShareLock);
 	Oid			index = get_relname_relid("_cursor_stream_id", weir_schema_oid());
 	List	   *result = NIL;
-	WeirStream	stream;
 	WeirCursor *cursor;
 	int32		after = 0;
 
-	if (!weir_stream_lookup_id(stream_id, &stream))
-		stream.relid = InvalidOid;
 	while ((cursor = next_cursor(catalog, index, stream_id, after)) != NULL)
 	{
 		after = cursor->cursor_id;
-		cursor->relid = stream.relid;
 		result = cursor->is_main ? lcons(cursor, result) :
 			lappend(result, cursor);
 	}

@@ -24,7 +24,6 @@ typedef struct WeirCursor
 {
 	int32		cursor_id;
 	int32		stream_id;
-	Oid			relid;			/* the stream's table */
 	bool		is_main;
 	bool		is_paused;
 	bool		in_history;		/* rows older than the cursor still unread */

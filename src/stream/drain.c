@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "common/int.h"
@@ -17,9 +18,11 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
+#include "replication/syncrep.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -168,16 +171,38 @@ typedef struct DrainState
 } DrainState;
 
 /*
- * On to the next transaction.  What is read in it before the next tick takes
- * snapshots, so its isolation is settled first, whatever the default is.
+ * On to the next transaction.  Each of them is committed asynchronously, as the
+ * worker's are: a crash repeats it.  What is read in the next one before a tick
+ * takes snapshots, so its isolation is settled first, whatever the default is.
  */
 static void
 commit_and_go_on(const DrainState *state)
 {
 	MemoryContextSwitchTo(TopTransactionContext);
+	(void) set_config_option("synchronous_commit", "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+							 true, 0, false);
 	SPI_commit();
 	weir_tick_force_read_committed();
 	MemoryContextSwitchTo(state->context);
+}
+
+/*
+ * Who has called drain may rely on what it has done as on a command of his own:
+ * before it returns all is where synchronous_commit wants it, here and on
+ * standbys.
+ */
+static void
+wait_until_durable(void)
+{
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF ||
+		XLogRecPtrIsInvalid(XactLastCommitEnd))
+		return;
+	XLogFlush(XactLastCommitEnd);
+	/* if it is cancelled, a warning says so, as after any commit */
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(XactLastCommitEnd, true);
+	RESUME_INTERRUPTS();
 }
 
 /* Is there nothing left for this cursor? */
@@ -211,7 +236,8 @@ drain_round(DrainState *state)
 		if (!may_tick(cursor) || is_done(cursor, state->target))
 			continue;
 		again = true;
-		if (weir_tick_cursor(cursor->cursor_id, state->target, true) >= WEIR_TICK_DONE)
+		if (weir_tick_cursor(state->stream_id, cursor->cursor_id, state->target,
+							 true) >= WEIR_TICK_DONE)
 			progress = true;
 		commit_and_go_on(state);
 	}
@@ -317,6 +343,7 @@ weir_drain(PG_FUNCTION_ARGS)
 		;
 	(void) weir_tick_rotate(state.stream_id);
 	commit_and_go_on(&state);
+	wait_until_durable();
 	if (weir_tick_consumer() != NULL)
 		weir_tick_consumer()->warn_of_failed(state.stream_id);
 	MemoryContextSwitchTo(outer);
@@ -411,7 +438,7 @@ consume_everything(int32 stream_id)
 		foreach(lc, cursors)
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (weir_tick_cursor(((WeirCursor *) lfirst(lc))->cursor_id,
+			if (weir_tick_cursor(stream_id, ((WeirCursor *) lfirst(lc))->cursor_id,
 								 (Datum) 0, true) >= WEIR_TICK_DONE)
 				progress = true;
 			CommandCounterIncrement();
@@ -474,6 +501,7 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	Datum		values[8];
 	bool		nulls[8] = {0};
 	Snapshot	snapshot = GetActiveSnapshot();
+	WeirStream	stream;
 	WeirCursor	cursor;
 	WeirLogScan *scan;
 	WeirLogEntry *entry;
@@ -486,7 +514,7 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	/* the reader's snapshot may have a stream that others have dropped since */
 	if (!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
 		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
-		!may_see(cursor.relid))
+		!weir_stream_lookup_id(stream_id, &stream) || !may_see(stream.relid))
 		PG_RETURN_NULL();
 
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);

@@ -87,6 +87,7 @@
 #include "utils/xid8.h"
 
 #include "storage/debug_point.h"
+#include "storage/invalidation.h"
 #include "storage/sequence.h"
 #include "storage/writers.h"
 #include "stream/log.h"
@@ -133,7 +134,7 @@ static KnownLog known_logs[KNOWN_LOGS];
 static uint64 known_invalidations = 0;
 
 static void
-forget_known_logs(Datum arg, Oid relid)
+forget_known_logs(Oid relid)
 {
 	known_invalidations++;
 	for (int i = 0; i < KNOWN_LOGS; i++)
@@ -149,7 +150,6 @@ forget_known_logs(Datum arg, Oid relid)
 static KnownLog *
 known_log(int32 stream_id)
 {
-	static bool is_registered = false;
 	KnownLog	log = {0};
 	uint64		seen;
 
@@ -162,11 +162,6 @@ known_log(int32 stream_id)
 		if (known_logs[i].stream_id == stream_id)
 			return &known_logs[i];
 
-	if (!is_registered)
-	{
-		CacheRegisterRelcacheCallback(forget_known_logs, (Datum) 0);
-		is_registered = true;
-	}
 	/* an invalidation may come in the middle of a lookup */
 	do
 	{
@@ -637,6 +632,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 void
 weir_log_init(void)
 {
+	weir_watch_relations(forget_known_logs);
 	DefineCustomIntVariable("weir.log_slot_size",
 							"Size at which the log of a stream goes on to another table.",
 							NULL,

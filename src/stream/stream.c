@@ -39,6 +39,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "storage/invalidation.h"
 #include "storage/owner.h"
 #include "stream/capture.h"
 #include "stream/stream.h"
@@ -150,7 +151,8 @@ fill_columns(WeirStream *stream, Relation rel, bool processing_time,
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("stream \"%s\" has no capture index",
-							RelationGetRelationName(rel))));
+							RelationGetRelationName(rel)),
+					 errhint("Use weir.drop_stream to make it a plain table again.")));
 		stream->event_time_type = TupleDescAttr(RelationGetDescr(rel),
 												stream->event_time_attno - 1)->atttypid;
 	}
@@ -331,7 +333,7 @@ weir_stream_tables(void)
  */
 
 static void
-invalidate_leaf(Datum arg, Oid relid)
+invalidate_leaf(Oid relid)
 {
 	invalidations++;
 	memset(&last_leaf, 0, sizeof(last_leaf));
@@ -419,16 +421,10 @@ has_event_time(int32 stream_id)
 static LeafCacheEntry *
 make_leaf_entry(Oid relid)
 {
-	static bool is_registered = false;
 	LeafCacheEntry *entry;
 	LeafCacheEntry result = {0};
 	uint64		seen;
 
-	if (!is_registered)
-	{
-		CacheRegisterRelcacheCallback(invalidate_leaf, (Datum) 0);
-		is_registered = true;
-	}
 	/* an invalidation may come in the middle of a lookup */
 	do
 	{
@@ -497,4 +493,10 @@ uint64
 weir_leaf_changes(void)
 {
 	return invalidations;
+}
+
+void
+weir_stream_init(void)
+{
+	weir_watch_relations(invalidate_leaf);
 }

@@ -49,6 +49,8 @@ extern int32 weir_leaf_look_up(Oid relid, bool *has_event_time,
 							   uint64 *changes);
 extern uint64 weir_leaf_changes(void);
 
+extern void weir_stream_init(void);
+
 /* ids and tables of all streams */
 extern List *weir_stream_ids(void);
 extern List *weir_stream_tables(void);

@@ -307,49 +307,91 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	return state.tick.batch->ends_interval ? WEIR_TICK_DONE : WEIR_TICK_MORE;
 }
 
+/* NULL if it is gone. */
 static WeirCursor *
 find_cursor(List *cursors, int32 cursor_id)
 {
 	ListCell   *lc;
 
 	foreach(lc, cursors)
-		if (((WeirCursor *) lfirst(lc))->cursor_id == cursor_id)
-			return (WeirCursor *) lfirst(lc);
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (cursor->cursor_id == cursor_id)
+			return cursor;
+	}
 	return NULL;
 }
 
-WeirTickResult
-weir_tick_cursor(int32 cursor_id, Datum target, bool wait)
+/*
+ * The stream with all its cursors, locked; the table is locked after the stream.
+ * BUSY if that is not to be had without waiting, IDLE if the stream is gone.
+ */
+static WeirTickResult
+lock_and_list(int32 stream_id, bool wait, WeirStream *stream, List **cursors)
 {
-	WeirCursor	probe;
-	WeirCursor *cursor;
-	WeirCursor *main_cursor;
-	WeirStream	stream;
-	List	   *cursors;
-
 	weir_tick_force_read_committed();
-	if (!weir_cursor_read(cursor_id, NULL, &probe))
-		return WEIR_TICK_IDLE;
-	if (!weir_cursor_lock_stream(probe.stream_id, wait))
+	if (!weir_cursor_lock_stream(stream_id, wait))
 		return WEIR_TICK_BUSY;
-	LockRelationOid(probe.relid, AccessShareLock);
-	if (!weir_stream_lookup_id(probe.stream_id, &stream))
+	if (!weir_stream_lookup_id(stream_id, stream))
 		return WEIR_TICK_IDLE;
+	*cursors = weir_cursor_list(stream_id);
+	return WEIR_TICK_DONE;
+}
+
+/* In the stream's lock: a tick of that cursor if it may have one. */
+static WeirTickResult
+tick_if_ready(const WeirStream *stream, WeirCursor *cursor, List *cursors,
+			  Datum target)
+{
 	WEIR_DEBUG_POINT("tick_locked");
-	cursors = weir_cursor_list(stream.stream_id);
-	cursor = find_cursor(cursors, cursor_id);
 	if (cursor == NULL || cursor->is_paused || weir_cursor_is_deferred(cursor))
 		return WEIR_TICK_IDLE;
-	main_cursor = (WeirCursor *) linitial(cursors);
 	if (!cursor->is_main)
 	{
 		target = 0;
-		if (!target_of(cursor, main_cursor, &target))
+		if (!target_of(cursor, (WeirCursor *) linitial(cursors), &target))
 			return WEIR_TICK_IDLE;
 	}
-	if (!has_settled(&stream, cursor))
+	if (!has_settled(stream, cursor))
 		return WEIR_TICK_IDLE;
-	return tick_locked(&stream, cursor, cursors, target);
+	return tick_locked(stream, cursor, cursors, target);
+}
+
+WeirTickResult
+weir_tick_cursor(int32 stream_id, int32 cursor_id, Datum target, bool wait)
+{
+	WeirStream	stream;
+	List	   *cursors;
+	WeirTickResult result = lock_and_list(stream_id, wait, &stream, &cursors);
+
+	if (result != WEIR_TICK_DONE)
+		return result;
+	return tick_if_ready(&stream, find_cursor(cursors, cursor_id), cursors,
+						 target);
+}
+
+WeirTickResult
+weir_tick_main(int32 stream_id, void (*remember) (List *others))
+{
+	WeirStream	stream;
+	List	   *cursors;
+	List	   *others = NIL;
+	ListCell   *lc;
+	WeirTickResult result = lock_and_list(stream_id, false, &stream, &cursors);
+
+	if (result != WEIR_TICK_DONE)
+		return result;
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (!cursor->is_main)
+			others = lappend_int(others, cursor->cursor_id);
+	}
+	remember(others);
+	return tick_if_ready(&stream, cursors ? linitial(cursors) : NULL, cursors,
+						 (Datum) 0);
 }
 
 Timestamp
@@ -388,18 +430,6 @@ consumed_by_all(const WeirLogEntry *entry, void *arg)
 	return true;
 }
 
-/* The stream and its cursors, locked; false if that is not to be had now. */
-static bool
-lock_for_maintenance(int32 stream_id, WeirStream *stream, List **cursors)
-{
-	weir_tick_force_read_committed();
-	if (!weir_cursor_lock_stream(stream_id, false) ||
-		!weir_stream_lookup_id(stream_id, stream))
-		return false;
-	*cursors = weir_cursor_list(stream_id);
-	return true;
-}
-
 bool
 weir_tick_follow_up(int32 stream_id)
 {
@@ -416,7 +446,7 @@ weir_tick_rotate(int32 stream_id)
 	WeirStream	stream;
 	List	   *cursors;
 
-	return lock_for_maintenance(stream_id, &stream, &cursors) &&
+	return lock_and_list(stream_id, false, &stream, &cursors) == WEIR_TICK_DONE &&
 		weir_log_rotate(stream_id, consumed_by_all, cursors);
 }
 
@@ -426,6 +456,6 @@ weir_tick_retain(int32 stream_id)
 	WeirStream	stream;
 	List	   *cursors;
 
-	return lock_for_maintenance(stream_id, &stream, &cursors) &&
+	return lock_and_list(stream_id, false, &stream, &cursors) == WEIR_TICK_DONE &&
 		weir_retention_run(&stream, cursors);
 }

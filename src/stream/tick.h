@@ -112,7 +112,15 @@ typedef enum WeirTickResult
  * COMMITTED and have no snapshot active.  Consumes no further than the
  * pg_snapshot target sees, if it is given.
  */
-extern WeirTickResult weir_tick_cursor(int32 cursor_id, Datum target, bool wait);
+extern WeirTickResult weir_tick_cursor(int32 stream_id, int32 cursor_id,
+									   Datum target, bool wait);
+
+/*
+ * The same of the main cursor, unless somebody else has the stream locked.  Before
+ * it begins it tells the ids of the other cursors that the stream has.
+ */
+extern WeirTickResult weir_tick_main(int32 stream_id,
+									 void (*remember) (List *others));
 
 /*
  * What has to be done for a stream now and then, each call in a transaction

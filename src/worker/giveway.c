@@ -26,13 +26,14 @@
 
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lock.h"
+#include "utils/inval.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "storage/owner.h"
 #include "weir.h"
 #include "worker/giveway.h"
 
@@ -93,21 +94,25 @@ set_database_tag(LOCKTAG *tag)
 }
 
 bool
-weir_giveway_lock(void)
+weir_giveway_lock(Oid *extension)
 {
-	Oid			extension;
 	LOCKTAG		tag;
 
 	set_database_tag(&tag);
 	database_lock = acquire(&tag, RowExclusiveLock);
 	if (database_lock == NULL)
 		give_way();
-	extension = get_extension_oid("weir", true);
-	if (!OidIsValid(extension))
+	*extension = weir_extension_find();
+	if (!OidIsValid(*extension))
 		return true;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, *extension, 0);
 	extension_lock = acquire(&tag, AccessShareLock);
-	return extension_lock != NULL;
+	if (extension_lock == NULL)
+		return false;
+	/* it may have gone before */
+	AcceptInvalidationMessages();
+	*extension = weir_extension_find();
+	return true;
 }
 
 void

@@ -13,11 +13,11 @@
 extern void weir_giveway_init(void);
 
 /*
- * In a transaction: lock database and extension for it.  False if somebody is
- * dropping the extension; if it is gone already the task will see.  Ends the
- * process if somebody has the database.
+ * In a transaction: lock database and extension for it, and tell which extension
+ * it is; InvalidOid if there is none (any more).  False if somebody is dropping
+ * it.  Ends the process if somebody has the database.
  */
-extern bool weir_giveway_lock(void);
+extern bool weir_giveway_lock(Oid *extension);
 
 /*
  * After weir_giveway_lock: something that may take long begins or goes on.

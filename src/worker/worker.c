@@ -33,7 +33,6 @@
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -106,11 +105,13 @@ typedef struct StreamState
 static HTAB *stream_states = NULL;
 static uint32 round_number = 0;
 static Oid	enrolled_with = InvalidOid; /* the extension */
-static Oid	extension_found;	/* by the last look for it */
+static Oid	extension_found;	/* by the last task */
 static const char *database_name = "?"; /* for the log; who renames it ends us */
 static MemoryContext task_context = NULL;
 static int	connect_error = 0;	/* SQLSTATE of what refused us */
 static emit_log_hook_type previous_log_hook = NULL;
+static uint64 changes_seen;		/* of relations, when the streams were listed */
+static int32 served_stream;		/* whose cursors are ticked */
 static bool has_backlog = false;	/* a tick left something behind */
 static bool is_failing = false; /* something is left alone for a while */
 
@@ -173,10 +174,11 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity,
 	error_context_stack = &callback;
 	PG_TRY();
 	{
-		if (weir_giveway_lock())
-			result = task(id);
-		else
+		if (!weir_giveway_lock(&extension_found) ||
+			(OidIsValid(enrolled_with) && extension_found != enrolled_with))
 			*failed = true;
+		else
+			result = task(id);
 		weir_giveway_unlock();
 		CommitTransactionCommand();
 	}
@@ -202,16 +204,6 @@ weir_worker_run_task(WeirTask task, int32 id, const char *activity,
 	return result;
 }
 
-static bool
-tick(int32 cursor_id)
-{
-	WeirTickResult result = weir_tick_cursor(cursor_id, (Datum) 0, false);
-
-	if (result == WEIR_TICK_MORE)
-		has_backlog = true;
-	return result >= WEIR_TICK_DONE;
-}
-
 /* filled in by tasks, in TopMemoryContext */
 static List *remembered = NIL;
 
@@ -234,35 +226,42 @@ weir_worker_take_remembered(void)
 	return result;
 }
 
-/* False if the extension is gone. */
+/* Is there an extension? */
 static bool
 find_extension(int32 unused)
 {
-	extension_found = get_extension_oid("weir", true);
 	return OidIsValid(extension_found);
 }
 
-/* False if it is gone, or another one. */
 static bool
 find_streams(int32 unused)
 {
-	if (!find_extension(0) || extension_found != enrolled_with)
-		return false;
+	changes_seen = weir_leaf_changes();
 	weir_worker_remember(weir_stream_ids());
 	return true;
 }
 
 static bool
-find_cursors(int32 stream_id)
+is_progress(WeirTickResult result)
 {
-	List	   *ids = NIL;
-	ListCell   *lc;
+	if (result == WEIR_TICK_MORE)
+		has_backlog = true;
+	return result >= WEIR_TICK_DONE;
+}
 
+/* Of the main cursor; the others are remembered. */
+static bool
+tick_main(int32 stream_id)
+{
 	weir_stream_revive(stream_id);
-	foreach(lc, weir_cursor_list(stream_id))
-		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
-	weir_worker_remember(ids);
-	return true;
+	return is_progress(weir_tick_main(stream_id, weir_worker_remember));
+}
+
+static bool
+tick_other(int32 cursor_id)
+{
+	return is_progress(weir_tick_cursor(served_stream, cursor_id, (Datum) 0,
+										false));
 }
 
 /* ----------------------------------------------------------------
@@ -384,24 +383,25 @@ serve_stream(int32 stream_id)
 	List	   *cursors;
 	ListCell   *lc;
 	bool		failed;
-	bool		tick_failed = false;
-	bool		more = false;
+	bool		tick_failed;
+	bool		more;
 
 	if (weir_backoff_holds(&state->backoff))
 		return false;
-	weir_worker_run_task(find_cursors, stream_id, "weir: looking for cursors",
-						 &state->backoff, &failed);
+	more = weir_worker_run_task(tick_main, stream_id, "weir: tick",
+								&state->backoff, &tick_failed);
 	cursors = weir_worker_take_remembered();
+	served_stream = stream_id;
 	foreach(lc, cursors)
 	{
 		/* what one cursor fails at need not be in the way of another */
-		if (weir_worker_run_task(tick, lfirst_int(lc), "weir: tick",
+		if (weir_worker_run_task(tick_other, lfirst_int(lc), "weir: tick",
 								 &state->backoff, &failed))
 			more = true;
 		tick_failed |= failed;
 	}
 	list_free(cursors);
-	failed |= tick_failed;
+	failed = tick_failed;
 
 	if (!failed && weir_worker_is_due(&state->rotated_at, ROTATE_INTERVAL_MS) &&
 		weir_worker_run_task(weir_tick_rotate, stream_id, "weir: rotating a log",
@@ -494,6 +494,7 @@ leave(void)
 
 	set_place_tag(&tag);
 	LockRelease(&tag, ExclusiveLock, true);
+	enrolled_with = InvalidOid;
 	if (weir_worker_run_task(find_extension, 0, "weir: ending", &backoff, &failed) ||
 		failed)
 		proc_exit(1);
@@ -504,7 +505,7 @@ leave(void)
 static bool
 enroll(int32 unused)
 {
-	if (!find_extension(0))
+	if (!OidIsValid(extension_found))
 		return false;
 	enrolled_with = extension_found;
 	database_name = MemoryContextStrdup(TopMemoryContext,
@@ -590,28 +591,39 @@ nap(int ms)
 	}
 }
 
+/*
+ * The ids of all streams.  Who makes or drops one tells all sessions, as long as
+ * these take part in transactions; what comes out of a dump is not told of.
+ */
+static List *
+all_streams(bool *failed)
+{
+	static WeirBackoff backoff = {0};
+	static List *streams = NIL;
+	static TimestampTz looked_at = 0;
+
+	*failed = false;
+	if (streams != NIL && changes_seen == weir_leaf_changes() &&
+		!weir_worker_is_due(&looked_at, naptime))
+		return streams;
+	weir_worker_run_task(find_streams, 0, "weir: looking for streams",
+						 &backoff, failed);
+	weir_backoff_note(&backoff, *failed);
+	list_free(streams);
+	streams = weir_worker_take_remembered();
+	return streams;
+}
+
 /* One tick for everybody; true if there may be more to do at once. */
 static bool
 serve_all(void)
 {
-	static WeirBackoff backoff = {0};
 	List	   *streams;
 	ListCell   *lc;
 	bool		failed;
-	bool		found;
 	bool		more = false;
 
-	found = weir_worker_run_task(find_streams, 0, "weir: looking for streams",
-								 &backoff, &failed);
-	weir_backoff_note(&backoff, failed);
-	if (failed)
-	{
-		list_free(weir_worker_take_remembered());
-		return false;
-	}
-	if (!found)
-		leave();
-	streams = weir_worker_take_remembered();
+	streams = all_streams(&failed);
 	round_number++;
 	foreach(lc, streams)
 	{
@@ -620,8 +632,14 @@ serve_all(void)
 		if (serve_stream(lfirst_int(lc)))
 			more = true;
 	}
+	if (extension_found != enrolled_with)
+		leave();
+	if (failed)
+		return false;
 	forget_streams(list_length(streams));
-	list_free(streams);
+	/* it may have been a stream that has come meanwhile */
+	if (changes_seen != weir_leaf_changes())
+		more = true;
 	return weir_housekeeping_run() || more;
 }
 

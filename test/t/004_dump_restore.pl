@@ -35,7 +35,8 @@ CREATE TABLE app.$stream (id bigint PRIMARY KEY, ts timestamptz NOT NULL, key in
 SELECT weir.create_stream('app.$stream', 'ts', max_out_of_orderness => '1 minute',
 	retention => $retention{$stream});
 SELECT weir.create_continuous_aggregate('app.${stream}_hourly', \$\$
-	SELECT w.window_start, w.window_end, s.key, count(*) AS n, sum(s.value) AS total, avg(s.value) AS mean
+	SELECT w.window_start, w.window_end, s.key, count(*) AS n, sum(s.value) AS total, avg(s.value) AS mean,
+		count(DISTINCT s.id % 7) AS kinds, weir.last(s.value, s.ts) AS latest
 	FROM app.$stream s, weir.tumble(s.ts, '1 hour') w
 	GROUP BY w.window_start, w.window_end, s.key \$\$);
 SELECT weir.create_continuous_aggregate('app.${stream}_six_hours', \$\$
@@ -79,7 +80,8 @@ sub hourly
 	my ($to) = @_;
 
 	return <<SQL;
-SELECT w.window_start, w.window_end, i % 5, count(*), sum(i / 3.0), avg(i / 3.0)
+SELECT w.window_start, w.window_end, i % 5, count(*), sum(i / 3.0), avg(i / 3.0),
+	count(DISTINCT i % 7), weir.last(i / 3.0, timestamptz '2024-01-01 00:00:00Z' + interval '1 second' * i)
 FROM generate_series(1, $to) i,
 	weir.tumble(timestamptz '2024-01-01 00:00:00Z' + interval '1 second' * i, '1 hour') w
 GROUP BY 1, 2, 3

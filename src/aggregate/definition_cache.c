@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * live_cache.c
- *	  What a process keeps of the aggregates whose open windows it has read.
+ * definition_cache.c
+ *	  What a process keeps of the definitions of aggregates.
  *
- * To read one group takes little; to find out what the definition means, and
- * to plan the query that makes the result of its states, takes more.  Both are
- * kept from one query to the next.  What changes with every tick is not: the
- * row of the aggregate in the catalog, cursor, state.
+ * A tick of a few rows, or to read one group, takes little; to find out what
+ * the definition means, and to plan the query that makes the result of states,
+ * takes more.  So the former is kept from one tick, or query of a live view, to
+ * the next, and the latter from one query of a few groups to the next.  What
+ * changes with every tick is not: the row of the aggregate in the catalog,
+ * cursor, state.
  *
  * An entry is good until the server says that something has changed that it
  * was made of:
@@ -40,16 +42,16 @@
 #include "catalog/pg_class.h"
 #include "optimizer/optimizer.h"
 #include "storage/lmgr.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "weir.h"
-#include "aggregate/live_cache.h"
+#include "aggregate/definition_cache.h"
 #include "aggregate/partial.h"
+#include "storage/invalidation.h"
 
-#define MAX_ENTRIES		32
+#define MAX_ENTRIES		64
 
 /* State rows that the plan is made for: a few runs' of a few windows. */
 #define PLANNED_ROWS	100
@@ -62,14 +64,14 @@ static uint64 invalidations = 0;	/* how many have come */
 /* ---------- invalidation ---------- */
 
 static void
-relation_changed(Datum arg, Oid relid)
+relation_changed(Oid relid)
 {
 	ListCell   *lc;
 
 	invalidations++;
 	foreach(lc, entries)
 	{
-		WeirLiveEntry *entry = lfirst(lc);
+		WeirKnown *entry = lfirst(lc);
 
 		if (!OidIsValid(relid) || entry->open == relid ||
 			list_member_oid(entry->relations, relid))
@@ -78,7 +80,7 @@ relation_changed(Datum arg, Oid relid)
 }
 
 static void
-object_changed(Datum arg, int cacheid, uint32 hashvalue)
+object_changed(int cacheid, uint32 hashvalue)
 {
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -86,7 +88,7 @@ object_changed(Datum arg, int cacheid, uint32 hashvalue)
 	invalidations++;
 	foreach(lc, entries)
 	{
-		WeirLiveEntry *entry = lfirst(lc);
+		WeirKnown *entry = lfirst(lc);
 
 		foreach(lc2, entry->items)
 		{
@@ -100,42 +102,37 @@ object_changed(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 static void
-catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
+catalog_changed(int cacheid, uint32 hashvalue)
 {
-	relation_changed(arg, InvalidOid);
+	relation_changed(InvalidOid);
 }
 
-static void
-register_callbacks(void)
+void
+weir_definition_cache_init(void)
 {
 	static const int catalogs[] = {
 		OPEROID, AMOPOPID, CLAOID, NAMESPACEOID, AUTHOID, AUTHMEMROLEMEM
 	};
-	static bool is_registered = false;
-	int			i;
 
-	if (is_registered)
-		return;
-	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, object_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
-	for (i = 0; i < lengthof(catalogs); i++)
-		CacheRegisterSyscacheCallback(catalogs[i], catalog_changed, (Datum) 0);
-	is_registered = true;
+	weir_watch_relations(relation_changed);
+	weir_watch_objects(PROCOID, object_changed);
+	weir_watch_objects(TYPEOID, object_changed);
+	for (int i = 0; i < lengthof(catalogs); i++)
+		weir_watch_objects(catalogs[i], catalog_changed);
 }
 
 /* ---------- entries ---------- */
 
 /* Whoever uses it may go on to the end of the transaction. */
 static void
-retire(WeirLiveEntry *entry)
+retire(WeirKnown *entry)
 {
 	entries = list_delete_ptr(entries, entry);
 	MemoryContextSetParent(entry->context, TopTransactionContext);
 }
 
 static void
-keep(WeirLiveEntry *entry)
+keep(WeirKnown *entry)
 {
 	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
 
@@ -149,7 +146,7 @@ keep(WeirLiveEntry *entry)
 
 /* Would we be told of whatever changes what has been analyzed? */
 static bool
-can_be_kept(const WeirLiveEntry *entry)
+can_be_kept(const WeirKnown *entry)
 {
 	ListCell   *lc;
 
@@ -167,34 +164,26 @@ can_be_kept(const WeirLiveEntry *entry)
 }
 
 /* Kept if that is possible; else in the current context. */
-static WeirLiveEntry *
-make_entry(Oid open)
+static WeirKnown *
+make_entry(const WeirAggregate *agg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "weir live view",
+												  "weir definition",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	WeirLiveEntry *entry = palloc0(sizeof(WeirLiveEntry));
+	WeirKnown *entry = palloc0(sizeof(WeirKnown));
 	uint64		seen = invalidations;
-	WeirAggregate agg;
-	Query	   *query;
+	Query	   *query = weir_definition_query(agg->query);
 	bool		has_row_security;
 
-	if (!weir_aggregate_find(open, NULL, &agg))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("foreign table \"%s\" does not belong to a continuous aggregate",
-						get_rel_name(open)),
-				 errhint("Foreign tables of server weir_live are made by weir.create_continuous_aggregate.")));
-	query = weir_definition_query(agg.query);
 	entry->context = context;
-	entry->open = open;
-	entry->aggregate_id = agg.id;
-	entry->query = agg.query;
+	entry->open = agg->open;
+	entry->aggregate_id = agg->id;
+	entry->query = agg->query;
 	entry->def = weir_definition_analyze(query);
 	extract_query_dependencies((Node *) query, &entry->relations,
 							   &entry->items, &has_row_security);
-	entry->relations = lappend_oid(entry->relations, agg.query);
+	entry->relations = lappend_oid(entry->relations, agg->query);
 	entry->relations = lappend_oid(entry->relations,
 								   get_relname_relid("_stream", weir_schema_oid()));
 	entry->is_valid = true;
@@ -204,46 +193,72 @@ make_entry(Oid open)
 	return entry;
 }
 
-static WeirLiveEntry *
-find_entry(Oid open)
+/* The entry at that place in the list, if it is still good. */
+static WeirKnown *
+use_entry(int place)
 {
-	ListCell   *lc;
+	WeirKnown *entry = list_nth(entries, place);
 
-	foreach(lc, entries)
+	if (place > 0)
 	{
-		WeirLiveEntry *entry = lfirst(lc);
-
-		if (entry->open != open)
-			continue;
-		if (foreach_current_index(lc) > 0)
-		{
-			entries = list_delete_cell(entries, lc);
-			keep(entry);
-		}
-		return entry;
+		entries = list_delete_nth_cell(entries, place);
+		keep(entry);
 	}
-	return NULL;
-}
-
-const WeirLiveEntry *
-weir_live_entry(Oid open)
-{
-	WeirLiveEntry *entry;
-
-	register_callbacks();
-	entry = find_entry(open);
-	if (entry != NULL && entry->is_valid)
+	if (entry->is_valid)
 	{
 		/* to get them may have taken until after a change */
 		LockRelationOid(entry->query, AccessShareLock);
 		LockRelationOid(entry->def->stream.relid, AccessShareLock);
 	}
-	if (entry != NULL && !entry->is_valid)
+	if (entry->is_valid)
+		return entry;
+	retire(entry);
+	return NULL;
+}
+
+const WeirKnown *
+weir_known_of_open(Oid open)
+{
+	WeirKnown *entry = NULL;
+	WeirAggregate agg;
+	ListCell   *lc;
+
+	foreach(lc, entries)
 	{
-		retire(entry);
-		entry = NULL;
+		if (((WeirKnown *) lfirst(lc))->open == open)
+		{
+			entry = use_entry(foreach_current_index(lc));
+			break;
+		}
 	}
-	return entry != NULL ? entry : make_entry(open);
+	if (entry != NULL)
+		return entry;
+	if (!weir_aggregate_find(open, NULL, &agg))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign table \"%s\" does not belong to a continuous aggregate",
+						get_rel_name(open)),
+				 errhint("Foreign tables of server weir_live are made by weir.create_continuous_aggregate.")));
+	return make_entry(&agg);
+}
+
+WeirDefinition *
+weir_known_definition(const WeirAggregate *agg)
+{
+	WeirKnown *entry = NULL;
+	ListCell   *lc;
+
+	if (agg->status == WEIR_AGGREGATE_SKIPPING)
+		return weir_definition_analyze(weir_definition_query(agg->query));
+	foreach(lc, entries)
+	{
+		if (((WeirKnown *) lfirst(lc))->query == agg->query)
+		{
+			entry = use_entry(foreach_current_index(lc));
+			break;
+		}
+	}
+	return (entry != NULL ? entry : make_entry(agg))->def;
 }
 
 /* ---------- the plan ---------- */
@@ -277,7 +292,7 @@ copy_settings(const List *settings)
 
 /* Invariant 2 holds for the plan, too. */
 static void
-make_plan(WeirLiveEntry *entry, const WeirAggregate *agg)
+make_plan(WeirKnown *entry, const WeirAggregate *agg)
 {
 	MemoryContext old = MemoryContextSwitchTo(entry->context);
 	uint64		seen = invalidations;
@@ -294,9 +309,9 @@ make_plan(WeirLiveEntry *entry, const WeirAggregate *agg)
 }
 
 PlannedStmt *
-weir_live_plan(const WeirLiveEntry *known, const WeirAggregate *agg)
+weir_known_plan(const WeirKnown *known, const WeirAggregate *agg)
 {
-	WeirLiveEntry *entry = unconstify(WeirLiveEntry *, known);
+	WeirKnown *entry = unconstify(WeirKnown *, known);
 
 	if (!entry->is_kept)
 		return NULL;

@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * live_cache.h
- *	  What a process keeps of the aggregates whose open windows it has read.
+ * definition_cache.h
+ *	  What a process keeps of the definitions of aggregates.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WEIR_LIVE_CACHE_H
-#define WEIR_LIVE_CACHE_H
+#ifndef WEIR_DEFINITION_CACHE_H
+#define WEIR_DEFINITION_CACHE_H
 
 #include "nodes/plannodes.h"
 
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
 
-typedef struct WeirLiveEntry
+typedef struct WeirKnown
 {
 	Oid			open;			/* the foreign table of open windows */
 	int32		aggregate_id;
@@ -30,7 +30,7 @@ typedef struct WeirLiveEntry
 	PlannedStmt *plan;			/* NULL: it cannot be kept */
 	Oid			plan_owner;		/* with whose rights, and under which */
 	List	   *plan_settings;	/* settings, it was made */
-} WeirLiveEntry;
+} WeirKnown;
 
 /*
  * What is known of the aggregate that the foreign table belongs to.  Its
@@ -38,14 +38,23 @@ typedef struct WeirLiveEntry
  * whatever happens, to the end of the transaction, or, if it can't be kept, of
  * the current memory context.  Raises 42809 if the table belongs to none.
  */
-extern const WeirLiveEntry *weir_live_entry(Oid open);
+extern const WeirKnown *weir_known_of_open(Oid open);
+
+/*
+ * What the definition of an aggregate means, for a tick or the like; all that is
+ * said above holds for it, too.  It is not to be changed, but by weir.skip: that
+ * gets one of its own.
+ */
+extern WeirDefinition *weir_known_definition(const WeirAggregate *agg);
 
 /*
  * The plan that makes the result of a few state rows, for
  * weir_partial_run_finish; NULL if it cannot be kept.  We act as the owner of
  * the aggregate, which has been read anew.
  */
-extern PlannedStmt *weir_live_plan(const WeirLiveEntry *entry,
+extern PlannedStmt *weir_known_plan(const WeirKnown *entry,
 								   const WeirAggregate *agg);
 
-#endif							/* WEIR_LIVE_CACHE_H */
+extern void weir_definition_cache_init(void);
+
+#endif							/* WEIR_DEFINITION_CACHE_H */
