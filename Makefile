@@ -271,6 +271,8 @@ REGRESS_STORAGE = \
 	wide_table_forms \
 	mutate_row_plan \
 	wide_table_columns \
+	wide_table_plans \
+	wide_table_extremes \
 	wide_table_shape \
 	gc \
 	rmw \
