@@ -70,7 +70,7 @@ struct WeirRunWriter
 	MemoryContext row_context;
 	MemoryContext chunk_context;
 	MemoryContext tmp_context;
-	TupleTableSlot *slots[RUN_INSERT_CHUNKS];
+	TupleTableSlot *slots[RUN_INSERT_CHUNKS];	/* made when first used */
 	int			nslots;
 };
 
@@ -158,13 +158,25 @@ least_session(WeirRunWriter *writer, const PendingRow *first,
 	}
 }
 
+/* In the writer's context. */
+static TupleTableSlot *
+next_slot(WeirRunWriter *writer)
+{
+	TupleTableSlot **slot = &writer->slots[writer->nslots];
+
+	if (*slot == NULL)
+		*slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel),
+										 &TTSOpsVirtual);
+	return *slot;
+}
+
 /* Pack the rows from first to before end into a chunk. */
 static void
 add_chunk(WeirRunWriter *writer, const PendingRow *first,
 		  const PendingRow *end, Size size)
 {
+	TupleTableSlot *slot = next_slot(writer);
 	MemoryContext old = MemoryContextSwitchTo(writer->chunk_context);
-	TupleTableSlot *slot = writer->slots[writer->nslots];
 	bytea	   *data = palloc(VARHDRSZ + size);
 	char	   *directory = VARDATA(data) + RUN_HEADER_SIZE;
 	uint32		ngroups = run_directory_groups(end - first);
@@ -367,7 +379,6 @@ WeirRunWriter *
 weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 {
 	WeirRunWriter *writer = palloc0(sizeof(WeirRunWriter));
-	int			i;
 
 	weir_receiver_init(&writer->pub, receive_state);
 	writer->def = def;
@@ -394,9 +405,6 @@ weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 	writer->tmp_context = AllocSetContextCreate(CurrentMemoryContext,
 												"weir state values",
 												ALLOCSET_DEFAULT_SIZES);
-	for (i = 0; i < RUN_INSERT_CHUNKS; i++)
-		writer->slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel),
-													&TTSOpsVirtual);
 	return writer;
 }
 
@@ -456,7 +464,7 @@ weir_runs_end_write(WeirRunWriter *writer)
 
 	if (writer->nrows > 0)
 		flush_rows(writer);
-	for (i = 0; i < RUN_INSERT_CHUNKS; i++)
+	for (i = 0; i < RUN_INSERT_CHUNKS && writer->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(writer->slots[i]);
 	if (writer->bulk != NULL)
 	{
