@@ -33,6 +33,7 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/delivery.h"
 #include "aggregate/sink.h"
+#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_create_sink);
 PG_FUNCTION_INFO_V1(weir_drop_sink);
@@ -404,8 +405,10 @@ weir_drop_sink(PG_FUNCTION_ARGS)
 Datum
 weir_resume_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
+	WeirSink   *sink;
 
+	weir_stream_refuse_in_tick("weir.resume_sink");
+	sink = lock_owned_sink(name_argument(fcinfo));
 	PreventCommandIfReadOnly("weir.resume_sink()");
 	if (sink->status != WEIR_SINK_ACTIVE)
 		resume(sink);
@@ -415,9 +418,11 @@ weir_resume_sink(PG_FUNCTION_ARGS)
 Datum
 weir_skip_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
+	WeirSink   *sink;
 	int64		skipped = 0;
 
+	weir_stream_refuse_in_tick("weir.skip_sink");
+	sink = lock_owned_sink(name_argument(fcinfo));
 	PreventCommandIfReadOnly("weir.skip_sink()");
 	if (sink->closings_behind > 0)
 	{

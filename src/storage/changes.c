@@ -132,7 +132,8 @@ weir_change_of_deleted_cell(const WeirWideTable *table,
 	return mutation(WEIR_DELETE_FROM_COLUMN,
 					family_of_number(table, cell->family),
 					cell->qualifier, cell->qualifier_len,
-					cell->ts, cell->ts + 1);
+					cell->ts, cell->ts == PG_INT64_MAX ?
+					WEIR_TS_UNBOUNDED : cell->ts + 1);
 }
 
 /*
