@@ -309,6 +309,7 @@ REGRESS_AGGREGATE = \
 	skip_ticks \
 	live_merge \
 	live_cache \
+	tick_cache \
 	state_find \
 	closing_merge \
 	closing_held \

@@ -85,7 +85,7 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 static int64
 read_batch(WeirDefinition *def, Timestamp bound, DestReceiver *dest, void *arg)
 {
-	return weir_partial_from_batch(def, (WeirBatch *) arg, bound, dest);
+	return weir_known_from_batch(def, (WeirBatch *) arg, bound, dest);
 }
 
 /* The bound after the tick; reads the batch if nobody has. */
