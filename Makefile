@@ -126,7 +126,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/state_query.o \
 	src/aggregate/window_filter.o \
 	src/aggregate/row_filter.o \
+	src/aggregate/step_query.o \
 	src/aggregate/partial.o \
+	src/aggregate/partial_rows.o \
 	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
@@ -269,6 +271,8 @@ REGRESS_STORAGE = \
 	wide_table_forms \
 	mutate_row_plan \
 	wide_table_columns \
+	wide_table_plans \
+	wide_table_extremes \
 	wide_table_shape \
 	gc \
 	rmw \
@@ -289,6 +293,7 @@ REGRESS_STREAM = \
 	stream_ddl \
 	stream_tables \
 	stream_drain \
+	stream_log \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -297,6 +302,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	row_types \
+	shared_state \
 	aggregate_parts \
 	skip \
 	skip_combine \

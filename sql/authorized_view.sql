@@ -99,6 +99,18 @@ SELECT * FROM later;
 SELECT weir.drop_authorized_view('later');
 DROP FUNCTION error_of;
 DROP FOREIGN TABLE rows_only;
+-- default privileges are not given on the heaps, where a view ends
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO weir_guest;
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO weir_guest;
+SELECT weir.create_wide_table('given');
+SELECT relname, has_table_privilege('weir_guest', oid, 'SELECT, INSERT') AS guest_may FROM pg_class
+	WHERE relname LIKE 'given%' AND relkind IN ('r', 'f', 'S') ORDER BY 1;
+REVOKE ALL ON given FROM PUBLIC, weir_guest;
+SELECT has_sequence_privilege('weir_guest', 'given_seq', 'USAGE, SELECT, UPDATE') AS guest_may;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM weir_guest, PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM weir_guest;
+SELECT weir.drop_wide_table('given');
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP FOREIGN TABLE w CASCADE;

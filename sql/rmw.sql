@@ -71,6 +71,17 @@ SELECT weir.mutate_row('w', 'c41', weir.set_cell('f', 'q', 'old', '2024-01-01'),
 SELECT weir.check_and_mutate_row('w', 'c41', weir.value_regex('old'), ARRAY[weir.set_cell('f', 'x', '1', '2024-01-01')]),
        weir.check_and_mutate_row('w', 'c41', weir.chain(weir.cells_per_column_limit(1), weir.value_regex('old')), ARRAY[weir.set_cell('f', 'y', '1', '2024-01-01')]);
 SELECT weir.read_row('w', 'c41');
+-- Any number of rows in one transaction: row locks are kept as long as there are few.
+BEGIN;
+SELECT count(*) FROM generate_series(1, 30000) i WHERE weir.check_and_mutate_row('w', 'many' || i, weir.block_all(), ARRAY[weir.delete_from_row()]);
+SELECT count(weir.read_modify_write_row('w', 'many' || i, weir.append_value('f', 'x', 'y'))) FROM generate_series(1, 30000) i;
+SELECT count(*) <= current_setting('max_locks_per_transaction')::int AS bounded FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory';
+COMMIT;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+WITH d AS (DELETE FROM w WHERE cells['f']['x'] = 'y' AND row_key LIKE 'many%' RETURNING 1) SELECT count(*) FROM d;
+SELECT count(*) AS locks FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory';
+COMMIT;
+
 -- Rule 20: all or nothing, also in the branch not taken
 CREATE FUNCTION error_of(q text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d text;

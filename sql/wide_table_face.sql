@@ -123,6 +123,9 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT q, error_of(q) FROM unnest(ARRAY[
 	$q$UPDATE w SET row_key = 'x'$q$,
+	$q$SELECT * FROM w FOR UPDATE$q$,
+	$q$SELECT * FROM w JOIN ids ON row_key = k FOR KEY SHARE OF w$q$,
+	$q$SELECT * FROM w JOIN ids ON row_key = k FOR UPDATE OF ids$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"f": {"a": [[1000, "1"]]}}') ON CONFLICT DO NOTHING$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"n": {"a": [[1000, "1"]]}}')$q$,
 	$q$INSERT INTO w VALUES ('k1', '{"nofamily": {"a": [[1000, "1"]]}}')$q$,
@@ -152,6 +155,24 @@ CREATE TRIGGER a AFTER INSERT OR DELETE ON w FOR EACH ROW EXECUTE FUNCTION note(
 INSERT INTO w VALUES ('t1', '{"f": {"a": [[1000, "1"]]}}'), ('t2', '{"f": {"a": [[1000, "1"]]}}');
 DELETE FROM w WHERE row_key LIKE 't%';
 DROP TRIGGER a ON w; DROP TRIGGER b ON w; DROP FUNCTION note;
+-- which see the rows that were inserted, all of them afterwards
+CREATE FUNCTION count_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE '% % % sees %', tg_when, lower(tg_op), lower(tg_level), (SELECT sum(weir.cell_count(cells)) FROM w);
+	RETURN new;
+END $$;
+CREATE TRIGGER a AFTER INSERT ON w FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+INSERT INTO w VALUES ('t1', '{"f": {"a": [[1000, "1"]]}}'), ('t1', '{"f": {"b": [[1000, "1"]]}}');
+CREATE TRIGGER b AFTER INSERT ON w FOR EACH ROW EXECUTE FUNCTION count_rows();
+COPY w FROM stdin;
+t1	{"f": {"c": [[1000, "3"]]}}
+t2	{"f": {"b": [[1000, "3"]]}}
+\.
+DROP TRIGGER a ON w; DROP TRIGGER b ON w;
+CREATE TRIGGER b BEFORE INSERT ON w FOR EACH ROW EXECUTE FUNCTION count_rows();
+INSERT INTO w VALUES ('t3', '{"f": {"a": [[1000, "1"]]}}'), ('t3', '{"f": {"b": [[1000, "1"]]}}');
+DROP TRIGGER b ON w;
+DELETE FROM w WHERE row_key LIKE 't%';
 
 -- TRUNCATE; the numbers of writes go on
 SELECT last_value AS before FROM w_seq \gset
@@ -167,8 +188,13 @@ CREATE TABLE parted (row_key bytea NOT NULL, cells weir.widerow NOT NULL) PARTIT
 ALTER TABLE parted ATTACH PARTITION w FOR VALUES FROM ('a') TO ('m');
 INSERT INTO parted VALUES ('k2', '{"f": {"a": [[1000, "2"]]}}');
 SELECT row_key, cells['f']['a'] FROM parted;
+CREATE TRIGGER a AFTER INSERT ON parted FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+INSERT INTO parted VALUES ('k3', '{"f": {"a": [[1000, "2"]]}}'), ('k4', '{"f": {"a": [[1000, "2"]]}}');
+DROP TRIGGER a ON parted;
+DELETE FROM parted WHERE row_key >= 'k3';
 ALTER TABLE parted DETACH PARTITION w;
 DROP TABLE parted, ids;
+DROP FUNCTION count_rows;
 
 -- an index of the owner's on the heap is kept up to date
 CREATE INDEX w_delta_len ON w_delta (length(row_key));

@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
@@ -63,7 +62,7 @@ enum
 static Relation
 open_sinks(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_sink", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_sink", false), lockmode);
 }
 
 /* All, or those with the name; there are few: the table is read through. */

@@ -13,8 +13,10 @@
  * a blind write.
  *
  * Rows are collected until the next key comes or the statement ends, so the
- * last delta is written when the executor shuts down.  UPDATE has no
- * callback here, so that the executor refuses it.
+ * last delta is written when the executor shuts down.  That is after triggers
+ * have been fired; so if there are any, which must see the rows, each row is
+ * written at once.  UPDATE has no callback here, so that the executor refuses
+ * it.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,6 +64,7 @@ typedef struct FaceModify
 	ResultRelInfo *result_rel;
 	TupleTableSlot *tested;		/* a row as it is now */
 
+	bool		writes_at_once; /* collects nothing */
 	WeirFold   *pending;		/* the cells for pending_key */
 	WeirRowKey	pending_key;	/* bytes NULL: nothing is pending */
 	Size		pending_bytes;
@@ -70,9 +73,28 @@ typedef struct FaceModify
 
 /* ---- begin and end ---- */
 
-static FaceModify *
-begin(Relation rel)
+static bool
+has_insert_triggers(const TriggerDesc *triggers)
 {
+	return triggers != NULL &&
+		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		 triggers->trig_insert_after_statement);
+}
+
+/* Those of a statement are triggers of the table that it names. */
+static bool
+fires_insert_triggers(const ResultRelInfo *rri)
+{
+	const ResultRelInfo *root = rri->ri_RootResultRelInfo;
+
+	return has_insert_triggers(rri->ri_TrigDesc) ||
+		(root != NULL && has_insert_triggers(root->ri_TrigDesc));
+}
+
+static FaceModify *
+begin(const ResultRelInfo *rri)
+{
+	Relation	rel = rri->ri_RelationDesc;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "weir face modify",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -85,6 +107,7 @@ begin(Relation rel)
 	state->table = weir_wide_table_require(RelationGetRelid(rel));
 	state->writer = weir_writer_open(state->table);
 	state->pending = weir_fold_create(weir_hll_combine);
+	state->writes_at_once = fires_insert_triggers(rri);
 	MemoryContextSwitchTo(old_context);
 	return state;
 }
@@ -188,7 +211,7 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rri,
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	state = begin(rri->ri_RelationDesc);
+	state = begin(rri);
 	if (mtstate->operation == CMD_DELETE)
 	{
 		tlist = outerPlanState(mtstate)->plan->targetlist;
@@ -217,7 +240,7 @@ begin_insert(ModifyTableState *mtstate, ResultRelInfo *rri)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ON CONFLICT is not supported on wide tables"),
 				 errhint("INSERT adds cells to the row; use weir.check_and_mutate_row for a condition.")));
-	rri->ri_FdwState = begin(rri->ri_RelationDesc);
+	rri->ri_FdwState = begin(rri);
 }
 
 static List *
@@ -293,6 +316,8 @@ exec_insert(EState *estate, ResultRelInfo *rri, TupleTableSlot *slot,
 		state->pending_key.bytes = copy;
 		state->pending_key.len = key.len;
 	}
+	if (state->writes_at_once)
+		flush(state);
 	return slot;
 }
 

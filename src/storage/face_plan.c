@@ -298,6 +298,17 @@ join_key_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return key_clauses(movable, rel->relid);
 }
 
+static bool
+is_tried(List *tried, Relids outer)
+{
+	ListCell   *lc;
+
+	foreach(lc, tried)
+		if (bms_equal(lfirst(lc), outer))
+			return true;
+	return false;
+}
+
 /* One path for each set of outer relations that gives key conditions. */
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
@@ -314,7 +325,7 @@ add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
 		List	   *clauses;
 
 		outer = bms_del_member(outer, rel->relid);
-		if (bms_is_empty(outer) || list_member(tried, outer))
+		if (bms_is_empty(outer) || is_tried(tried, outer))
 			continue;
 		tried = lappend(tried, outer);
 		info = get_baserel_parampathinfo(root, rel, outer);
@@ -333,6 +344,29 @@ get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 /* ---- the plan ---- */
 
+/*
+ * SELECT FOR UPDATE and the like.  Whoever writes blindly to a row takes no
+ * lock that would make him wait, so that the server's default, which is to
+ * lock nothing and not to say so, is the only other choice.
+ */
+static void
+refuse_row_locks(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, root->rowMarks)
+	{
+		PlanRowMark *mark = lfirst(lc);
+
+		if (mark->rti == rel->relid && mark->strength != LCS_NONE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("rows of wide table \"%s\" cannot be locked",
+							get_rel_name(relid)),
+					 errhint("Use weir.check_and_mutate_row or weir.read_modify_write_row; to lock rows of other tables of the query, name them after FOR UPDATE OF.")));
+	}
+}
+
 static ForeignScan *
 get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		 List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -345,6 +379,7 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	List	   *columns = NIL;
 	ListCell   *lc;
 
+	refuse_row_locks(root, rel, relid);
 	foreach(lc, scan_clauses)
 	{
 		RestrictInfo *rinfo = lfirst(lc);

@@ -32,12 +32,20 @@ static bool spare_fold_is_taken = false;
 /* The spare fold is freed after use when it holds more than this. */
 #define SPARE_FOLD_MAX_MEMORY	(1024 * 1024)
 
+/* A reader that an error has ended has left in it what it had read. */
 static void
 release_spare_fold(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		spare_fold_is_taken = false;
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	if (spare_fold_is_taken &&
+		weir_fold_memory(spare_fold) > SPARE_FOLD_MAX_MEMORY)
+	{
+		weir_fold_destroy(spare_fold);
+		spare_fold = NULL;
+	}
+	spare_fold_is_taken = false;
 }
 
 void

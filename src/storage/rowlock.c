@@ -15,6 +15,12 @@
  *				they computed from what they read; by compaction while it
  *				looks for what it can fold.
  *
+ * What a transaction has written to a row can be waited for, so who has
+ * written may give the row lock back.  But then he has to wait for the next
+ * one, who waits for him, should he come to the row again.  Therefore a
+ * transaction keeps its row locks, unless they are so many that they would
+ * fill the server's lock table.
+ *
  * A blind write never waits for another transaction's end.  The row lock is
  * taken before the barrier; nothing else is waited for under the barrier.
  *
@@ -29,8 +35,10 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 
 #include "storage/rowlock.h"
+#include "weir.h"
 
 /* fourth field of the tag; pg_advisory_lock uses 1 and 2 */
 #define LOCK_KIND_BARRIER	0x5701
@@ -69,6 +77,29 @@ weir_row_lock(Oid face, uint32 hash, bool wait)
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, face, hash, LOCK_KIND_ROW);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
 		LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+weir_row_lock_to_keep(Oid face, uint32 hash)
+{
+	/* Those of subtransactions that were rolled back are counted, too. */
+	static LocalTransactionId keeper = InvalidLocalTransactionId;
+	static int	nkept;
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, face, hash, LOCK_KIND_ROW);
+	if (LockAcquire(&tag, ExclusiveLock, false, false) ==
+		LOCKACQUIRE_ALREADY_HELD)
+		return true;
+	if (keeper != WeirProcLxid(MyProc))
+	{
+		keeper = WeirProcLxid(MyProc);
+		nkept = 0;
+	}
+	if (nkept >= max_locks_per_xact)
+		return false;
+	nkept++;
+	return true;
 }
 
 void

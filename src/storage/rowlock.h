@@ -23,7 +23,13 @@ extern void weir_barrier_release(Oid face, uint32 hash, LOCKMODE mode);
  */
 extern bool weir_row_lock(Oid face, uint32 hash, bool wait);
 
-/* Gives a row lock back at once, when nothing was done under it. */
+/*
+ * The same with waiting.  False if the transaction holds many row locks: then
+ * this one is to be given back as soon as the row is written.
+ */
+extern bool weir_row_lock_to_keep(Oid face, uint32 hash);
+
+/* Gives a row lock back, when nothing was done under it or all is written. */
 extern void weir_row_unlock(Oid face, uint32 hash);
 
 /* Against other compactions of the table, to the end of the transaction. */

@@ -6,8 +6,8 @@
  *
  * The order of events for one row:
  *
- *	1. the row lock, exclusive, to the end of the transaction: no other
- *	   read-modify-write of the row meanwhile
+ *	1. the row lock, exclusive, to the end of the transaction if that has
+ *	   not very many: no other read-modify-write of the row meanwhile
  *	2. the barrier, exclusive: every blind write with a number is in the heap
  *	3. take a number, and note the transactions with uncommitted deltas
  *	4. give the barrier back, wait for those transactions
@@ -58,6 +58,7 @@ typedef struct LockedRow
 	Snapshot	snapshot;
 	WeirRowScan *scan;
 	bool		exists;
+	bool		gives_lock_back;	/* when it is written */
 } LockedRow;
 
 /* ---- locking ---- */
@@ -169,7 +170,10 @@ lock_row(LockedRow *row, WeirWideTable *table, WeirRowKey key)
 	row->key = key;
 	row->writer = weir_writer_open(table);
 	(void) GetCurrentTransactionId();
-	weir_row_lock(table->home, hash, true);
+	if (row->gives_lock_back)
+		weir_row_lock(table->home, hash, true);
+	else
+		row->gives_lock_back = !weir_row_lock_to_keep(table->home, hash);
 	hi = folded_up_to(table, key);
 	weir_barrier_acquire(table->home, hash, ExclusiveLock);
 	row->seq = weir_writer_next_seq(row->writer);
@@ -215,25 +219,29 @@ write_and_close(LockedRow *row, WeirDelta *delta)
 	}
 	if (row->scan != NULL)
 		weir_row_scan_end(row->scan);
+	if (row->gives_lock_back)
+		weir_row_unlock(row->table->home,
+						weir_row_hash(row->key.bytes, row->key.len));
 	UnregisterSnapshot(row->snapshot);
 	weir_writer_close(row->writer);
 }
 
+/*
+ * As the deltas that a transaction has written can be waited for, its row lock
+ * need not be kept once it has written.  So a statement can do this, and the
+ * next, to any number of rows.
+ */
 void
 weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta)
 {
 	LockedRow	row = {0};
 
 	Assert(IsolationUsesXactSnapshot());
+	row.gives_lock_back = true;
 	lock_row(&row, table, key);
 	write_and_close(&row, delta);
 }
 
-/*
- * As the deltas that a transaction has written can be waited for, its row lock
- * need not be kept once it has written.  So a statement can do this to any
- * number of rows.
- */
 bool
 weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 				WeirRowTest test, void *arg)
@@ -242,10 +250,10 @@ weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 	bool		passes;
 
 	Assert(!IsolationUsesXactSnapshot());
+	row.gives_lock_back = true;
 	lock_and_read(&row, table, key, NULL);
 	passes = row.exists && test(arg, row.scan);
 	write_and_close(&row, passes ? delta : NULL);
-	weir_row_unlock(table->home, weir_row_hash(key.bytes, key.len));
 	return passes;
 }
 

@@ -241,7 +241,7 @@ weir_server_cell_ts(void)
 static void
 check_granularity(const WeirWideTable *table, int64 ts)
 {
-	if (table->is_millis && ts % 1000 != 0 && ts != WEIR_TS_UNBOUNDED)
+	if (table->is_millis && ts % 1000 != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("timestamp is finer than the granularity of wide table \"%s\"",
@@ -394,7 +394,8 @@ weir_builder_add_mutation(WeirFold *fold, const WeirWideTable *table,
 	check_granularity(table, mutation->ts);
 	if (mutation->kind == WEIR_DELETE_FROM_COLUMN)
 	{
-		check_granularity(table, mutation->to);
+		if (mutation->to != WEIR_TS_UNBOUNDED)
+			check_granularity(table, mutation->to);
 		column.family = family->number;
 		column.qualifier = mutation->qualifier;
 		column.qualifier_len = mutation->qualifier_len;

@@ -292,8 +292,7 @@ insert_stream(Oid relid, FunctionCallInfo fcinfo)
 	bool		nulls[STREAM_NATTS] = {0};
 	int32		id;
 
-	id = (int32) nextval_internal(get_relname_relid("_stream_id",
-													weir_schema_oid()), false);
+	id = (int32) nextval_internal(weir_own_relid("_stream_id", false), false);
 	values[STREAM_ID - 1] = Int32GetDatum(id);
 	values[STREAM_RELATION - 1] = ObjectIdGetDatum(relid);
 	values[STREAM_PROCESSING_TIME - 1] = BoolGetDatum(PG_ARGISNULL(1));
@@ -519,8 +518,7 @@ weir_stream_fetch_tuple(Relation catalog, int32 stream_id)
 
 	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_stream_pkey", false),
 							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))

@@ -482,9 +482,13 @@ weir_tick_rotate(int32 stream_id)
 {
 	WeirStream	stream;
 	List	   *cursors;
+	Datum		known = 0;
 
-	return lock_and_list(stream_id, false, &stream, &cursors) == WEIR_TICK_DONE &&
-		weir_log_rotate(stream_id, consumed_by_all, cursors);
+	if (lock_and_list(stream_id, false, &stream, &cursors) != WEIR_TICK_DONE)
+		return false;
+	if (list_length(cursors) == 1)
+		known = ((WeirCursor *) linitial(cursors))->low;
+	return weir_log_rotate(stream_id, known, consumed_by_all, cursors);
 }
 
 bool

@@ -98,7 +98,7 @@ source_equal(WeirObserver *observer, Datum a, Datum b)
 static Relation
 open_source_catalog(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_source", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_source", false), lockmode);
 }
 
 /* t + delta, held within the finite timestamps; infinities stay. */
@@ -243,8 +243,7 @@ read_sources(int32 cursor_id)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_source_pkey",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_source_pkey", false),
 							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{

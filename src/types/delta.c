@@ -215,7 +215,7 @@ delta_is_valid(WeirDeltaReader *reader)
 	while (weir_delta_next_column(reader, &column))
 	{
 		if (column.family == 0 || column.from < 0 ||
-			column.from >= column.to ||
+			weir_ts_range_is_empty(column.from, column.to) ||
 			column.qualifier_len > WEIR_MAX_QUALIFIER_LEN ||
 			(last_column.family != 0 &&
 			 !tombstones_are_in_order(&last_column, &column)))

@@ -19,6 +19,13 @@ typedef struct WeirDelta WeirDelta; /* a varlena with a 4-byte header */
 /* "to" of a column tombstone without an upper bound */
 #define WEIR_TS_UNBOUNDED	PG_INT64_MAX
 
+/* A range without an end holds the greatest timestamp of all, too. */
+static inline bool
+weir_ts_range_is_empty(int64 from, int64 to)
+{
+	return from >= to && to != WEIR_TS_UNBOUNDED;
+}
+
 /* The cells of a column with from <= timestamp < to are deleted. */
 typedef struct WeirTombstone
 {

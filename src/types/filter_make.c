@@ -282,20 +282,27 @@ weir_value_range(PG_FUNCTION_ARGS)
  * there is none.  Any other time will do, also one that no cell can have.
  */
 static bool
-get_time_bound(FunctionCallInfo fcinfo, int argno, bool is_upper, int64 *ts)
+get_time_bound(FunctionCallInfo fcinfo, int argno, bool is_upper, int64 *ts,
+			   bool *is_beyond)
 {
 	TimestampTz t;
 
+	*is_beyond = false;
 	if (PG_ARGISNULL(argno))
 		return false;
 	t = PG_GETARG_TIMESTAMPTZ(argno);
 	if (is_upper ? TIMESTAMP_IS_NOEND(t) : TIMESTAMP_IS_NOBEGIN(t))
 		return false;
-	if (TIMESTAMP_NOT_FINITE(t))
-		*ts = is_upper ? PG_INT64_MIN : PG_INT64_MAX;
-	else if (pg_add_s64_overflow(t, (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+	if (TIMESTAMP_IS_NOBEGIN(t))
+		*ts = PG_INT64_MIN;
+	else if (TIMESTAMP_IS_NOEND(t) ||
+			 pg_add_s64_overflow(t, (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
 								 USECS_PER_DAY, ts))
+	{
+		/* after the last time that a cell can have */
 		*ts = PG_INT64_MAX;
+		*is_beyond = true;
+	}
 	return true;
 }
 
@@ -304,8 +311,19 @@ weir_timestamp_range(PG_FUNCTION_ARGS)
 {
 	WeirFilterNode *node = weir_filter_node_create(WEIR_FILTER_TIMESTAMP_RANGE);
 
-	node->has_from = get_time_bound(fcinfo, 0, false, &node->from_ts);
-	node->has_to = get_time_bound(fcinfo, 1, true, &node->to_ts);
+	bool		from_is_beyond;
+	bool		to_is_beyond;
+
+	node->has_from = get_time_bound(fcinfo, 0, false, &node->from_ts,
+									&from_is_beyond);
+	node->has_to = get_time_bound(fcinfo, 1, true, &node->to_ts,
+								  &to_is_beyond) && !to_is_beyond;
+	if (from_is_beyond)
+	{
+		/* nothing is there; an empty range */
+		node->has_to = true;
+		node->to_ts = node->from_ts;
+	}
 	return finish(node);
 }
 

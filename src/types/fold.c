@@ -475,7 +475,8 @@ step_that_deletes_family(const WeirFold *fold, uint16 family)
 static inline bool
 tombstone_covers(const WeirTombstone *tomb, int64 ts)
 {
-	return tomb->from <= ts && ts < tomb->to;
+	return tomb->from <= ts &&
+		(ts < tomb->to || tomb->to == WEIR_TS_UNBOUNDED);
 }
 
 /* ---- combining ---- */

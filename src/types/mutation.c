@@ -131,11 +131,26 @@ weir_mutation_name(WeirMutationKind kind)
 static void
 check_range(int64 from, int64 to)
 {
-	if (from >= to)
+	if (weir_ts_range_is_empty(from, to))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("range of timestamps is empty"),
 				 errdetail("The lower bound must be less than the upper bound.")));
+}
+
+/*
+ * The end of a range of timestamps, negative if there is none.  The greatest
+ * timestamp of all cannot be one, as it stands for none in what is stored.
+ */
+static int64
+end_of_range(int64 to)
+{
+	if (to == WEIR_TS_UNBOUNDED)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("end of a range of timestamps out of range"),
+				 errhint("NULL is no bound.")));
+	return to < 0 ? WEIR_TS_UNBOUNDED : to;
 }
 
 /* A mutation of a column, or of a family if there is no qualifier. */
@@ -324,7 +339,7 @@ arguments_from_json(WeirMutation *mutation, const WeirJson *json)
 			break;
 		case WEIR_DELETE_FROM_COLUMN:
 			mutation->ts = ts_from_json(json, 3, 0);
-			mutation->to = ts_from_json(json, 4, WEIR_TS_UNBOUNDED);
+			mutation->to = end_of_range(ts_from_json(json, 4, -1));
 			check_range(mutation->ts, mutation->to);
 			break;
 		case WEIR_DELETE_FROM_FAMILY:
@@ -672,8 +687,8 @@ delete_from_column(FunctionCallInfo fcinfo, bool qualifier_is_text)
 					 qualifier_is_text);
 	if (!PG_ARGISNULL(2))
 		ts_argument(fcinfo, &mutation, 2);
-	mutation.to = PG_ARGISNULL(3) ? WEIR_TS_UNBOUNDED :
-		weir_cell_ts_from_timestamptz(PG_GETARG_TIMESTAMPTZ(3));
+	mutation.to = end_of_range(PG_ARGISNULL(3) ? -1 :
+							   weir_cell_ts_from_timestamptz(PG_GETARG_TIMESTAMPTZ(3)));
 	check_range(mutation.ts, mutation.to);
 	return weir_mutation_to_datum(&mutation);
 }
