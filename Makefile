@@ -126,7 +126,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/state_query.o \
 	src/aggregate/window_filter.o \
 	src/aggregate/row_filter.o \
+	src/aggregate/step_query.o \
 	src/aggregate/partial.o \
+	src/aggregate/partial_rows.o \
 	src/aggregate/late.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
@@ -289,7 +291,9 @@ REGRESS_STREAM = \
 	stream_rights \
 	stream_owner \
 	stream_ddl \
+	stream_tables \
 	stream_drain \
+	stream_log \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -298,6 +302,7 @@ REGRESS_AGGREGATE = \
 	drain_failed \
 	closed_table \
 	row_types \
+	shared_state \
 	aggregate_parts \
 	skip \
 	skip_combine \
@@ -308,6 +313,7 @@ REGRESS_AGGREGATE = \
 	closing_merge \
 	sink \
 	sink_isolation \
+	tick_commands \
 	session \
 	cascade \
 	hierarchy \
@@ -335,6 +341,7 @@ ISOLATION = \
 	log_slots \
 	queue_locked \
 	live_view \
+	live_interval \
 	live_cache \
 	stat_views \
 	sink_locks \

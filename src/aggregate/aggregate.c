@@ -28,7 +28,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -86,18 +85,6 @@ enum
 	Natts_progress = Anum_busy_usec
 };
 
-/* One of the tables, or its index, by name. */
-static Oid
-own_relation(const char *name)
-{
-	Oid			relid = get_relname_relid(name, get_namespace_oid(WEIR_SCHEMA,
-																  false));
-
-	if (!OidIsValid(relid))
-		elog(ERROR, "relation %s.%s is missing", WEIR_SCHEMA, name);
-	return relid;
-}
-
 /* The rows with that id in the column, which the index is on. */
 static SysScanDesc
 scan_by(Relation rel, const char *index, AttrNumber column, int32 id,
@@ -107,7 +94,7 @@ scan_by(Relation rel, const char *index, AttrNumber column, int32 id,
 
 	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(id));
-	return systable_beginscan(rel, own_relation(index), true, snapshot, 1, &key);
+	return systable_beginscan(rel, weir_own_relid(index, false), true, snapshot, 1, &key);
 }
 
 static SysScanDesc
@@ -196,7 +183,7 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 static void
 read_progress(WeirAggregate *agg, Snapshot snapshot)
 {
-	Relation	rel = table_open(own_relation("_aggregate_progress"),
+	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
 								 AccessShareLock);
 	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", agg->id,
 								  snapshot);
@@ -224,7 +211,7 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 bool
 weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 	SysScanDesc scan = scan_by_id(rel, "_aggregate_pkey", id, snapshot);
 	HeapTuple	tuple = systable_getnext(scan);
 
@@ -240,7 +227,7 @@ weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
 char *
 weir_aggregate_last_error(int32 id)
 {
-	Relation	rel = table_open(own_relation("_aggregate_progress"),
+	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
 								 AccessShareLock);
 	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -262,7 +249,7 @@ weir_aggregate_last_error(int32 id)
 bool
 weir_aggregate_find(Oid relid, Snapshot snapshot, WeirAggregate *agg)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0,
 										  NULL);
 	HeapTuple	tuple;
@@ -339,7 +326,7 @@ collect_ids(Relation rel, SysScanDesc scan)
 List *
 weir_aggregate_ids(void)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 
 	return collect_ids(rel, systable_beginscan(rel, InvalidOid, false, NULL, 0,
 											   NULL));
@@ -348,7 +335,7 @@ weir_aggregate_ids(void)
 List *
 weir_aggregate_ids_of_stream(int32 stream_id)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 
 	return collect_ids(rel, scan_by(rel, "_aggregate_stream_id", Anum_stream_id,
 									stream_id, NULL));
@@ -357,7 +344,7 @@ weir_aggregate_ids_of_stream(int32 stream_id)
 List *
 weir_aggregate_ids_of_parent(int32 parent_id)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 
 	return collect_ids(rel, scan_by(rel, "_aggregate_parent_id", Anum_parent_id,
 									parent_id, NULL));
@@ -367,7 +354,7 @@ weir_aggregate_ids_of_parent(int32 parent_id)
 List *
 weir_aggregate_ids_of_cursor(int32 cursor_id)
 {
-	Relation	rel = table_open(own_relation("_aggregate_progress"),
+	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
 								 AccessShareLock);
 	ScanKeyData key;
 
@@ -389,7 +376,7 @@ compare_by_id(const ListCell *a, const ListCell *b)
 List *
 weir_aggregate_list(int32 stream_id)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
 	SysScanDesc scan = scan_by(rel, "_aggregate_stream_id", Anum_stream_id,
 							   stream_id, NULL);
 	List	   *list = NIL;
@@ -416,14 +403,14 @@ weir_aggregate_list(int32 stream_id)
 int32
 weir_aggregate_next_id(void)
 {
-	return (int32) nextval_internal(own_relation("_aggregate_id_seq"), false);
+	return (int32) nextval_internal(weir_own_relid("_aggregate_id_seq", false), false);
 }
 
 void
 weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 					  Datum retention, bool has_retention)
 {
-	Relation	rel = table_open(own_relation("_aggregate"), RowExclusiveLock);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), RowExclusiveLock);
 	Datum		values[Natts_aggregate];
 	bool		isnull[Natts_aggregate];
 
@@ -456,7 +443,7 @@ static bool
 update_row(const char *table, const char *index, int32 id, Datum *values,
 		   bool *isnull, bool *replace)
 {
-	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	Relation	rel = table_open(weir_own_relid(table, false), RowExclusiveLock);
 	SysScanDesc scan = scan_by_id(rel, index, id, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
 
@@ -476,7 +463,7 @@ update_row(const char *table, const char *index, int32 id, Datum *values,
 static void
 delete_rows(const char *table, int32 id)
 {
-	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	Relation	rel = table_open(weir_own_relid(table, false), RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -596,7 +583,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 				   values, isnull, replace))
 		return;
 
-	rel = table_open(own_relation("_aggregate_progress"), RowExclusiveLock);
+	rel = table_open(weir_own_relid("_aggregate_progress", false), RowExclusiveLock);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 											isnull));
 	table_close(rel, RowExclusiveLock);
@@ -607,7 +594,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 void
 weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 {
-	Relation	rel = table_open(own_relation("_aggregate_progress"),
+	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
 								 RowExclusiveLock);
 	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -669,7 +656,7 @@ weir_aggregate_lock_state(int32 id, bool wait)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, own_relation("_aggregate"), id, 0);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, weir_own_relid("_aggregate", false), id, 0);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
 		LOCKACQUIRE_NOT_AVAIL;
 }

@@ -61,6 +61,7 @@
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "stream/cursor.h"
+#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_create_continuous_aggregate);
 PG_FUNCTION_INFO_V1(weir_alter_continuous_aggregate);
@@ -184,6 +185,18 @@ create_query_view(NewAggregate *new, const char *sql, RawStmt *raw)
 	CommandCounterIncrement();
 }
 
+/* A state row is a row to the executor. */
+static void
+check_width(const WeirDefinition *def)
+{
+	if (def->state_desc->natts > MaxTupleAttributeNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("the query of a continuous aggregate has too many keys and aggregate functions"),
+				 errdetail("Together with the window they are %d; at most %d are possible.",
+						   def->state_desc->natts, MaxTupleAttributeNumber)));
+}
+
 /*
  * Analyze first, so that what is refused is refused before anything is
  * created.
@@ -203,6 +216,7 @@ define(NewAggregate *new, const char *sql)
 	raw = parse_select(sql);
 	query = parse_analyze_fixedparams(copyObject(raw), sql, NULL, 0, NULL);
 	new->def = weir_definition_analyze(query);
+	check_width(new->def);
 	create_query_view(new, sql, raw);
 
 	error_context_stack = callback.previous;
@@ -477,7 +491,7 @@ static void
 change_lateness(WeirAggregate *agg, Datum lateness)
 {
 	LatenessChange change;
-	ErrorData  *error;
+	ErrorData  *volatile error = NULL;
 
 	change.agg = agg;
 	change.def = weir_definition_analyze(weir_definition_query(agg->query));
@@ -485,7 +499,16 @@ change_lateness(WeirAggregate *agg, Datum lateness)
 	weir_aggregate_set_closed_until(agg->id, change.before);
 	agg->lateness_usec = weir_interval_usec(lateness, "allowed_lateness");
 	change.after = weir_cascade_bound(agg, change.def, NULL);
-	error = weir_closed_attempt(agg->id, close_between, &change);
+	weir_stream_enter_sink();
+	PG_TRY();
+	{
+		error = weir_closed_attempt(agg->id, close_between, &change);
+	}
+	PG_FINALLY();
+	{
+		weir_stream_leave_sink();
+	}
+	PG_END_TRY();
 	if (error != NULL)
 		ReThrowError(error);
 }
@@ -512,6 +535,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 	bool		set_realtime = !PG_ARGISNULL(3);
 
 	PreventCommandIfReadOnly("weir.alter_continuous_aggregate()");
+	weir_stream_refuse_in_tick("weir.alter_continuous_aggregate");
 	weir_aggregate_require_argument(fcinfo, 0, "aggregate");
 	weir_aggregate_get_owned(PG_GETARG_OID(0), &agg);
 	(void) weir_cursor_lock_stream(agg.stream_id, true);

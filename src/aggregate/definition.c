@@ -378,17 +378,85 @@ kept_aggref(Aggref *aggref)
 	return aggref;
 }
 
+/*
+ * Do the functions differ in what they make of the same states, at most?  Only of
+ * the server's own this is known to stay so.
+ */
+static bool
+functions_share_state(Oid a, Oid b)
+{
+	HeapTuple	tuples[2];
+	Form_pg_aggregate forms[2];
+	text	   *initial[2];
+	bool		result;
+	int			i;
+
+	if (a >= FirstNormalObjectId || b >= FirstNormalObjectId)
+		return false;
+	for (i = 0; i < 2; i++)
+	{
+		bool		isnull;
+		Datum		value;
+
+		tuples[i] = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(i == 0 ? a : b));
+		if (!HeapTupleIsValid(tuples[i]))
+			elog(ERROR, "cache lookup failed for aggregate %u", i == 0 ? a : b);
+		forms[i] = (Form_pg_aggregate) GETSTRUCT(tuples[i]);
+		value = SysCacheGetAttr(AGGFNOID, tuples[i],
+								Anum_pg_aggregate_agginitval, &isnull);
+		initial[i] = isnull ? NULL : DatumGetTextPP(value);
+	}
+	result = forms[0]->aggtransfn == forms[1]->aggtransfn &&
+		forms[0]->aggtranstype == forms[1]->aggtranstype &&
+		forms[0]->aggcombinefn == forms[1]->aggcombinefn &&
+		forms[0]->aggserialfn == forms[1]->aggserialfn &&
+		forms[0]->aggdeserialfn == forms[1]->aggdeserialfn &&
+		/* then a state is a result for both or for neither (plain_state.c) */
+		OidIsValid(forms[0]->aggfinalfn) == OidIsValid(forms[1]->aggfinalfn) &&
+		(initial[0] == NULL) == (initial[1] == NULL) &&
+		(initial[0] == NULL ||
+		 strcmp(text_to_cstring(initial[0]), text_to_cstring(initial[1])) == 0);
+	ReleaseSysCache(tuples[0]);
+	ReleaseSysCache(tuples[1]);
+	return result;
+}
+
+/* Do the calls have the same state, of the same rows? */
+static bool
+share_state(const Aggref *a, const Aggref *b)
+{
+	if (equal(a, b))
+		return true;
+	return a->inputcollid == b->inputcollid &&
+		a->aggstar == b->aggstar &&
+		a->aggvariadic == b->aggvariadic &&
+		equal(a->aggargtypes, b->aggargtypes) &&
+		equal(a->args, b->args) &&
+		equal(a->aggfilter, b->aggfilter) &&
+		functions_share_state(a->aggfnoid, b->aggfnoid);
+}
+
 int
-weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref)
+weir_definition_find_state(const WeirDefinition *def, const Aggref *aggref)
 {
 	ListCell   *lc;
 
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 	{
-		if (equal(lfirst(lc), aggref))
+		if (share_state(lfirst(lc), aggref))
 			return foreach_current_index(lc);
 	}
 	return -1;
+}
+
+static void
+add_agg(WeirDefinition *def, Aggref *aggref)
+{
+	if (list_member(def->aggs, aggref))
+		return;
+	def->aggs = lappend(def->aggs, aggref);
+	if (weir_definition_find_state(def, aggref) < 0)
+		def->states = lappend(def->states, aggref);
 }
 
 /* A part of the query, and how many sub-selects deep it stands. */
@@ -397,15 +465,6 @@ typedef struct OutputSearch
 	WeirDefinition *def;
 	int			depth;
 } OutputSearch;
-
-static void
-collect_agg(WeirDefinition *def, Aggref *aggref)
-{
-	Aggref	   *kept = kept_aggref(aggref);
-
-	if (weir_definition_find_agg(def, kept) < 0)
-		def->aggs = lappend(def->aggs, kept);
-}
 
 /* A column that is not grouped by depends on those that are. */
 static void
@@ -443,7 +502,8 @@ collect_outputs(Node *node, OutputSearch *search)
 	if (IsA(node, Aggref) &&
 		((Aggref *) node)->agglevelsup == search->depth)
 	{
-		collect_agg(def, (Aggref *) weir_definition_raise(node, search->depth));
+		add_agg(def, kept_aggref((Aggref *) weir_definition_raise(node,
+																  search->depth)));
 		return false;
 	}
 	if (IsA(node, GroupingFunc) &&
@@ -480,8 +540,7 @@ add_count(WeirDefinition *def)
 	count->aggno = -1;
 	count->aggtransno = -1;
 	count->location = -1;
-	if (weir_definition_find_agg(def, count) < 0)
-		def->aggs = lappend(def->aggs, count);
+	add_agg(def, count);
 }
 
 /* ---------- state rows ---------- */
@@ -496,7 +555,7 @@ describe_state(WeirDefinition *def)
 	def->nwindow = def->window_rti != 0 ? 2 : 0;
 	def->nkeys = list_length(def->keys);
 	desc = CreateTemplateTupleDesc(def->nwindow + def->nkeys +
-								   list_length(def->aggs));
+								   list_length(def->states));
 	if (def->nwindow > 0)
 	{
 		TupleDescInitEntry(desc, ++attno, "window_end", def->window_type, -1, 0);
@@ -511,7 +570,7 @@ describe_state(WeirDefinition *def)
 						   key->typmod, 0);
 		TupleDescInitEntryCollation(desc, attno, key->collation);
 	}
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 	{
 		Aggref	   *aggref = lfirst_node(Aggref, lc);
 		Oid			type = agg_state_type(aggref);
@@ -580,7 +639,7 @@ compute_fingerprint(WeirDefinition *def)
 	for (i = 0; i < def->state_desc->natts; i++)
 		hash = hash_combine(hash,
 							hash_type(TupleDescAttr(def->state_desc, i)->atttypid));
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 	{
 		Aggref	   *aggref = lfirst_node(Aggref, lc);
 

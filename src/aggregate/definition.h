@@ -38,7 +38,8 @@ typedef struct WeirParent WeirParent;
 
 /*
  * State rows have these columns: window_end and window_start if there is a
- * window, the keys, then one state an aggregate function.
+ * window, the keys, then the states.  Aggregate functions with the same state,
+ * such as avg and sum of the same numbers, share it.
  */
 typedef struct WeirDefinition
 {
@@ -55,6 +56,7 @@ typedef struct WeirDefinition
 	bool		by_pane;		/* state is kept by pane, not by window */
 	List	   *keys;			/* of WeirKey */
 	List	   *aggs;			/* of Aggref, no two equal */
+	List	   *states;			/* of Aggref: the first of those that share one */
 	TupleDesc	state_desc;
 	int			nwindow;		/* window columns in front: 2 or 0 */
 	int			nkeys;
@@ -92,6 +94,9 @@ extern Node *weir_definition_raise(Node *node, int depth);
 
 /* the key that equals the expression: its number from 0, or -1 */
 extern int	weir_definition_find_key(const WeirDefinition *def, Node *node);
-extern int	weir_definition_find_agg(const WeirDefinition *def, Aggref *aggref);
+
+/* the state that a function in the list of aggs has: its number from 0, or -1 */
+extern int	weir_definition_find_state(const WeirDefinition *def,
+									   const Aggref *aggref);
 
 #endif							/* WEIR_DEFINITION_H */

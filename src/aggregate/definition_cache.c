@@ -185,7 +185,7 @@ make_entry(const WeirAggregate *agg)
 							   &entry->items, &has_row_security);
 	entry->relations = lappend_oid(entry->relations, agg->query);
 	entry->relations = lappend_oid(entry->relations,
-								   get_relname_relid("_stream", weir_schema_oid()));
+								   weir_own_relid("_stream", false));
 	entry->is_valid = true;
 	if (can_be_kept(entry) && seen == invalidations)
 		keep(entry);

@@ -45,7 +45,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -218,7 +217,7 @@ row_from_text(Datum row, TupleDesc desc, AttInMetadata *input,
 static Relation
 open_undelivered(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_undelivered", weir_schema_oid()),
+	return table_open(weir_own_relid("_undelivered", false),
 					  lockmode);
 }
 
@@ -235,8 +234,7 @@ scan_undelivered(Relation rel, const char *name, int64 delivery)
 	ScanKeyInit(&keys[1], Anum_delivery, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(delivery));
 	return systable_beginscan(rel,
-							  get_relname_relid("_undelivered_sink_delivery_idx",
-												weir_schema_oid()),
+							  weir_own_relid("_undelivered_sink_delivery_idx", false),
 							  true, NULL, delivery == 0 ? 1 : 2, keys);
 }
 

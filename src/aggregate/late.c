@@ -40,8 +40,7 @@ enum
 void
 weir_late_keep(const WeirAggregate *agg, List *rows, Timestamp watermark)
 {
-	Relation	rel = table_open(get_relname_relid("_late_row",
-												   weir_schema_oid()),
+	Relation	rel = table_open(weir_own_relid("_late_row", false),
 								 RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(rel);
 	Datum		values[Natts_late];

@@ -15,9 +15,10 @@
  * in memory only.  So that searching never takes more than a small part of the
  * time, the next search waits for a multiple of what the last one took.
  *
- * A window whose states cannot be combined stays as it is; the error is shown in
- * last_error, and the next search waits as a failed aggregate does.  Nothing
- * else of the aggregate fails: not before the window closes, see skip.c.
+ * The rows of groups whose states cannot be combined are kept as they are, while
+ * the others are merged.  The error is logged now and then, and shown in last_error;
+ * nothing else of the aggregate fails before the window closes (skip.c).  If that
+ * cannot be done either, the next search waits as a failed aggregate does.
  *
  * Locks: the aggregate (the caller's), then its state (aggregate.h), if that is
  * to be had at once.
@@ -39,10 +40,14 @@
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
+#include "aggregate/skip.h"
 #include "stream/cursor.h"
 
 /* A search waits this many times its own duration. */
 #define SEARCH_PAUSE_FACTOR		20
+
+/* What fails again and again is logged this often. */
+#define TELL_INTERVAL_MS		(10 * 60 * 1000)
 
 /* Windows found by one search. */
 #define MAX_FOUND				64
@@ -57,6 +62,7 @@ typedef struct Search
 	int			failures;		/* searches in a row of which one that was
 								 * found could not be merged */
 	bool		has_failed;		/* one of this search */
+	TimestampTz told_at;		/* when an error was logged; 0: never */
 	WeirCrowdedWindow *found;	/* NULL, or room for MAX_FOUND */
 } Search;
 
@@ -86,6 +92,7 @@ search_of(int32 aggregate_id)
 		search->nfound = search->next = 0;
 		search->failures = 0;
 		search->has_failed = false;
+		search->told_at = 0;
 		search->found = NULL;
 	}
 	return search;
@@ -179,6 +186,7 @@ typedef struct Merge
 	const WeirAggregate *agg;
 	WeirDefinition *def;
 	const WeirCrowdedWindow *window;
+	bool		but_some;		/* there are groups that cannot be combined */
 } Merge;
 
 static void
@@ -202,12 +210,15 @@ merge_runs(void *arg)
 	PushActiveSnapshot(snapshot);
 	reader = weir_runs_begin_read(def, state, &range, snapshot);
 	writer = weir_runs_begin_write(def, state, window->max_level + 1);
-	source = weir_runs_merged_source(reader);
+	source = merge->but_some ? NULL : weir_runs_merged_source(reader);
 	if (source == NULL)
 		source = weir_runs_source(reader);
 	if (def->is_session)
 		source = weir_session_merge(def, source);
-	weir_partial_combine(def, source, weir_runs_receiver(writer));
+	if (merge->but_some)
+		weir_skip_combining(agg, def, source, weir_runs_receiver(writer));
+	else
+		weir_partial_combine(def, source, weir_runs_receiver(writer));
 	(void) weir_runs_end_write(writer);
 	(void) weir_runs_delete_read(reader, DT_NOEND);
 	weir_runs_end_read(reader);
@@ -218,30 +229,38 @@ merge_runs(void *arg)
 }
 
 /*
- * Tell of the error, and wait before searching again.  It is noted in the catalog
- * if no tick is doing so, nor has failed itself.
+ * Log the error, and note it in the catalog if no tick is doing so, nor has failed
+ * itself.
  */
 static void
-note_failure(Search *search, const WeirAggregate *agg, const ErrorData *error)
+tell(Search *search, const WeirAggregate *agg, const ErrorData *error)
 {
-	if (!search->has_failed)
-	{
-		search->failures++;
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("state of continuous aggregate \"%s\" could not be merged: %s",
-						get_rel_name(agg->view), error->message),
-				 errdetail("It will be tried again.")));
-	}
-	search->has_failed = true;
-	search->not_before = Max(search->not_before,
-							 weir_failure_next_retry(search->failures));
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (search->told_at != 0 && search->told_at <= now &&
+		!TimestampDifferenceExceeds(search->told_at, now, TELL_INTERVAL_MS))
+		return;
+	search->told_at = now;
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("state of continuous aggregate \"%s\" could not be merged: %s",
+					get_rel_name(agg->view), error->message),
+			 errdetail("What cannot be merged is kept as it is.")));
 	if (agg->status == WEIR_AGGREGATE_ACTIVE &&
 		weir_cursor_lock_stream(agg->stream_id, false))
 		weir_aggregate_set_progress(agg, psprintf("merging of state: %s",
 												  weir_failure_text(error)));
 }
 
+static void
+back_off(Search *search)
+{
+	if (!search->has_failed)
+		search->failures++;
+	search->has_failed = true;
+	search->not_before = Max(search->not_before,
+							 weir_failure_next_retry(search->failures));
+}
 
 bool
 weir_merge_step(const WeirAggregate *agg)
@@ -250,7 +269,7 @@ weir_merge_step(const WeirAggregate *agg)
 	Oid			state = weir_runs_relid(agg->id);
 	WeirDefinition *def;
 	WeirCrowdedWindow window;
-	Merge		merge = {agg, NULL, &window};
+	Merge		merge = {agg, NULL, &window, false};
 	ErrorData  *error;
 
 	if (is_resting(search))
@@ -265,6 +284,11 @@ weir_merge_step(const WeirAggregate *agg)
 	merge.def = def;
 	error = weir_failure_attempt(merge_runs, &merge);
 	if (error != NULL)
-		note_failure(search, agg, error);
+	{
+		merge.but_some = true;
+		if (weir_failure_attempt(merge_runs, &merge) != NULL)
+			back_off(search);
+		tell(search, agg, error);
+	}
 	return true;
 }

@@ -27,245 +27,29 @@
  * evaluate it before other conditions; only when it has counted something, the
  * batch is read a second time to find the rows that are late in earnest.
  *
- * A timestamp without time zone has the same representation as one with, and
- * is read as UTC (D11); the functions called here are declared for timestamptz
- * only and their arguments relabelled.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/relation.h"
-#include "access/sysattr.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_func.h"
-#include "parser/parse_oper.h"
-#include "parser/parsetree.h"
-#include "rewrite/rewriteHandler.h"
-#include "rewrite/rewriteManip.h"
-#include "storage/itemptr.h"
 #include "tcop/tcopprot.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "weir.h"
-#include "aggregate/distinct.h"
-#include "aggregate/distinct_row.h"
-#include "aggregate/parent.h"
 #include "aggregate/partial.h"
-#include "aggregate/receiver.h"
-#include "aggregate/row_filter.h"
 #include "aggregate/state_query.h"
 #include "aggregate/state_scan.h"
+#include "aggregate/step_query.h"
 #include "aggregate/window_filter.h"
-
 
 #define AGGSPLIT_COMBINE_SERIAL \
 	((AggSplit) (AGGSPLITOP_COMBINE | AGGSPLITOP_SKIPFINAL | \
 				 AGGSPLITOP_SERIALIZE | AGGSPLITOP_DESERIALIZE))
-
-/* ---------- expressions ---------- */
-
-static Expr *
-relabel(Expr *expr, Oid from, Oid to)
-{
-	if (from == to)
-		return expr;
-	return (Expr *) makeRelabelType(expr, to, -1, InvalidOid,
-									COERCE_IMPLICIT_CAST);
-}
-
-static Expr *
-pointer_const(void *pointer)
-{
-	return (Expr *) makeConst(INTERNALOID, -1, InvalidOid, sizeof(Datum),
-							  PointerGetDatum(pointer), false, true);
-}
-
-/* weir.<name>(arg, pointer); arg and, if it is one, result of a time type */
-static Expr *
-call_with_pointer(const char *name, Oid rettype, Expr *arg, Oid argtype,
-				  void *pointer)
-{
-	Oid			argtypes[2] = {TIMESTAMPTZOID, INTERNALOID};
-	List	   *qualified = list_make2(makeString(WEIR_SCHEMA),
-									   makeString(pstrdup(name)));
-	Oid			funcid = LookupFuncName(qualified, 2, argtypes, false);
-	Expr	   *call;
-
-	call = (Expr *) makeFuncExpr(funcid, rettype,
-								 list_make2(relabel(arg, argtype, TIMESTAMPTZOID),
-											pointer_const(pointer)),
-								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
-	if (rettype == TIMESTAMPTZOID)
-		return relabel(call, TIMESTAMPTZOID, argtype);
-	return call;
-}
-
-static Expr *
-window_column(const WeirDefinition *def, AttrNumber column)
-{
-	return (Expr *) makeVar(def->window_rti, column, def->window_type, -1,
-							InvalidOid, 0);
-}
-
-/*
- * Start of the pane or of the window, and end of the last window or of it; of
- * a session, as if the row were alone.
- */
-static Expr *
-start_expr(WeirDefinition *def)
-{
-	if (def->is_session)
-		return copyObject(def->event_time);
-	if (!def->by_pane)
-		return window_column(def, 1);
-	return call_with_pointer("_pane_start", TIMESTAMPTZOID,
-							 copyObject(def->event_time), def->window_type,
-							 &def->window);
-}
-
-static Expr *
-end_expr(WeirDefinition *def)
-{
-	if (def->is_session)
-		return call_with_pointer("_session_end", TIMESTAMPTZOID,
-								 copyObject(def->event_time), def->window_type,
-								 &def->window);
-	if (!def->by_pane)
-		return window_column(def, 2);
-	return call_with_pointer("_pane_last_end", TIMESTAMPTZOID,
-							 start_expr(def), def->window_type, &def->window);
-}
-
-/* ---------- parts of queries ---------- */
-
-/* Group the query by an expression, which becomes its last output column. */
-static void
-add_group_column(Query *query, Expr *expr, const char *name,
-				 const WeirKey *key)
-{
-	TargetEntry *tle;
-	SortGroupClause *clause = makeNode(SortGroupClause);
-
-	tle = makeTargetEntry(expr, list_length(query->targetList) + 1,
-						  pstrdup(name), false);
-	tle->ressortgroupref = tle->resno;
-	query->targetList = lappend(query->targetList, tle);
-
-	clause->tleSortGroupRef = tle->resno;
-	if (key != NULL)
-	{
-		clause->eqop = key->eqop;
-		clause->sortop = key->sortop;
-		clause->hashable = key->hashable;
-	}
-	else
-		get_sort_group_operators(exprType((Node *) expr), true, true, false,
-								 &clause->sortop, &clause->eqop, NULL,
-								 &clause->hashable);
-	query->groupClause = lappend(query->groupClause, clause);
-}
-
-static void
-add_output(Query *query, Expr *expr, const char *name)
-{
-	query->targetList =
-		lappend(query->targetList,
-				makeTargetEntry(expr, list_length(query->targetList) + 1,
-								pstrdup(name), false));
-}
-
-static void
-add_qual(Query *query, Expr *qual)
-{
-	query->jointree->quals =
-		make_and_qual(query->jointree->quals, (Node *) qual);
-}
-
-/* The FROM and WHERE of the definition, without what stands above. */
-static Query *
-source_query(WeirDefinition *def)
-{
-	Query	   *query = copyObject(def->query);
-
-	query->targetList = NIL;
-	query->groupClause = NIL;
-	query->groupingSets = NIL;
-	query->groupDistinct = false;
-	query->havingQual = NULL;
-	query->hasAggs = false;
-	return query;
-}
-
-/* The entry becomes a row without columns, which the planner drops. */
-static void
-forget_entry(Query *query, Index rti)
-{
-	RangeTblEntry *rte = makeNode(RangeTblEntry);
-
-	rte->rtekind = RTE_RESULT;
-	rte->eref = makeAlias("forgotten", NIL);
-	lfirst(list_nth_cell(query->rtable, rti - 1)) = rte;
-}
-
-/*
- * Expand views, apply row security, and plan to read the batch, or, without
- * one, the table.
- */
-static PlannedStmt *
-plan_over_batch(WeirDefinition *def, Query *query, WeirBatch *batch)
-{
-	List	   *rewritten;
-
-	if (def->row_filter != NULL)
-		weir_row_filter_add(def->row_filter, def->stream_rti, query);
-	AcquireRewriteLocks(query, true, false);
-	rewritten = QueryRewrite(query);
-	if (list_length(rewritten) != 1)
-		elog(ERROR, "unexpected rewrite result for a continuous aggregate");
-	query = linitial_node(Query, rewritten);
-	/* by pane, and for sessions, the window function is not called */
-	if (def->by_pane || def->is_session)
-		forget_entry(query, def->window_rti);
-	if (batch == NULL)
-		return pg_plan_query(query, "continuous aggregate", 0, NULL);
-	weir_newrows_mark(rt_fetch(def->stream_rti, query->rtable));
-	return weir_newrows_plan(query, batch);
-}
-
-/* Run a plan to its end under the active snapshot. */
-static void
-run_plan(PlannedStmt *plan, QueryEnvironment *env, DestReceiver *dest)
-{
-	QueryDesc  *desc;
-
-	desc = CreateQueryDesc(plan, "continuous aggregate", GetActiveSnapshot(),
-						   InvalidSnapshot, dest, NULL, env, 0);
-	ExecutorStart(desc, 0);
-	WeirExecutorRun(desc);
-	ExecutorFinish(desc);
-	ExecutorEnd(desc);
-	FreeQueryDesc(desc);
-}
 
 /* ---------- marking a plan for its step ---------- */
 
@@ -296,49 +80,43 @@ mark_agg(Agg *agg, AggSplit split)
 
 /* ---------- rows to states ---------- */
 
+/*
+ * By pane the end is a function of the start, which is grouped by.  Of sessions
+ * these are rows of the same instant; what is late is seen after merging.
+ */
+static void
+add_window(WeirDefinition *def, WeirOpenFilter *filter, Query *query)
+{
+	bool		by_start = def->is_session || def->by_pane;
+	Expr	   *end = weir_step_window_end(def);
+	Expr	   *time;
+
+	if (by_start)
+		weir_step_add_output(query, end, "window_end");
+	else
+		weir_step_group_by(query, end, "window_end", NULL);
+	weir_step_group_by(query, weir_step_window_start(def), "window_start", NULL);
+	time = by_start ? copyObject(def->event_time) : copyObject(end);
+	weir_step_add_qual(query, weir_step_call("_window_is_open", BOOLOID, time,
+											 def->window_type, filter));
+}
+
 static Query *
 partial_query(WeirDefinition *def, WeirOpenFilter *filter)
 {
-	Query	   *query = source_query(def);
+	Query	   *query = weir_step_query(def);
 	ListCell   *lc;
 
 	if (def->nwindow > 0)
-	{
-		if (def->is_session)
-		{
-			/* rows of the same instant; what is late is seen after merging */
-			add_output(query, end_expr(def), "window_end");
-			add_group_column(query, start_expr(def), "window_start", NULL);
-			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
-											  copyObject(def->event_time),
-											  def->window_type, filter));
-		}
-		else if (def->by_pane)
-		{
-			/* the end is a function of the start, which is grouped by */
-			add_output(query, end_expr(def), "window_end");
-			add_group_column(query, start_expr(def), "window_start", NULL);
-			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
-											  copyObject(def->event_time),
-											  def->window_type, filter));
-		}
-		else
-		{
-			add_group_column(query, end_expr(def), "window_end", NULL);
-			add_group_column(query, start_expr(def), "window_start", NULL);
-			add_qual(query, call_with_pointer("_window_is_open", BOOLOID,
-											  end_expr(def),
-											  def->window_type, filter));
-		}
-	}
+		add_window(def, filter, query);
 	foreach(lc, def->keys)
 	{
 		WeirKey    *key = lfirst(lc);
 
-		add_group_column(query, copyObject(key->expr), "key", key);
+		weir_step_group_by(query, copyObject(key->expr), "key", key);
 	}
-	foreach(lc, def->aggs)
-		add_output(query, copyObject(lfirst(lc)), "state");
+	foreach(lc, def->states)
+		weir_step_add_output(query, copyObject(lfirst(lc)), "state");
 	query->hasAggs = true;
 	return query;
 }
@@ -351,12 +129,12 @@ rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
 	PlannedStmt *plan;
 
 	weir_open_filter_init(def, bound, &filter);
-	plan = plan_over_batch(def, partial_query(def, &filter), batch);
+	plan = weir_step_plan(def, partial_query(def, &filter), batch);
 	if (!IsA(plan->planTree, Agg))
 		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
 			 (int) nodeTag(plan->planTree));
 	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
-	run_plan(plan, env, dest);
+	weir_step_run(plan, env, dest);
 	return filter.late;
 }
 
@@ -382,269 +160,6 @@ weir_partial_from_table(WeirDefinition *def, Timestamp bound,
 						DestReceiver *dest)
 {
 	return rows_to_states(def, NULL, NULL, bound, dest);
-}
-
-/* ---------- late rows ---------- */
-
-typedef struct LateKey
-{
-	Oid			relid;
-	ItemPointerData tid;
-} LateKey;
-
-/* A row met in the second reading. */
-typedef struct LateEntry
-{
-	LateKey		key;			/* hash key; must be first */
-	WeirLateRow late;
-	bool		has_row;
-} LateEntry;
-
-typedef struct LateReceiver
-{
-	DestReceiver pub;
-	HTAB	   *rows;
-	MemoryContext context;
-	Timestamp	bound;
-	WeirLateTest *test;			/* NULL: the window decides */
-	void	   *test_arg;
-} LateReceiver;
-
-/* columns: relation, tid, event time, end of a window, row as jsonb, keys */
-static bool
-receive_late(TupleTableSlot *slot, DestReceiver *self)
-{
-	LateReceiver *receiver = (LateReceiver *) self;
-	LateKey		key;
-	LateEntry  *entry;
-	Timestamp	window_end;
-	bool		is_infinite;
-	bool		found;
-
-	slot_getallattrs(slot);
-	memset(&key, 0, sizeof(key));
-	key.relid = DatumGetObjectId(slot->tts_values[0]);
-	key.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
-	window_end = DatumGetTimestamp(slot->tts_values[3]);
-	is_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestamp(slot->tts_values[2]));
-	if (receiver->test != NULL && !is_infinite &&
-		!receiver->test(receiver->test_arg, slot->tts_values + 5,
-						slot->tts_isnull + 5,
-						DatumGetTimestamp(slot->tts_values[2]), &window_end))
-		return true;			/* it is in a session that is open */
-
-	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		entry->late.event_time = DatumGetTimestamp(slot->tts_values[2]);
-		entry->late.window_end = window_end;
-		entry->has_row = false;
-	}
-	entry->late.window_end = Max(entry->late.window_end, window_end);
-	if (!entry->has_row && (window_end <= receiver->bound || is_infinite))
-	{
-		MemoryContext old = MemoryContextSwitchTo(receiver->context);
-
-		entry->late.row = PointerGetDatum(PG_DETOAST_DATUM_COPY(slot->tts_values[4]));
-		entry->has_row = true;
-		MemoryContextSwitchTo(old);
-	}
-	return true;
-}
-
-/*
- * The row as a value.  Late rows are shown to the aggregate's owner, in whose
- * name we are: of a table of which he may not read every column, those that
- * he may.
- */
-static Expr *
-readable_row(WeirDefinition *def, RangeTblEntry *rte)
-{
-	RowExpr    *row;
-	Relation	rel;
-	Oid			relid = def->parent != NULL ? def->parent->agg.view : rte->relid;
-	bool		is_readable = pg_class_aclcheck(relid, GetUserId(),
-												ACL_SELECT) == ACLCHECK_OK;
-
-	/* the parent's table may have columns that its view does not show */
-	if (is_readable && def->parent == NULL)
-		return (Expr *) makeWholeRowVar(rte, def->stream_rti, 0, false);
-
-	row = makeNode(RowExpr);
-	row->row_typeid = RECORDOID;
-	row->row_format = COERCE_EXPLICIT_CALL;
-	row->location = -1;
-	rel = relation_open(relid, AccessShareLock);
-	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
-
-		if (att->attisdropped ||
-			(!is_readable &&
-			 pg_attribute_aclcheck(relid, att->attnum, GetUserId(),
-								   ACL_SELECT) != ACLCHECK_OK))
-			continue;
-		row->args = lappend(row->args,
-							makeVar(def->stream_rti, att->attnum, att->atttypid,
-									att->atttypmod, att->attcollation, 0));
-		row->colnames = lappend(row->colnames,
-								makeString(pstrdup(NameStr(att->attname))));
-	}
-	relation_close(rel, NoLock);
-	return (Expr *) row;
-}
-
-static Expr *
-row_as_jsonb(WeirDefinition *def, Query *query)
-{
-	RangeTblEntry *rte = rt_fetch(def->stream_rti, query->rtable);
-
-	return (Expr *) makeFuncExpr(F_TO_JSONB, JSONBOID,
-								 list_make1(readable_row(def, rte)),
-								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
-}
-
-static void
-add_row_id(WeirDefinition *def, Query *query)
-{
-	add_output(query, (Expr *) makeVar(def->stream_rti,
-									   TableOidAttributeNumber,
-									   OIDOID, -1, InvalidOid, 0), "relation");
-	add_output(query, (Expr *) makeVar(def->stream_rti,
-									   SelfItemPointerAttributeNumber,
-									   TIDOID, -1, InvalidOid, 0), "tid");
-}
-
-/*
- * Every row of the batch that the query wants, once for each window; where
- * state is kept by pane, those that are late for one.
- */
-static Query *
-late_query(WeirDefinition *def, WeirOpenFilter *filter)
-{
-	Query	   *query = source_query(def);
-
-	add_row_id(def, query);
-	add_output(query, copyObject(def->event_time), "event_time");
-	add_output(query, end_expr(def), "window_end");
-	add_output(query, row_as_jsonb(def, query), "row");
-	if (def->is_session)
-	{
-		ListCell   *lc;
-
-		foreach(lc, def->keys)
-			add_output(query, copyObject(((WeirKey *) lfirst(lc))->expr), "key");
-	}
-	if (def->by_pane)
-	{
-		Expr	   *open = call_with_pointer("_window_is_open", BOOLOID,
-											 copyObject(def->event_time),
-											 def->window_type, filter);
-
-		add_qual(query, makeBoolExpr(NOT_EXPR, list_make1(open), -1));
-	}
-	return query;
-}
-
-static int
-compare_late(const ListCell *a, const ListCell *b)
-{
-	const WeirLateRow *left = lfirst(a);
-	const WeirLateRow *right = lfirst(b);
-
-	if (left->event_time == right->event_time)
-		return 0;
-	return left->event_time < right->event_time ? -1 : 1;
-}
-
-List *
-weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
-					   WeirLateTest *test, void *arg, int64 *partly_late)
-{
-	WeirOpenFilter	filter;
-	LateReceiver receiver;
-	HASHCTL		ctl;
-	HASH_SEQ_STATUS status;
-	LateEntry  *entry;
-	List	   *late = NIL;
-
-	memset(&receiver, 0, sizeof(receiver));
-	weir_receiver_init(&receiver.pub, receive_late);
-	receiver.context = CurrentMemoryContext;
-	receiver.bound = bound;
-	receiver.test = test;
-	receiver.test_arg = arg;
-	ctl.keysize = sizeof(LateKey);
-	ctl.entrysize = sizeof(LateEntry);
-	ctl.hcxt = CurrentMemoryContext;
-	receiver.rows = hash_create("weir late rows", 256, &ctl,
-								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
-	weir_open_filter_init(def, bound, &filter);
-	filter.last_closed = filter.last_late;
-	*partly_late = 0;
-	run_plan(plan_over_batch(def, late_query(def, &filter), batch), NULL,
-			 (DestReceiver *) &receiver);
-
-	hash_seq_init(&status, receiver.rows);
-	while ((entry = hash_seq_search(&status)) != NULL)
-	{
-		if (entry->late.window_end <= bound ||
-			TIMESTAMP_NOT_FINITE(entry->late.event_time))
-		{
-			WeirLateRow *row = palloc(sizeof(WeirLateRow));
-
-			*row = entry->late;
-			row->reason = TIMESTAMP_NOT_FINITE(row->event_time) ?
-				"event time is infinite" : "window closed";
-			late = lappend(late, row);
-		}
-		else if (def->by_pane || entry->has_row)
-			(*partly_late)++;
-	}
-	hash_destroy(receiver.rows);
-	list_sort(late, compare_late);
-	return late;
-}
-
-/* ---------- the rows themselves ---------- */
-
-/* event time of the row as the stream has it, or NULL if it has none */
-static Expr *
-own_event_time(WeirDefinition *def)
-{
-	if (def->event_time != NULL)
-		return copyObject(def->event_time);
-	if (def->stream.event_time_attno == 0)
-		return (Expr *) makeNullConst(TIMESTAMPTZOID, -1, InvalidOid);
-	return (Expr *) makeVar(def->stream_rti, def->stream.event_time_attno,
-							def->stream.event_time_type, -1, InvalidOid, 0);
-}
-
-void
-weir_partial_rows(WeirDefinition *def, WeirBatch *batch, bool with_values,
-				  DestReceiver *dest)
-{
-	Query	   *query = source_query(def);
-	RangeTblRef *stream = makeNode(RangeTblRef);
-	ListCell   *lc;
-	Index		rti;
-
-	/* the relation alone, and of WHERE only which rows of it are meant */
-	for (rti = 1; rti <= list_length(query->rtable); rti++)
-		if (rti != def->stream_rti)
-			forget_entry(query, rti);
-	stream->rtindex = def->stream_rti;
-	query->jointree = makeFromExpr(list_make1(stream), NULL);
-	foreach(lc, def->row_conditions)
-		add_qual(query, copyObject(lfirst(lc)));
-	add_row_id(def, query);
-	if (with_values)
-	{
-		add_output(query, own_event_time(def), "event_time");
-		add_output(query, row_as_jsonb(def, query), "row");
-	}
-	run_plan(plan_over_batch(def, query, batch), NULL, dest);
 }
 
 /* ---------- queries over state rows ---------- */
@@ -709,13 +224,13 @@ static void
 run_state_query(WeirDefinition *def, Query *query, AggSplit split,
 				WeirStateSource *source, DestReceiver *dest)
 {
-	run_plan(plan_state_query(def, query, split, source->is_clustered),
-			 weir_state_scan_env(source), dest);
+	weir_step_run(plan_state_query(def, query, split, source->is_clustered),
+				  weir_state_scan_env(source), dest);
 }
 
-/* Rows that are groups already. */
-static void
-hand_on(WeirDefinition *def, WeirStateSource *source, DestReceiver *dest)
+void
+weir_partial_hand_on(WeirDefinition *def, WeirStateSource *source,
+					 DestReceiver *dest)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
 													&TTSOpsVirtual);
@@ -739,17 +254,17 @@ weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 
 	if (source->is_combined)
 	{
-		hand_on(def, source, dest);
+		weir_partial_hand_on(def, source, dest);
 		return;
 	}
 	query = weir_state_query(def, source->rows);
 	for (; column < def->nwindow; column++)
-		add_group_column(query, weir_state_var(def, column), "window", NULL);
+		weir_step_group_by(query, weir_state_var(def, column), "window", NULL);
 	foreach(lc, def->keys)
-		add_group_column(query, weir_state_var(def, column++), "key", lfirst(lc));
-	foreach(lc, def->aggs)
-		add_output(query, weir_state_aggref(def, lfirst(lc),
-									   foreach_current_index(lc)), "state");
+		weir_step_group_by(query, weir_state_var(def, column++), "key", lfirst(lc));
+	foreach(lc, def->states)
+		weir_step_add_output(query, weir_state_aggref(def, lfirst(lc),
+												 foreach_current_index(lc)), "state");
 	query->hasAggs = true;
 	run_state_query(def, query, AGGSPLIT_COMBINE_SERIAL, source, dest);
 }
@@ -793,7 +308,7 @@ void
 weir_partial_run_finish(PlannedStmt *plan, WeirStateSource *source,
 						DestReceiver *dest)
 {
-	run_plan(plan, weir_state_scan_env(source), dest);
+	weir_step_run(plan, weir_state_scan_env(source), dest);
 }
 
 TupleDesc

@@ -90,6 +90,10 @@ extern void weir_partial_rows(WeirDefinition *def, WeirBatch *batch,
 extern void weir_partial_combine(WeirDefinition *def, WeirStateSource *source,
 								 DestReceiver *dest);
 
+/* State rows as they are. */
+extern void weir_partial_hand_on(WeirDefinition *def, WeirStateSource *source,
+								 DestReceiver *dest);
+
 /*
  * The result of the query.  State by pane has to be spread to windows before.
  */

@@ -27,6 +27,7 @@
 #include "aggregate/sink.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
+#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_pause);
 PG_FUNCTION_INFO_V1(weir_resume);
@@ -142,6 +143,7 @@ Datum
 weir_pause(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("weir.pause()");
+	weir_stream_refuse_in_tick("weir.pause");
 	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), true);
 	PG_RETURN_VOID();
@@ -151,6 +153,7 @@ Datum
 weir_resume(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("weir.resume()");
+	weir_stream_refuse_in_tick("weir.resume");
 	weir_aggregate_require_argument(fcinfo, 0, "object");
 	set_paused(PG_GETARG_OID(0), false);
 	PG_RETURN_VOID();

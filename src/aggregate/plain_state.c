@@ -88,12 +88,12 @@ weir_plain_states(const WeirDefinition *def)
 {
 	WeirPlainStates *states =
 		palloc(offsetof(WeirPlainStates, states) +
-			   sizeof(PlainState) * list_length(def->aggs));
+			   sizeof(PlainState) * list_length(def->states));
 	ListCell   *lc;
 
 	states->first = def->nwindow + def->nkeys;
 	states->nstates = 0;
-	foreach(lc, def->aggs)
+	foreach(lc, def->states)
 	{
 		Aggref	   *aggref = lfirst_node(Aggref, lc);
 		int			column = states->first + states->nstates;

@@ -90,8 +90,7 @@ state_name(int32 aggregate_id)
 Oid
 weir_runs_relid(int32 aggregate_id)
 {
-	return get_relname_relid(state_name(aggregate_id),
-							 weir_schema_oid());
+	return weir_own_relid(state_name(aggregate_id), true);
 }
 
 /*

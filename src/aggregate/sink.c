@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
@@ -34,6 +33,7 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/delivery.h"
 #include "aggregate/sink.h"
+#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_create_sink);
 PG_FUNCTION_INFO_V1(weir_drop_sink);
@@ -62,7 +62,7 @@ enum
 static Relation
 open_sinks(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_sink", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_sink", false), lockmode);
 }
 
 /* All, or those with the name; there are few: the table is read through. */
@@ -405,8 +405,10 @@ weir_drop_sink(PG_FUNCTION_ARGS)
 Datum
 weir_resume_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
+	WeirSink   *sink;
 
+	weir_stream_refuse_in_tick("weir.resume_sink");
+	sink = lock_owned_sink(name_argument(fcinfo));
 	PreventCommandIfReadOnly("weir.resume_sink()");
 	if (sink->status != WEIR_SINK_ACTIVE)
 		resume(sink);
@@ -416,9 +418,11 @@ weir_resume_sink(PG_FUNCTION_ARGS)
 Datum
 weir_skip_sink(PG_FUNCTION_ARGS)
 {
-	WeirSink   *sink = lock_owned_sink(name_argument(fcinfo));
+	WeirSink   *sink;
 	int64		skipped = 0;
 
+	weir_stream_refuse_in_tick("weir.skip_sink");
+	sink = lock_owned_sink(name_argument(fcinfo));
 	PreventCommandIfReadOnly("weir.skip_sink()");
 	if (sink->closings_behind > 0)
 	{

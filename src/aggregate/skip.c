@@ -47,6 +47,7 @@
 #include "aggregate/skip_search.h"
 #include "aggregate/source.h"
 #include "stream/cursor.h"
+#include "stream/tick.h"
 
 PG_FUNCTION_INFO_V1(weir_skip);
 
@@ -255,6 +256,7 @@ weir_skip(PG_FUNCTION_ARGS)
 	WeirAggregate agg;
 
 	PreventCommandIfReadOnly("weir.skip()");
+	weir_stream_refuse_in_tick("weir.skip");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -38,6 +38,13 @@ extern List *weir_skip_combine(const WeirAggregate *agg, WeirDefinition *def,
 extern List *weir_skip_state(const WeirAggregate *agg, WeirDefinition *def);
 
 /*
+ * weir_partial_combine but of the groups that cannot be combined, whose rows are
+ * handed on as they are.
+ */
+extern void weir_skip_combining(const WeirAggregate *agg, WeirDefinition *def,
+								WeirStateSource *source, DestReceiver *dest);
+
+/*
  * Those in a tick may take too long for it: then they raise an error, to undo
  * what it has done for the aggregate.  Is it this one?  What has been found is
  * stored then, and the aggregate has to be given the same rows again.  To be

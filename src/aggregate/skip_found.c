@@ -40,7 +40,7 @@ enum
 static Relation
 open_table(LOCKMODE mode)
 {
-	return table_open(get_relname_relid("_skip_found", weir_schema_oid()), mode);
+	return table_open(weir_own_relid("_skip_found", false), mode);
 }
 
 static WeirSkipped *

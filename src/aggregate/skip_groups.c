@@ -417,6 +417,23 @@ weir_skip_combine(const WeirAggregate *agg, WeirDefinition *def,
 	return run_without(agg, def, weir_partial_combine, source, dest);
 }
 
+void
+weir_skip_combining(const WeirAggregate *agg, WeirDefinition *def,
+					WeirStateSource *source, DestReceiver *dest)
+{
+	WeirRowFilter filter = {0};
+	GroupTrial	trial = {{try_step, agg, &filter, false}, def,
+	weir_partial_combine};
+	int			i;
+
+	(void) find_groups(&trial, source);
+	weir_partial_combine(def, filter_groups(&trial), dest);
+	for (i = 0; i < filter.nrows; i++)
+		filter.is_left_out[i] = !filter.is_left_out[i];
+	weir_partial_hand_on(def, filter_groups(&trial), dest);
+	tuplestore_end(trial.rows);
+}
+
 /* Only if some fail, the state is written anew. */
 List *
 weir_skip_state(const WeirAggregate *agg, WeirDefinition *def)

@@ -96,7 +96,7 @@ aggref_over_state(WeirDefinition *def, Aggref *aggref, bool is_combined)
 		aggref = weir_distinct_row(aggref);
 		kept = weir_distinct_set(aggref);
 	}
-	number = weir_definition_find_agg(def, kept);
+	number = weir_definition_find_state(def, kept);
 	Assert(number >= 0);
 	if (is_combined)
 		return weir_state_var(def, def->nwindow + def->nkeys + number);

@@ -36,6 +36,7 @@
 
 #include "storage/authorized_view.h"
 #include "storage/catalog_tables.h"
+#include "storage/owner.h"
 #include "storage/wide_table.h"
 #include "types/bytestext.h"
 #include "types/json_list.h"
@@ -280,7 +281,7 @@ weir_check_is_no_view(const WeirWideTable *table)
 static void
 insert_view(Oid view, Oid home, FunctionCallInfo fcinfo)
 {
-	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+	Relation	rel = table_open(weir_own_relid("_authorized_views", false),
 								 RowExclusiveLock);
 	Datum		values[Natts_authorized_views] = {0};
 	bool		nulls[Natts_authorized_views] = {false};

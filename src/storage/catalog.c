@@ -56,6 +56,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/invalidation.h"
+#include "storage/owner.h"
 #include "storage/shape.h"
 #include "types/json_list.h"
 #include "weir.h"
@@ -152,21 +153,6 @@ cache_entry(Oid face)
 
 /* ---- reading the catalog ---- */
 
-Oid
-weir_catalog_relid(const char *name)
-{
-	Oid			nspid = get_namespace_oid(WEIR_SCHEMA, false);
-	Oid			relid = get_relname_relid(name, nspid);
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"%s.%s\" does not exist",
-						WEIR_SCHEMA, name),
-				 errhint("Is the extension weir installed completely?")));
-	return relid;
-}
-
 SysScanDesc
 weir_catalog_scan(Relation rel, const char *index, Oid face)
 {
@@ -174,14 +160,14 @@ weir_catalog_scan(Relation rel, const char *index, Oid face)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(face));
-	return systable_beginscan(rel, weir_catalog_relid(index), true, NULL,
+	return systable_beginscan(rel, weir_own_relid(index, false), true, NULL,
 							  1, &key);
 }
 
 void
 weir_catalog_visit(const char *name, WeirCatalogVisit visit, void *arg)
 {
-	Relation	rel = table_open(weir_catalog_relid(name), AccessShareLock);
+	Relation	rel = table_open(weir_own_relid(name, false), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 
@@ -244,7 +230,7 @@ family_name_cmp(const void *x, const void *y)
 static void
 load_families(WeirWideTable *table)
 {
-	Relation	rel = table_open(weir_catalog_relid("_families"),
+	Relation	rel = table_open(weir_own_relid("_families", false),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_families_pkey", table->home);
@@ -312,7 +298,7 @@ append_rule(WeirFoldFamily *family, int64 until_seq, int64 until_time,
 static void
 load_earlier_rules(WeirWideTable *table)
 {
-	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+	Relation	rel = table_open(weir_own_relid("_family_rules", false),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey",
@@ -409,7 +395,7 @@ index_of_heap(Oid heap, int nkeys)
 static WeirWideTable *
 load_table(Oid face, Oid home)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+	Relation	rel = table_open(weir_own_relid("_wide_tables", false),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", home);
@@ -450,7 +436,7 @@ load_table(Oid face, Oid home)
 static Oid
 home_of_view(Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+	Relation	rel = table_open(weir_own_relid("_authorized_views", false),
 								 AccessShareLock);
 	SysScanDesc scan = weir_catalog_scan(rel, "_authorized_views_pkey", face);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -469,7 +455,7 @@ home_of_view(Oid face)
 static void
 load_restriction(WeirWideTable *table)
 {
-	Relation	rel = table_open(weir_catalog_relid("_authorized_views"),
+	Relation	rel = table_open(weir_own_relid("_authorized_views", false),
 								 AccessShareLock);
 	SysScanDesc scan = weir_catalog_scan(rel, "_authorized_views_pkey",
 										 table->face);

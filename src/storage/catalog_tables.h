@@ -49,9 +49,6 @@
 #define Anum_change_streams_trimmed_to	4
 #define Natts_change_streams			4
 
-/* OID of a relation in the extension's schema */
-extern Oid	weir_catalog_relid(const char *name);
-
 /* the rows of a face in a table whose index begins with it */
 extern SysScanDesc weir_catalog_scan(Relation rel, const char *index, Oid face);
 

@@ -450,7 +450,7 @@ fetch_row(Relation rel, AttrNumber attno, const char *index, Oid oid)
 
 	ScanKeyInit(&key, attno, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, weir_catalog_relid(index), true, NULL,
+	scan = systable_beginscan(rel, weir_own_relid(index, false), true, NULL,
 							  1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -463,7 +463,7 @@ fetch_row(Relation rel, AttrNumber attno, const char *index, Oid oid)
 static Oid
 look_up(AttrNumber attno, const char *index, Oid oid, AttrNumber wanted)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 AccessShareLock);
 	HeapTuple	tuple = fetch_row(rel, attno, index, oid);
 	Oid			result = InvalidOid;
@@ -538,7 +538,7 @@ create_heap(const char *name, Oid owner)
 static void
 insert_change_stream(const WeirWideTable *table, Oid changes)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 RowExclusiveLock);
 	Datum		values[Natts_change_streams];
 	bool		nulls[Natts_change_streams] = {false};
@@ -574,7 +574,7 @@ weir_changes_create(const WeirWideTable *table)
 void
 weir_changes_forget(Oid home)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 RowExclusiveLock);
 	HeapTuple	tuple = fetch_row(rel, Anum_change_streams_face,
 								  "_change_streams_pkey", home);
@@ -590,7 +590,7 @@ weir_changes_forget(Oid home)
 void
 weir_changes_check_dropped(void)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;

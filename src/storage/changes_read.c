@@ -90,6 +90,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/heapscan.h"
+#include "storage/owner.h"
 #include "storage/sequence.h"
 #include "storage/writers.h"
 #include "types/json_list.h"
@@ -267,7 +268,7 @@ settled_position(ChangeScan *s, int64 at_least)
 static Limits
 read_limits(const WeirWideTable *table, Snapshot snapshot)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	ScanKeyData key;
@@ -278,7 +279,7 @@ read_limits(const WeirWideTable *table, Snapshot snapshot)
 
 	ScanKeyInit(&key, Anum_change_streams_face, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(table->home));
-	scan = systable_beginscan(rel, weir_catalog_relid("_change_streams_pkey"),
+	scan = systable_beginscan(rel, weir_own_relid("_change_streams_pkey", false),
 							  true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -411,7 +412,7 @@ weir_changes_position(PG_FUNCTION_ARGS)
 static void
 set_trimmed_to(const WeirWideTable *table, int64 trimmed_to)
 {
-	Relation	rel = table_open(weir_catalog_relid("_change_streams"),
+	Relation	rel = table_open(weir_own_relid("_change_streams", false),
 								 RowExclusiveLock);
 	SysScanDesc scan = weir_catalog_scan(rel, "_change_streams_pkey",
 										 table->home);

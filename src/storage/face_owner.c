@@ -59,7 +59,7 @@ give(Oid relid, Oid before, Oid owner)
 static List *
 parts_of_table(Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+	Relation	rel = table_open(weir_own_relid("_wide_tables", false),
 								 AccessShareLock);
 	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
 	HeapTuple	tuple = systable_getnext(scan);

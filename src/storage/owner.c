@@ -21,8 +21,10 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -64,6 +66,28 @@ weir_restore_identity(const WeirIdentity *identity)
 }
 
 /*
+ * Relations of weir's own are looked for by name again and again.  Each name has
+ * one place, which others may take.
+ */
+#define OWN_RELATIONS	64
+
+typedef struct OwnRelation
+{
+	NameData	name;
+	Oid			relid;			/* InvalidOid: forgotten */
+} OwnRelation;
+
+static OwnRelation own_relations[OWN_RELATIONS];
+
+static void
+forget_own(Oid relid)
+{
+	for (int i = 0; i < OWN_RELATIONS; i++)
+		if (!OidIsValid(relid) || own_relations[i].relid == relid)
+			own_relations[i].relid = InvalidOid;
+}
+
+/*
  * There are no messages about extensions, but about relations there are, and
  * this one comes and goes with ours.
  */
@@ -77,6 +101,7 @@ relation_changed(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == witness)
 		witness = InvalidOid;
+	forget_own(relid);
 }
 
 Oid
@@ -131,6 +156,34 @@ weir_extension_owner(void)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return owner;
+}
+
+Oid
+weir_own_relid(const char *name, bool missing_ok)
+{
+	uint32		hash = hash_bytes((const unsigned char *) name, strlen(name));
+	OwnRelation *own = &own_relations[hash % OWN_RELATIONS];
+	Oid			schema;
+	Oid			relid = InvalidOid;
+
+	if (OidIsValid(own->relid) && strcmp(NameStr(own->name), name) == 0)
+		return own->relid;
+
+	schema = get_namespace_oid(WEIR_SCHEMA, true);
+	if (OidIsValid(schema))
+		relid = get_relname_relid(name, schema);
+	if (OidIsValid(relid))
+	{
+		namestrcpy(&own->name, name);
+		own->relid = relid;
+	}
+	else if (!missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" does not exist",
+						WEIR_SCHEMA, name),
+				 errhint("Is the extension weir installed completely?")));
+	return relid;
 }
 
 Oid

@@ -35,6 +35,12 @@ extern void weir_restore_identity(const WeirIdentity *identity);
 
 extern void weir_owner_init(void);
 
+/*
+ * A relation in weir's schema, known from call to call.  If there is none,
+ * InvalidOid or 42P01.
+ */
+extern Oid	weir_own_relid(const char *name, bool missing_ok);
+
 /* The extension, known from call to call; InvalidOid if there is none. */
 extern Oid	weir_extension_find(void);
 

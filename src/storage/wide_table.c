@@ -184,7 +184,7 @@ static void
 insert_wide_table(Oid face, Oid delta, Oid base, Oid seq,
 				  const char *granularity)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+	Relation	rel = table_open(weir_own_relid("_wide_tables", false),
 								 RowExclusiveLock);
 	Datum		values[Natts_wide_tables];
 	bool		nulls[Natts_wide_tables] = {false};
@@ -303,7 +303,7 @@ drop_if_exists(Oid heap)
 static void
 delete_rows_of_face(const char *table, const char *index, Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid(table), RowExclusiveLock);
+	Relation	rel = table_open(weir_own_relid(table, false), RowExclusiveLock);
 	SysScanDesc scan = weir_catalog_scan(rel, index, face);
 	HeapTuple	tuple;
 
@@ -317,7 +317,7 @@ delete_rows_of_face(const char *table, const char *index, Oid face)
 static void
 forget_wide_table(Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+	Relation	rel = table_open(weir_own_relid("_wide_tables", false),
 								 RowExclusiveLock);
 	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -398,7 +398,7 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 	face = DatumGetObjectId(heap_getattr(tuple, Anum_wide_tables_face, desc,
 										 &isnull));
 	if (RelationGetRelid(trigger->tg_relation) ==
-		weir_catalog_relid("_wide_tables"))
+		weir_own_relid("_wide_tables", false))
 	{
 		Datum		delta = heap_getattr(tuple, Anum_wide_tables_delta, desc,
 										 &isnull);
@@ -409,7 +409,7 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 						DatumGetObjectId(base));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
-			 weir_catalog_relid("_authorized_views"))
+			 weir_own_relid("_authorized_views", false))
 	{
 		Datum		home = heap_getattr(tuple, Anum_authorized_views_home, desc,
 										&isnull);
@@ -417,7 +417,7 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 		weir_link_authorized_view(face, DatumGetObjectId(home));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
-			 weir_catalog_relid("_change_streams"))
+			 weir_own_relid("_change_streams", false))
 	{
 		Datum		changes = heap_getattr(tuple, Anum_change_streams_changes,
 										   desc, &isnull);
@@ -435,7 +435,7 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 static int32
 take_family_number(Oid face)
 {
-	Relation	rel = table_open(weir_catalog_relid("_wide_tables"),
+	Relation	rel = table_open(weir_own_relid("_wide_tables", false),
 								 RowExclusiveLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_wide_tables_pkey", face);
@@ -478,7 +478,7 @@ static void
 insert_family(Oid face, const char *name, uint32 name_len,
 			  const char *aggregate, Datum gc, bool gc_is_null)
 {
-	Relation	rel = table_open(weir_catalog_relid("_families"),
+	Relation	rel = table_open(weir_own_relid("_families", false),
 								 RowExclusiveLock);
 	Datum		values[Natts_families] = {0};
 	bool		nulls[Natts_families] = {false};
@@ -556,7 +556,7 @@ family_tuple(Relation rel, Oid face, uint16 number)
 void
 weir_forget_rules(Oid face, uint16 family, int64 until_seq)
 {
-	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+	Relation	rel = table_open(weir_own_relid("_family_rules", false),
 								 RowExclusiveLock);
 	TupleDesc	desc = RelationGetDescr(rel);
 	SysScanDesc scan = weir_catalog_scan(rel, "_family_rules_pkey", face);
@@ -597,7 +597,7 @@ static void
 insert_earlier_rule(const WeirWideTable *table, uint16 number,
 					Datum gc, bool gc_is_null)
 {
-	Relation	rel = table_open(weir_catalog_relid("_family_rules"),
+	Relation	rel = table_open(weir_own_relid("_family_rules", false),
 								 RowExclusiveLock);
 	Datum		values[Natts_family_rules] = {0};
 	bool		nulls[Natts_family_rules] = {false};
@@ -624,7 +624,7 @@ weir_alter_family(PG_FUNCTION_ARGS)
 	uint32		len;
 	const char *name = weir_family_argument(fcinfo, 1, &len);
 	uint16		number = weir_family_get(table, name, len)->number;
-	Relation	rel = table_open(weir_catalog_relid("_families"),
+	Relation	rel = table_open(weir_own_relid("_families", false),
 								 RowExclusiveLock);
 	HeapTuple	tuple = family_tuple(rel, face, number);
 	Datum		values[Natts_families] = {0};
@@ -668,7 +668,7 @@ weir_drop_family(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("weir.drop_family()");
 	weir_changes_put_event(table, WEIR_CHANGE_DROP_FAMILY, dropped);
-	rel = table_open(weir_catalog_relid("_families"), RowExclusiveLock);
+	rel = table_open(weir_own_relid("_families", false), RowExclusiveLock);
 	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);
 	table_close(rel, RowExclusiveLock);
 	weir_forget_rules(face, dropped->number, PG_INT64_MAX);

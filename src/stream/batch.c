@@ -311,7 +311,7 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 	{
 		LeafState	state;
 
-		if (weir_snapshot_sees(cursor->low, entry->xid) ||
+		if (weir_cursor_has_consumed(cursor, entry) ||
 			(high != 0 && !weir_snapshot_sees(high, entry->xid)))
 			continue;
 		if (locked && batch->nentries > 0 &&
@@ -487,9 +487,12 @@ weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 			return batch;		/* all that the snapshot sees */
 		collect_later(batch, cursor->low);
 	}
-	collect_entries(batch, cursor, (Datum) 0,
-					cursor->high ? &cursor->position : NULL, NULL, NULL,
-					&is_all);
+
+	/*
+	 * From the start: before the cursor's position there may be entries of
+	 * transactions that had not ended when its interval began.
+	 */
+	collect_entries(batch, cursor, (Datum) 0, NULL, NULL, NULL, &is_all);
 	return batch;
 }
 

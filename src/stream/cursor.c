@@ -76,7 +76,7 @@ enum
 static Relation
 open_catalog(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_cursor", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_cursor", false), lockmode);
 }
 
 bool
@@ -186,8 +186,7 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 
 	ScanKeyInit(&key, CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_cursor_id_version",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_cursor_id_version", false),
 							  true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
@@ -226,7 +225,7 @@ List *
 weir_cursor_list(int32 stream_id)
 {
 	Relation	catalog = open_catalog(AccessShareLock);
-	Oid			index = get_relname_relid("_cursor_stream_id", weir_schema_oid());
+	Oid			index = weir_own_relid("_cursor_stream_id", false);
 	List	   *result = NIL;
 	WeirCursor *cursor;
 	int32		after = 0;
@@ -262,8 +261,7 @@ insert(WeirCursor *cursor)
 	Relation	catalog = open_catalog(RowExclusiveLock);
 	HeapTuple	tuple;
 
-	cursor->cursor_id = (int32) nextval_internal(get_relname_relid("_cursor_id",
-																   weir_schema_oid()),
+	cursor->cursor_id = (int32) nextval_internal(weir_own_relid("_cursor_id", false),
 												 false);
 	tuple = to_tuple(catalog, cursor);
 	CatalogTupleInsert(catalog, tuple);

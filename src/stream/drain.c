@@ -52,16 +52,6 @@ weir_drain_set_nudge(void (*nudge) (void))
 	nudge_worker = nudge;
 }
 
-static void
-refuse_in_sink(const char *what)
-{
-	if (weir_stream_in_sink())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot use %s in a sink", what),
-				 errdetail("A sink runs while its stream is being consumed.")));
-}
-
 static Oid
 stream_argument(FunctionCallInfo fcinfo)
 {
@@ -313,7 +303,7 @@ weir_drain(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("weir.drain cannot run inside a transaction block or a function"),
 				 errhint("It commits after each batch. Use CALL weir.drain(...) on its own.")));
-	refuse_in_sink("weir.drain");
+	weir_stream_refuse_in_tick("weir.drain");
 	state.relid = stream_argument(fcinfo);
 	weir_stream_get_owned(state.relid, &stream);
 	state.stream_id = stream.stream_id;
@@ -381,7 +371,7 @@ weir_wait(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	MemoryContext old;
 
-	refuse_in_sink("weir.wait");
+	weir_stream_refuse_in_tick("weir.wait");
 	if (!weir_stream_lookup(relid, &stream))
 		weir_stream_get_owned(relid, &stream);	/* raises */
 	check_may_wait(relid);
@@ -457,7 +447,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("watermark must not be null")));
-	refuse_in_sink("weir.advance_watermark");
+	weir_stream_refuse_in_tick("weir.advance_watermark");
 	PreventCommandIfReadOnly("weir.advance_watermark()");
 	weir_stream_get_owned(relid, &stream);
 	weir_tick_force_read_committed();

@@ -390,12 +390,16 @@ fresh_xmin(void)
 	return weir_full_xid(GetLatestSnapshot()->xmin);
 }
 
-/* Does that hold for every entry of the slot? */
+/*
+ * Does that hold for every entry of the slot?  If "known" is given, for those
+ * that this pg_snapshot sees it does.
+ */
 static bool
-all_consumed(WeirLogSlot *slot, WeirLogConsumed is_consumed, void *arg)
+all_consumed(WeirLogSlot *slot, Datum known, WeirLogConsumed is_consumed,
+			 void *arg)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	WeirLogScan *scan = weir_log_begin_slot(slot, snapshot);
+	WeirLogScan *scan = weir_log_begin_slot(slot, snapshot, known);
 	bool		result = true;
 	WeirLogEntry *entry;
 
@@ -411,7 +415,7 @@ all_consumed(WeirLogSlot *slot, WeirLogConsumed is_consumed, void *arg)
  * looking; see invariant 3.  True if it is free now.
  */
 static bool
-truncate_slot(int32 stream_id, WeirLogSlot *slot,
+truncate_slot(int32 stream_id, WeirLogSlot *slot, Datum known,
 			  WeirLogConsumed is_consumed, void *arg)
 {
 	Relation	rel = table_open(slot->relid, AccessShareLock);
@@ -425,7 +429,7 @@ truncate_slot(int32 stream_id, WeirLogSlot *slot,
 		table_close(rel, AccessShareLock);
 		return false;
 	}
-	if (!all_consumed(slot, is_consumed, arg))
+	if (!all_consumed(slot, known, is_consumed, arg))
 	{
 		/* let go of it at once: writers may want it after the next turn */
 		table_close(rel, NoLock);
@@ -470,7 +474,7 @@ is_file_in_log(Oid leaf, Oid filenode, void *arg)
 	search->filenode = filenode;
 	for (int i = 0; i < search->nslots; i++)
 		if (search->slots[i].turn != 0 &&
-			!all_consumed(&search->slots[i], is_other_file, search))
+			!all_consumed(&search->slots[i], (Datum) 0, is_other_file, search))
 			return true;
 	return false;
 }
@@ -570,7 +574,8 @@ advance(int32 stream_id, WeirLogSlot *slots, int nslots, WeirLogSlot *current)
 }
 
 bool
-weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
+weir_log_rotate(int32 stream_id, Datum known, WeirLogConsumed is_consumed,
+				void *arg)
 {
 	int			nslots;
 	WeirLogSlot *slots = weir_log_slots(stream_id, NULL, &nslots);
@@ -604,7 +609,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 		else if (!FullTransactionIdIsValid(slot->drained_by))
 		{
 			if (FullTransactionIdPrecedesOrEquals(slot->closed_at, fresh_xmin()) &&
-				all_consumed(slot, is_consumed, arg))
+				all_consumed(slot, known, is_consumed, arg))
 			{
 				slot->drained_by = GetTopFullTransactionId();
 				weir_log_slot_store(stream_id, slot);
@@ -613,7 +618,7 @@ weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed, void *arg)
 			}
 		}
 		else if (!older_left &&
-				 truncate_slot(stream_id, slot, is_consumed, arg))
+				 truncate_slot(stream_id, slot, known, is_consumed, arg))
 		{
 			changed = truncated = true;
 			continue;

@@ -83,12 +83,13 @@ extern int	weir_log_position_cmp(const WeirLogPosition *a,
 /*
  * Rotation.  advance moves writers to another slot when the present one has
  * enough entries; the others are in log.c's banner.  is_consumed is asked for
- * each entry.  Return whether they changed anything.
+ * each entry, but for those that "known" sees, if that pg_snapshot is given: of
+ * these it says yes.  Return whether they changed anything.
  */
 typedef bool (*WeirLogConsumed) (const WeirLogEntry *entry, void *arg);
 
-extern bool weir_log_rotate(int32 stream_id, WeirLogConsumed is_consumed,
-							void *arg);
+extern bool weir_log_rotate(int32 stream_id, Datum known,
+							WeirLogConsumed is_consumed, void *arg);
 
 /*
  * Files of a table that are no more: entries for them have been moved to

@@ -6,8 +6,10 @@
  * The slots are read by turn, and each page by page.  What has been consumed
  * stays in the log until its slot is truncated, so that most of what is there
  * is not wanted: of such entries only the transaction id is looked at, in the
- * page, before anything else is done with them.  That is all that a tick of a
- * few rows pays for the thousands of entries before it.
+ * page, before anything else is done with them.  And not even that if the page
+ * is as it was when this process last read it, and all in it is older than
+ * anything that can be wanted: what a tick of a few rows pays for the thousands
+ * of entries before it is a look at each of their pages.
  *
  * An entry that the pg_snapshot "consumed" sees is left out whatever has
  * become of the transaction that wrote it: that has the same id, or (rewrite.c)
@@ -59,9 +61,29 @@ struct WeirLogScan
 	int			ntuples;		/* wanted ones of the page, copied */
 	int			next_tuple;
 	HeapTuple	tuples[MaxHeapTuplesPerPage];
-	MemoryContext entry_context;
+	MemoryContext entry_context;	/* lists of an entry that is not plain */
+	TransactionId top_xid;		/* where that is all of its ids */
 	WeirLogEntry entry;
 };
+
+/*
+ * What was in a page when it was read last: entries of no later transaction than
+ * that.  It still is, if the page has the same LSN; only hint bits change without
+ * another one.
+ */
+typedef struct PageNote
+{
+	Oid			relid;
+	BlockNumber block;
+	XLogRecPtr	lsn;
+	uint64		last_xid;
+} PageNote;
+
+/* Each page has one place, which others may take; enough for 32 usual slots. */
+#define PAGE_NOTES	1024
+#define PAGES_APART 32
+
+static PageNote page_notes[PAGE_NOTES];
 
 int
 weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
@@ -125,6 +147,14 @@ make_scan(Snapshot snapshot)
 	return scan;
 }
 
+static void
+set_consumed(WeirLogScan *scan, Datum consumed)
+{
+	scan->consumed = consumed;
+	scan->consumed_xmin =
+		DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin, consumed));
+}
+
 WeirLogScan *
 weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 			   const WeirLogPosition *after, bool heads_only)
@@ -139,10 +169,7 @@ weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 	if (consumed)
 	{
 		weir_snapshot_unpack(consumed, &unseen);
-		scan->consumed = consumed;
-		scan->consumed_xmin =
-			DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin,
-														  consumed));
+		set_consumed(scan, consumed);
 	}
 	if (after)
 		scan->after = *after;
@@ -164,10 +191,12 @@ weir_log_begin(int32 stream_id, Snapshot snapshot, Datum consumed,
 }
 
 WeirLogScan *
-weir_log_begin_slot(WeirLogSlot *slot, Snapshot snapshot)
+weir_log_begin_slot(WeirLogSlot *slot, Snapshot snapshot, Datum consumed)
 {
 	WeirLogScan *scan = make_scan(snapshot);
 
+	if (consumed)
+		set_consumed(scan, consumed);
 	scan->heads_only = true;
 	scan->is_single = true;
 	scan->slots = slot;
@@ -253,21 +282,58 @@ is_wanted(const WeirLogScan *scan, HeapTuple tuple)
 	return weir_log_position_cmp(&position, &scan->after) > 0;
 }
 
-/* Copy what is wanted of the next page, as far as the snapshot sees it. */
-static void
-read_page(WeirLogScan *scan)
+static inline PageNote *
+page_note(const WeirLogScan *scan)
 {
-	Buffer		buffer = ReadBuffer(scan->rel, scan->next_block);
-	MemoryContext old;
-	Page		page;
-	OffsetNumber last;
+	return &page_notes[(RelationGetRelid(scan->rel) * PAGES_APART +
+						scan->next_block) % PAGE_NOTES];
+}
 
-	scan->ntuples = scan->next_tuple = 0;
-	MemoryContextReset(scan->page_context);
-	old = MemoryContextSwitchTo(scan->page_context);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	last = PageGetMaxOffsetNumber(page);
+/* Is it known that nothing in the page, which is locked, can be wanted? */
+static bool
+is_page_consumed(const WeirLogScan *scan, Buffer buffer)
+{
+	const PageNote *note = page_note(scan);
+
+	return scan->consumed != 0 && note->block == scan->next_block &&
+		note->relid == RelationGetRelid(scan->rel) &&
+		!XLogRecPtrIsInvalid(note->lsn) &&
+		note->lsn == BufferGetLSNAtomic(buffer) &&
+		note->last_xid < U64FromFullTransactionId(scan->consumed_xmin);
+}
+
+static void
+write_note(const WeirLogScan *scan, Buffer buffer)
+{
+	PageNote   *note = page_note(scan);
+	Page		page = BufferGetPage(buffer);
+	OffsetNumber last = PageGetMaxOffsetNumber(page);
+	uint64		last_xid = 0;
+
+	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
+	{
+		ItemId		item = PageGetItemId(page, offset);
+		uint64		xid;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		xid = U64FromFullTransactionId(xid_of_tuple((HeapTupleHeader) PageGetItem(page, item)));
+		last_xid = Max(last_xid, xid);
+	}
+	note->relid = RelationGetRelid(scan->rel);
+	note->block = scan->next_block;
+	note->lsn = BufferGetLSNAtomic(buffer);
+	note->last_xid = last_xid;
+}
+
+/* Copy what is wanted of the page, which is locked, and the snapshot sees. */
+static void
+copy_wanted(WeirLogScan *scan, Buffer buffer)
+{
+	Page		page = BufferGetPage(buffer);
+	OffsetNumber last = PageGetMaxOffsetNumber(page);
+	MemoryContext old = MemoryContextSwitchTo(scan->page_context);
+
 	for (OffsetNumber offset = FirstOffsetNumber; offset <= last; offset++)
 	{
 		ItemId		item = PageGetItemId(page, offset);
@@ -288,8 +354,25 @@ read_page(WeirLogScan *scan)
 		if (is_visible)
 			scan->tuples[scan->ntuples++] = heap_copytuple(&tuple);
 	}
-	UnlockReleaseBuffer(buffer);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+read_page(WeirLogScan *scan)
+{
+	Buffer		buffer = ReadBuffer(scan->rel, scan->next_block);
+
+	scan->ntuples = scan->next_tuple = 0;
+	MemoryContextReset(scan->page_context);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (!is_page_consumed(scan, buffer))
+	{
+		copy_wanted(scan, buffer);
+		/* while entries are wanted it will be read again anyway */
+		if (scan->ntuples == 0)
+			write_note(scan, buffer);
+	}
+	UnlockReleaseBuffer(buffer);
 	scan->next_block++;
 }
 
@@ -298,8 +381,27 @@ read_page(WeirLogScan *scan)
  * ----------------------------------------------------------------
  */
 
+/*
+ * The runs of an entry that has no list of ids and whose runs are in it as they
+ * are, which is nearly every one; NULL: it is another.  What stands before them
+ * is the head, in which nothing is NULL.
+ */
+static bytea *
+plain_runs(HeapTuple tuple)
+{
+	char	   *runs = (char *) tuple->t_data + tuple->t_data->t_hoff +
+		sizeof(WeirLogHead);
+
+	if (HeapTupleNoNulls(tuple) ||
+		!att_isnull(LOG_XIDS - 1, tuple->t_data->t_bits) ||
+		VARATT_IS_EXTERNAL(runs) || VARATT_IS_COMPRESSED(runs))
+		return NULL;
+	return (bytea *) runs;
+}
+
+/* Of any other entry. */
 static void
-fill_entry(WeirLogScan *scan, HeapTuple tuple)
+fill_lists(WeirLogScan *scan, HeapTuple tuple)
 {
 	WeirLogEntry *entry = &scan->entry;
 	Datum		values[LOG_NATTS];
@@ -307,33 +409,53 @@ fill_entry(WeirLogScan *scan, HeapTuple tuple)
 	MemoryContext old;
 
 	heap_deform_tuple(tuple, RelationGetDescr(scan->rel), values, nulls);
+	MemoryContextReset(scan->entry_context);
+	old = MemoryContextSwitchTo(scan->entry_context);
+	if (!nulls[LOG_XIDS - 1])
+		entry->xids = weir_xids_unpack(DatumGetByteaPP(values[LOG_XIDS - 1]),
+									   &entry->nxids);
+	entry->runs = weir_tidrun_unpack(DatumGetByteaPP(values[LOG_RUNS - 1]),
+									 &entry->nruns);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+fill_entry(WeirLogScan *scan, HeapTuple tuple)
+{
+	WeirLogEntry *entry = &scan->entry;
+	WeirLogHead head;
+	bytea	   *runs;
+
+	memcpy(&head, (char *) tuple->t_data + tuple->t_data->t_hoff, sizeof(head));
 	entry->position.tid = tuple->t_self;
-	entry->leaf = DatumGetObjectId(values[LOG_LEAF - 1]);
-	entry->filenode = DatumGetObjectId(values[LOG_FILENODE - 1]);
-	entry->xid = DatumGetFullTransactionId(values[LOG_XID - 1]);
-	entry->logged_at = DatumGetTimestampTz(values[LOG_LOGGED_AT - 1]);
-	entry->rows = DatumGetInt32(values[LOG_ROWS - 1]);
-	entry->blocks = DatumGetInt32(values[LOG_BLOCKS - 1]);
+	entry->leaf = head.leaf;
+	entry->filenode = head.filenode;
+	entry->xid = head.xid;
+	entry->logged_at = head.logged_at;
+	entry->rows = head.rows;
+	entry->blocks = head.blocks;
 	entry->xids = NULL;
 	entry->runs = NULL;
 	entry->nxids = entry->nruns = 0;
 	if (scan->heads_only)
 		return;
 
-	MemoryContextReset(scan->entry_context);
-	old = MemoryContextSwitchTo(scan->entry_context);
-	if (nulls[LOG_XIDS - 1])
+	runs = plain_runs(tuple);
+	if (runs != NULL)
 	{
-		entry->xids = palloc(sizeof(TransactionId));
-		entry->xids[0] = XidFromFullTransactionId(entry->xid);
-		entry->nxids = 1;
+		MemoryContext old = MemoryContextSwitchTo(scan->page_context);
+
+		entry->runs = weir_tidrun_unpack(runs, &entry->nruns);
+		MemoryContextSwitchTo(old);
 	}
 	else
-		entry->xids = weir_xids_unpack(DatumGetByteaPP(values[LOG_XIDS - 1]),
-									   &entry->nxids);
-	entry->runs = weir_tidrun_unpack(DatumGetByteaPP(values[LOG_RUNS - 1]),
-									 &entry->nruns);
-	MemoryContextSwitchTo(old);
+		fill_lists(scan, tuple);
+	if (entry->xids == NULL)
+	{
+		scan->top_xid = XidFromFullTransactionId(entry->xid);
+		entry->xids = &scan->top_xid;
+		entry->nxids = 1;
+	}
 }
 
 WeirLogEntry *

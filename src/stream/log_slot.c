@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -50,17 +49,9 @@ Oid
 weir_log_relid(int32 stream_id, const char *suffix, bool missing_ok)
 {
 	char		name[NAMEDATALEN];
-	Oid			schema = get_namespace_oid(WEIR_SCHEMA, missing_ok);
-	Oid			relid = InvalidOid;
 
 	snprintf(name, sizeof(name), "_log_%d_%s", stream_id, suffix);
-	if (OidIsValid(schema))
-		relid = get_relname_relid(name, schema);
-	if (!OidIsValid(relid) && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"%s.%s\" does not exist", WEIR_SCHEMA, name)));
-	return relid;
+	return weir_own_relid(name, missing_ok);
 }
 
 Oid
@@ -92,7 +83,7 @@ weir_log_truncated_sequence(int32 stream_id)
 static Relation
 open_slot_catalog(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_log_slot", weir_schema_oid()),
+	return table_open(weir_own_relid("_log_slot", false),
 					  lockmode);
 }
 
@@ -122,8 +113,7 @@ weir_log_slots(int32 stream_id, Snapshot snapshot, int *nslots)
 	ScanKeyInit(&key, SLOT_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
 	scan = systable_beginscan(catalog,
-							  get_relname_relid("_log_slot_pkey",
-												weir_schema_oid()),
+							  weir_own_relid("_log_slot_pkey", false),
 							  true, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -241,8 +231,7 @@ weir_log_superseded_forget(int32 stream_id,
 						   bool (*is_needed) (Oid leaf, Oid filenode, void *arg),
 						   void *arg)
 {
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
+	Relation	rel = table_open(weir_own_relid("_superseded", false),
 								 RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -251,8 +240,7 @@ weir_log_superseded_forget(int32 stream_id,
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(rel, get_relname_relid("_superseded_pkey",
-													 weir_schema_oid()),
+	scan = systable_beginscan(rel, weir_own_relid("_superseded_pkey", false),
 							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -317,8 +305,7 @@ weir_log_drop(int32 stream_id)
 void
 weir_log_supersede(int32 stream_id, Oid leaf, Oid filenode)
 {
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
+	Relation	rel = table_open(weir_own_relid("_superseded", false),
 								 RowExclusiveLock);
 	Datum		values[3];
 	bool		nulls[3] = {0};
@@ -339,8 +326,7 @@ bool
 weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
 					   Snapshot snapshot)
 {
-	Relation	rel = table_open(get_relname_relid("_superseded",
-												   weir_schema_oid()),
+	Relation	rel = table_open(weir_own_relid("_superseded", false),
 								 AccessShareLock);
 	ScanKeyData keys[3];
 	SysScanDesc scan;
@@ -352,8 +338,7 @@ weir_log_is_superseded(int32 stream_id, Oid leaf, Oid filenode,
 				ObjectIdGetDatum(leaf));
 	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(filenode));
-	scan = systable_beginscan(rel, get_relname_relid("_superseded_pkey",
-													 weir_schema_oid()),
+	scan = systable_beginscan(rel, weir_own_relid("_superseded_pkey", false),
 							  true, snapshot, 3, keys);
 	found = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);

@@ -75,11 +75,13 @@ extern void weir_log_slot_store(int32 stream_id, WeirLogSlot *slot);
 
 /*
  * Read the heads of all entries of one slot, whatever its state, that the
- * snapshot sees; see weir_log_begin.
+ * snapshot sees, but for those that "consumed" does, if it is given; see
+ * weir_log_begin.
  */
 struct WeirLogScan;
 extern struct WeirLogScan *weir_log_begin_slot(WeirLogSlot *slot,
-											   Snapshot snapshot);
+											   Snapshot snapshot,
+											   Datum consumed);
 
 /* Make the table of a new slot, and store it. */
 extern void weir_log_slot_create(int32 stream_id, WeirLogSlot *slot,

@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "executor/spi.h"
 #include "storage/bufmgr.h"
 #include "utils/array.h"
@@ -189,11 +190,9 @@ weir_retention_delete_batch(WeirBatch *batch)
 	pfree(victims);
 }
 
-/*
- * Rows old enough, as a query; the watermark is that of the slowest cursor.
- */
+/* Rows old enough, as a query whose parameter is the limit. */
 static char *
-candidates_query(const WeirStream *stream, Timestamp limit)
+candidates_query(const WeirStream *stream)
 {
 	StringInfoData sql;
 
@@ -202,28 +201,22 @@ candidates_query(const WeirStream *stream, Timestamp limit)
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->relid)),
 												get_rel_name(stream->relid)));
 	if (stream->retention_usec > 0)
-	{
-		Datum		text;
-
-		if (stream->event_time_type == TIMESTAMPTZOID)
-			text = DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(limit));
-		else
-			text = DirectFunctionCall1(timestamp_out, TimestampGetDatum(limit));
-		appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.<) %s::%s",
+		appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.<) $1",
 						 quote_identifier(get_attname(stream->relid,
 													  stream->event_time_attno,
-													  false)),
-						 quote_literal_cstr(DatumGetCString(text)),
-						 format_type_be_qualified(stream->event_time_type));
-	}
+													  false)));
 	appendStringInfo(&sql, " LIMIT %d", 2 * DELETE_ROWS);
 	return sql.data;
 }
 
-/* Delete what the query finds and no cursor still needs; how many? */
+/*
+ * Delete what is older than the limit and no cursor still needs; how many rows?
+ */
 static int
-delete_candidates(const WeirStream *stream, List *cursors, const char *sql)
+delete_candidates(const WeirStream *stream, List *cursors, Timestamp limit)
 {
+	Oid			types[1] = {stream->event_time_type};
+	Datum		values[1] = {TimestampGetDatum(limit)};
 	WeirBatch **pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
 	Victims    *victims = palloc(sizeof(Victims));
 	ListCell   *lc;
@@ -237,7 +230,8 @@ delete_candidates(const WeirStream *stream, List *cursors, const char *sql)
 
 	victims->n = victims->ndeleted = 0;
 	SPI_connect();
-	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(candidates_query(stream), 1, types, values, NULL,
+							  true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not find consumed rows");
 	found = SPI_tuptable;
 	for (uint64 i = 0; i < SPI_processed && ndeleted < DELETE_ROWS; i++)
@@ -290,16 +284,16 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 		return weir_change_stream_trim(stream, home, cursors);
 	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
 		return false;
-	if (TIMESTAMP_NOT_FINITE(watermark) ||
-		watermark < MIN_TIMESTAMP + stream->retention_usec)
-		limit = watermark;
-	else
-		limit = watermark - stream->retention_usec;
+	limit = watermark;
+	/* so long that no row can be that old */
+	if (!TIMESTAMP_NOT_FINITE(watermark) &&
+		(pg_sub_s64_overflow(watermark, stream->retention_usec, &limit) ||
+		 limit < MIN_TIMESTAMP))
+		return false;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	weir_become_restricted(&identity, owner_of(stream->relid));
-	ndeleted = delete_candidates(stream, cursors,
-								 candidates_query(stream, limit));
+	ndeleted = delete_candidates(stream, cursors, limit);
 	weir_restore_identity(&identity);
 	PopActiveSnapshot();
 	return ndeleted >= DELETE_ROWS;

@@ -128,7 +128,7 @@ weir_stream_capture_index(Relation rel, AttrNumber *attno, bool *valid)
 Relation
 weir_stream_open_catalog(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_stream", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_stream", false), lockmode);
 }
 
 /*
@@ -187,7 +187,7 @@ read_row(AttrNumber attno, Oid eq_function, Datum key_value,
 
 	ScanKeyInit(&key, attno, BTEqualStrategyNumber, eq_function, key_value);
 	scan = systable_beginscan(catalog,
-							  get_relname_relid(index_name, weir_schema_oid()),
+							  weir_own_relid(index_name, false),
 							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
@@ -362,8 +362,7 @@ id_of(Oid relid)
 	ScanKeyInit(&key, STREAM_RELATION, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(relid));
 	scan = systable_beginscan(catalog,
-							  get_relname_relid("_stream_relation_key",
-												weir_schema_oid()),
+							  weir_own_relid("_stream_relation_key", false),
 							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -405,8 +404,7 @@ has_event_time(int32 stream_id)
 
 	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_stream_pkey", false),
 							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))

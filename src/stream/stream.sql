@@ -99,7 +99,7 @@ CREATE FUNCTION weir._stream_altered() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altered';
 COMMENT ON FUNCTION weir._stream_altered() IS 'follows changes of the tables of streams';
 CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
-	WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE') EXECUTE FUNCTION weir._stream_altered();
+	WHEN TAG IN ('ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA') EXECUTE FUNCTION weir._stream_altered();
 
 CREATE FUNCTION weir._stream_altering() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altering';

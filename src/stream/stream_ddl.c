@@ -292,8 +292,7 @@ insert_stream(Oid relid, FunctionCallInfo fcinfo)
 	bool		nulls[STREAM_NATTS] = {0};
 	int32		id;
 
-	id = (int32) nextval_internal(get_relname_relid("_stream_id",
-													weir_schema_oid()), false);
+	id = (int32) nextval_internal(weir_own_relid("_stream_id", false), false);
 	values[STREAM_ID - 1] = Int32GetDatum(id);
 	values[STREAM_RELATION - 1] = ObjectIdGetDatum(relid);
 	values[STREAM_PROCESSING_TIME - 1] = BoolGetDatum(PG_ARGISNULL(1));
@@ -340,6 +339,19 @@ check_intervals(FunctionCallInfo fcinfo)
 				 errmsg("source needs an event-time column")));
 }
 
+/* Any will do for the index of a stream without event time. */
+static const char *
+first_column(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			return pstrdup(NameStr(TupleDescAttr(desc, i)->attname));
+	refuse_table(rel, "It has no columns.");
+	return NULL;
+}
+
 /*
  * The capture index: adopt a valid one, or make one.  Returns whether it was
  * there.
@@ -351,18 +363,8 @@ ensure_index(Oid relid, const char *event_time)
 	AttrNumber	attno;
 	bool		valid;
 	Oid			index = weir_stream_capture_index(rel, &attno, &valid);
-	char	   *column = pstrdup(event_time ? event_time :
-								 NameStr(TupleDescAttr(RelationGetDescr(rel), 0)->attname));
+	const char *column = event_time ? event_time : first_column(rel);
 
-	if (event_time == NULL)
-	{
-		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
-			if (!TupleDescAttr(RelationGetDescr(rel), i)->attisdropped)
-			{
-				column = pstrdup(NameStr(TupleDescAttr(RelationGetDescr(rel), i)->attname));
-				break;
-			}
-	}
 	if (OidIsValid(index))
 	{
 		if (!valid)
@@ -435,12 +437,23 @@ weir_stream_revive(int32 stream_id)
 		make_consumable(stream_id, true);
 }
 
+static void
+refuse_stream(Oid relid)
+{
+	WeirStream	existing;
+
+	if (weir_stream_lookup(relid, &existing))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" is already a stream", get_rel_name(relid)),
+				 errhint("Use weir.alter_stream to change its settings.")));
+}
+
 Datum
 weir_create_stream(PG_FUNCTION_ARGS)
 {
 	Oid			relid;
 	char	   *event_time = PG_ARGISNULL(1) ? NULL : NameStr(*PG_GETARG_NAME(1));
-	WeirStream	existing;
 	Relation	rel;
 	bool		sets_not_null;
 	bool		must_settle;
@@ -461,12 +474,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(rel->rd_rel->relkind),
 					   RelationGetRelationName(rel));
-	if (weir_stream_lookup(relid, &existing))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("\"%s\" is already a stream",
-						RelationGetRelationName(rel)),
-				 errhint("Use weir.alter_stream to change its settings.")));
+	refuse_stream(relid);
 	check_table(rel);
 	if (event_time)
 		(void) check_event_time(rel, event_time);
@@ -479,10 +487,14 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	sets_not_null = event_time && !is_not_null(relid, event_time);
 	lock_patiently(relid, sets_not_null ? AccessExclusiveLock :
 				   ShareRowExclusiveLock);
+	/* it may have become one while we waited */
+	refuse_stream(relid);
 	if (sets_not_null)
 		weir_execute("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
 					 weir_stream_qualified_name(relid), quote_identifier(event_time));
 	must_settle = ensure_index(relid, event_time);
+	/* the table of a dump of that alone has one */
+	weir_guard_remove(relid);
 	weir_guard_add(relid);
 
 	stream_id = insert_stream(relid, fcinfo);
@@ -506,8 +518,7 @@ weir_stream_fetch_tuple(Relation catalog, int32 stream_id)
 
 	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_stream_pkey",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_stream_pkey", false),
 							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -610,6 +621,7 @@ weir_drop_stream(PG_FUNCTION_ARGS)
 	bool		was_suspended;
 
 	PreventCommandIfReadOnly("weir.drop_stream()");
+	weir_stream_refuse_in_tick("weir.drop_stream");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -251,35 +251,55 @@ moved_tables(void)
 	return result;
 }
 
+/* The streams whose tables are OF the type, and change with it. */
+static List *
+streams_of_type(const RangeVar *type)
+{
+	Oid			typrelid = RangeVarGetRelid(type, NoLock, true);
+	Oid			type_oid = OidIsValid(typrelid) ? get_rel_type_id(typrelid) : InvalidOid;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (!OidIsValid(type_oid))
+		return NIL;
+	foreach(lc, weir_stream_tables())
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (((Form_pg_class) GETSTRUCT(tuple))->reloftype == type_oid)
+			result = lappend_oid(result, lfirst_oid(lc));
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 /*
  * The source column is kept by name, as it is dumped; it follows a renaming.
  */
 static void
-follow_renaming(RenameStmt *statement)
+rename_source(Oid relid, const char *from, const char *to)
 {
-	Oid			relid;
-	WeirStream	stream;
+	int32		stream_id;
 	Relation	catalog;
 	HeapTuple	tuple;
 	bool		is_null;
 	Datum		source;
 
-	if (statement->renameType != OBJECT_COLUMN || statement->relation == NULL)
-		return;
-	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relid) || (stream.stream_id = weir_stream_of_leaf(relid)) == 0)
+	if (!OidIsValid(relid) || (stream_id = weir_stream_of_leaf(relid)) == 0)
 		return;
 	catalog = weir_stream_open_catalog(RowExclusiveLock);
-	tuple = weir_stream_fetch_tuple(catalog, stream.stream_id);
+	tuple = weir_stream_fetch_tuple(catalog, stream_id);
 	source = heap_getattr(tuple, STREAM_SOURCE, RelationGetDescr(catalog), &is_null);
-	if (!is_null && strcmp(NameStr(*DatumGetName(source)), statement->subname) == 0)
+	if (!is_null && strcmp(NameStr(*DatumGetName(source)), from) == 0)
 	{
 		Datum		values[STREAM_NATTS] = {0};
 		bool		nulls[STREAM_NATTS] = {0};
 		bool		replaces[STREAM_NATTS] = {0};
 		NameData	name;
 
-		namestrcpy(&name, statement->newname);
+		namestrcpy(&name, to);
 		values[STREAM_SOURCE - 1] = NameGetDatum(&name);
 		replaces[STREAM_SOURCE - 1] = true;
 		tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
@@ -287,6 +307,24 @@ follow_renaming(RenameStmt *statement)
 		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	}
 	table_close(catalog, RowExclusiveLock);
+}
+
+static void
+follow_renaming(RenameStmt *statement)
+{
+	ListCell   *lc;
+
+	if (statement->relation == NULL)
+		return;
+	if (statement->renameType == OBJECT_COLUMN)
+		rename_source(RangeVarGetRelid(statement->relation, NoLock, true),
+					  statement->subname, statement->newname);
+	else if (statement->renameType == OBJECT_ATTRIBUTE)
+	{
+		foreach(lc, streams_of_type(statement->relation))
+			rename_source(lfirst_oid(lc), statement->subname,
+						  statement->newname);
+	}
 }
 
 static bool
@@ -392,11 +430,9 @@ check_partitions(Oid relid)
  * the stream's.
  */
 static void
-refuse_inheritance(const RangeVar *table)
+refuse_inheritance(Oid relid)
 {
-	Oid			relid = RangeVarGetRelid(table, NoLock, true);
-
-	if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
+	if (weir_stream_of_leaf(relid) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("stream \"%s\" cannot take part in inheritance",
@@ -405,20 +441,30 @@ refuse_inheritance(const RangeVar *table)
 				 errhint("A stream can have partitions, if it is a partitioned table.")));
 }
 
+/* Of tables that the command has made or altered: what they inherit from. */
 static void
-check_inheritance(AlterTableStmt *statement)
+check_inheritance(void)
 {
-	ListCell   *lc;
+	SPI_connect();
+	if (SPI_execute("SELECT i.inhrelid, i.inhparent "
+					"FROM pg_catalog.pg_event_trigger_ddl_commands() d "
+					"JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) d.objid "
+					"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid "
+					"WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
+					"AND c.relkind OPERATOR(pg_catalog.<>) 'i' AND c.relkind OPERATOR(pg_catalog.<>) 'I' "
+					"AND NOT c.relispartition",
+					false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list what is inherited");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		for (int column = 1; column <= 2; column++)
+		{
+			bool		is_null;
 
-	foreach(lc, statement->cmds)
-	{
-		AlterTableCmd *command = (AlterTableCmd *) lfirst(lc);
-
-		if (command->subtype != AT_AddInherit)
-			continue;
-		refuse_inheritance(statement->relation);
-		refuse_inheritance((RangeVar *) command->def);
-	}
+			refuse_inheritance(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+															  SPI_tuptable->tupdesc,
+															  column, &is_null)));
+		}
+	SPI_finish();
 }
 
 /*
@@ -469,9 +515,45 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+static bool
+inherits(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AddInherit)
+			return true;
+	return false;
+}
+
+/* After ALTER TABLE, or ALTER TYPE of a composite type. */
+static void
+follow_altering(AlterTableStmt *statement)
+{
+	List	   *streams;
+	ListCell   *lc;
+	Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
+
+	foreach(lc, moved_tables())
+		weir_rewrite_moved(lfirst_oid(lc));
+	if (changes_triggers(statement))
+		keep_trigger(relid);
+	if (attaches(statement))
+		check_partitions(relid);
+	if (changes_type(statement))
+	{
+		streams = statement->objtype == OBJECT_TYPE ?
+			streams_of_type(statement->relation) : list_make1_oid(relid);
+		foreach(lc, streams)
+			check_source_type(lfirst_oid(lc));
+	}
+	if (inherits(statement))
+		check_inheritance();
+}
+
 /*
- * After ALTER TABLE and CREATE TABLE.  With SET TABLESPACE the bytes are the
- * same, the file is another.
+ * After ALTER TABLE and CREATE TABLE, and what else does the same.  With SET
+ * TABLESPACE the bytes are the same, the file is another.
  */
 Datum
 weir_stream_altered(PG_FUNCTION_ARGS)
@@ -491,31 +573,20 @@ weir_stream_altered(PG_FUNCTION_ARGS)
 	{
 		CreateStmt *statement = (CreateStmt *) data->parsetree;
 
-		foreach(lc, statement->inhRelations)
-		{
-			if (statement->partbound == NULL)
-				refuse_inheritance(lfirst(lc));
-			else
+		if (statement->partbound != NULL)
+			foreach(lc, statement->inhRelations)
 				check_partitions(RangeVarGetRelid(lfirst(lc), NoLock, true));
-		}
+		else if (statement->inhRelations != NIL)
+			check_inheritance();
 	}
+	else if (IsA(data->parsetree, CreateSchemaStmt))
+		check_inheritance();
+	else if (IsA(data->parsetree, AlterTableStmt))
+		follow_altering((AlterTableStmt *) data->parsetree);
 	else
 	{
 		foreach(lc, moved_tables())
 			weir_rewrite_moved(lfirst_oid(lc));
-		if (IsA(data->parsetree, AlterTableStmt))
-		{
-			AlterTableStmt *statement = (AlterTableStmt *) data->parsetree;
-			Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
-
-			if (changes_triggers(statement))
-				keep_trigger(relid);
-			if (attaches(statement))
-				check_partitions(relid);
-			if (changes_type(statement))
-				check_source_type(relid);
-			check_inheritance(statement);
-		}
 	}
 	PG_RETURN_NULL();
 }

@@ -53,6 +53,7 @@ typedef struct TickState
 
 static const WeirConsumer *consumer = NULL;
 static int	sink_depth = 0;
+static bool is_consuming = false;
 
 void
 weir_tick_set_consumer(const WeirConsumer *the_consumer)
@@ -78,10 +79,19 @@ weir_stream_leave_sink(void)
 	sink_depth--;
 }
 
-bool
-weir_stream_in_sink(void)
+void
+weir_stream_refuse_in_tick(const char *command)
 {
-	return sink_depth > 0;
+	if (sink_depth > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot use %s in a sink", command),
+				 errdetail("A sink runs while its stream is being consumed.")));
+	if (is_consuming)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot use %s while a stream is being consumed", command),
+				 errdetail("It is called by a trigger or a function that runs in the same transaction.")));
 }
 
 Timestamp
@@ -186,7 +196,7 @@ batch_is_empty(const WeirBatch *batch)
  * has taken it.
  */
 static void
-consume(TickState *state)
+consume_batch(TickState *state)
 {
 	WeirBatch  *batch = state->tick.batch;
 	WeirCursor *after = &batch->after;
@@ -206,6 +216,21 @@ consume(TickState *state)
 		weir_retention_delete_batch(batch);
 	weir_cursor_write(after);
 	WEIR_DEBUG_POINT("tick_stored");
+}
+
+static void
+consume(TickState *state)
+{
+	PG_TRY();
+	{
+		is_consuming = true;
+		consume_batch(state);
+	}
+	PG_FINALLY();
+	{
+		is_consuming = false;
+	}
+	PG_END_TRY();
 }
 
 /* Users of a cursor that has reached the main one go over to that. */
@@ -433,11 +458,23 @@ consumed_by_all(const WeirLogEntry *entry, void *arg)
 bool
 weir_tick_follow_up(int32 stream_id)
 {
+	bool		more;
+
 	if (consumer == NULL || !consumer->is_behind(stream_id))
 		return false;
 	weir_tick_force_read_committed();
 	weir_cursor_lock_stream(stream_id, true);
-	return consumer->follow_up(stream_id);
+	PG_TRY();
+	{
+		is_consuming = true;
+		more = consumer->follow_up(stream_id);
+	}
+	PG_FINALLY();
+	{
+		is_consuming = false;
+	}
+	PG_END_TRY();
+	return more;
 }
 
 bool
@@ -445,9 +482,13 @@ weir_tick_rotate(int32 stream_id)
 {
 	WeirStream	stream;
 	List	   *cursors;
+	Datum		known = 0;
 
-	return lock_and_list(stream_id, false, &stream, &cursors) == WEIR_TICK_DONE &&
-		weir_log_rotate(stream_id, consumed_by_all, cursors);
+	if (lock_and_list(stream_id, false, &stream, &cursors) != WEIR_TICK_DONE)
+		return false;
+	if (list_length(cursors) == 1)
+		known = ((WeirCursor *) linitial(cursors))->low;
+	return weir_log_rotate(stream_id, known, consumed_by_all, cursors);
 }
 
 bool

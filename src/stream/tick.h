@@ -90,12 +90,19 @@ extern void weir_tick_set_consumer(const WeirConsumer *consumer);
 extern const WeirConsumer *weir_tick_consumer(void);
 
 /*
- * Sinks run between these: drain, wait and advance_watermark are refused in
- * them.  The nesting is undone by the caller on error, too.
+ * Sinks run between these, and closing that is not a tick's.  The nesting is
+ * undone by the caller on error, too.
  */
 extern void weir_stream_enter_sink(void);
 extern void weir_stream_leave_sink(void);
-extern bool weir_stream_in_sink(void);
+
+/*
+ * Raises 55000 in a sink, and in whatever else of the user's runs while a stream
+ * is being consumed: triggers on closed rows, functions of a query.  A command
+ * that consumes, or moves consumers to other cursors, would count rows twice
+ * there.
+ */
+extern void weir_stream_refuse_in_tick(const char *command);
 
 /* ---- for the worker ---- */
 

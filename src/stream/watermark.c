@@ -23,10 +23,13 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "common/hashfn.h"
 #include "common/int.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -36,6 +39,9 @@
 #include "storage/owner.h"
 #include "stream/watermark.h"
 #include "weir.h"
+
+/* The longest text of a source that is stored as it is: one that can be indexed. */
+#define MAX_SOURCE_LEN		1024
 
 /* An idle stream's watermark is stored only if it moves so far at least. */
 #define MIN_IDLE_STEP_USEC	USECS_PER_SEC
@@ -92,7 +98,7 @@ source_equal(WeirObserver *observer, Datum a, Datum b)
 static Relation
 open_source_catalog(LOCKMODE lockmode)
 {
-	return table_open(get_relname_relid("_source", weir_schema_oid()), lockmode);
+	return table_open(weir_own_relid("_source", false), lockmode);
 }
 
 /* t + delta, held within the finite timestamps; infinities stay. */
@@ -237,8 +243,7 @@ read_sources(int32 cursor_id)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, get_relname_relid("_source_pkey",
-														 weir_schema_oid()),
+	scan = systable_beginscan(catalog, weir_own_relid("_source_pkey", false),
 							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -266,6 +271,53 @@ source_name_cmp(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * How sources are written must not depend on who consumes.  Until AtEOXact_GUC
+ * with the result.
+ */
+static int
+begin_exact_text(void)
+{
+	static const char *const settings[][2] = {
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"TimeZone", "UTC"},
+		{"extra_float_digits", "1"},
+		{"bytea_output", "hex"},
+		{"lc_monetary", "C"},
+		{"search_path", "pg_catalog"},
+	};
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		const char *now = GetConfigOption(settings[i][0], true, false);
+
+		if (now == NULL || strcmp(now, settings[i][1]) != 0)
+			(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
+	return nest_level;
+}
+
+/*
+ * What the source is stored as: its text, or the beginning of a text that an
+ * index cannot hold, with a digest of all of it.
+ */
+static char *
+source_name(Oid output, Datum key)
+{
+	char	   *text = OidOutputFunctionCall(output, key);
+	int			len = strlen(text);
+
+	if (len <= MAX_SOURCE_LEN)
+		return text;
+	return psprintf("%.*s... %016" INT64_MODIFIER "x%016" INT64_MODIFIER "x",
+					pg_mbcliplen(text, len, MAX_SOURCE_LEN), text,
+					hash_bytes_extended((unsigned char *) text, len, 0),
+					hash_bytes_extended((unsigned char *) text, len, 1));
+}
+
+/*
  * The stored sources with what the observer saw added, sorted by name; those
  * that are new have no valid self.
  */
@@ -278,15 +330,17 @@ merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
 	SourceEntry *entry;
 	Oid			output;
 	bool		is_varlena;
+	int			nest_level;
 
 	if (observer == NULL || observer->sources == NULL)
 		return stored;
 	list_sort(stored, source_name_cmp);
 	getTypeOutputInfo(observer->source_type->type_id, &output, &is_varlena);
+	nest_level = begin_exact_text();
 	sources_start_iterate(observer->sources, &iterator);
 	while ((entry = sources_iterate(observer->sources, &iterator)) != NULL)
 	{
-		char	   *name = OidOutputFunctionCall(output, entry->key);
+		char	   *name = source_name(output, entry->key);
 		StoredSource *source = NULL;
 		int			low = 0;
 		int			high = list_length(stored) - 1;
@@ -317,6 +371,7 @@ merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
 		source->last_row_at = now;
 		source->is_seen = true;
 	}
+	AtEOXact_GUC(true, nest_level);
 	return list_concat(stored, added);
 }
 

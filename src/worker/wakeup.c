@@ -79,13 +79,13 @@ boot_number(void)
 static Oid
 pid_sequence(void)
 {
-	return get_relname_relid("_worker_pid", weir_schema_oid());
+	return weir_own_relid("_worker_pid", false);
 }
 
 static Oid
 report_sequence(void)
 {
-	return get_relname_relid("_shortage_reported_at", weir_schema_oid());
+	return weir_own_relid("_shortage_reported_at", false);
 }
 
 void
