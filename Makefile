@@ -350,6 +350,7 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \
+	wide_table_join \
 	wide_table_links \
 	change_stream
 
