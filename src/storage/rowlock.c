@@ -32,6 +32,7 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -79,6 +80,13 @@ weir_row_lock(Oid face, uint32 hash, bool wait)
 		LOCKACQUIRE_NOT_AVAIL;
 }
 
+/* So many row locks a transaction keeps: an eighth of the lock table. */
+static int
+max_kept(void)
+{
+	return max_locks_per_xact * (MaxBackends + max_prepared_xacts) / 8;
+}
+
 bool
 weir_row_lock_to_keep(Oid face, uint32 hash)
 {
@@ -96,7 +104,7 @@ weir_row_lock_to_keep(Oid face, uint32 hash)
 		keeper = WeirProcLxid(MyProc);
 		nkept = 0;
 	}
-	if (nkept >= max_locks_per_xact)
+	if (nkept >= max_kept())
 		return false;
 	nkept++;
 	return true;

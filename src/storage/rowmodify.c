@@ -282,7 +282,7 @@ check_and_mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
 	WeirRowFilter *predicate = NULL;
 	WeirDelta  *if_matched;
 	WeirDelta  *if_not_matched;
-	LockedRow	row;
+	LockedRow	row = {0};
 	bool		matched;
 
 	PreventCommandIfReadOnly("weir.check_and_mutate_row()");
@@ -552,7 +552,7 @@ read_modify_write_row(FunctionCallInfo fcinfo, bool key_is_text)
 												RowExclusiveLock,
 												ACL_SELECT);
 	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
-	LockedRow	row;
+	LockedRow	row = {0};
 	Rule	   *rules;
 	int			nrules;
 	WeirRow    *result;
