@@ -357,6 +357,7 @@ ISOLATION_DEBUG = \
 	debug_tick \
 	debug_history \
 	debug_rotation \
+	debug_merge \
 	debug_reader
 ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
