@@ -309,8 +309,10 @@ REGRESS_AGGREGATE = \
 	skip_ticks \
 	live_merge \
 	live_cache \
+	tick_cache \
 	state_find \
 	closing_merge \
+	closing_held \
 	sink \
 	sink_isolation \
 	tick_commands \
@@ -348,6 +350,7 @@ ISOLATION = \
 	wide_table_rmw \
 	wide_table_compact \
 	wide_table_serializable \
+	wide_table_join \
 	wide_table_links \
 	change_stream
 

@@ -99,6 +99,36 @@ SELECT * FROM later;
 SELECT weir.drop_authorized_view('later');
 DROP FUNCTION error_of;
 DROP FOREIGN TABLE rows_only;
+-- several prefixes are read one after the other, either way
+SELECT weir.create_wide_table('many');
+SELECT weir.add_family('many', 'f');
+CREATE TABLE keys AS SELECT k FROM unnest(ARRAY['a', 'a#', 'a#1', 'a#2', 'b', 'b1', 'b2', 'ba', 'c', '\x00', '\x0000', '\xfe', '\xff', '\xff01', '\xffff']::bytea[]) k;
+INSERT INTO many SELECT k, weir.widerow('f', 'q', 'v', '1970-01-01') FROM keys WHERE k < 'b2';
+SELECT skipped FROM weir.compact('many');
+INSERT INTO many SELECT k, weir.widerow('f', 'q', 'w', '1970-01-01') FROM keys WHERE k > 'a#1';
+CREATE FUNCTION differs(prefixes bytea[]) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	ok boolean := true;
+	inside bytea[];
+	r weir.row_set;
+BEGIN
+	PERFORM weir.create_authorized_view('part', 'many', prefixes);
+	inside := ARRAY(SELECT k FROM keys WHERE EXISTS (SELECT 1 FROM unnest(prefixes) p WHERE substr(k, 1, length(p)) = p) ORDER BY k);
+	ok := ARRAY(SELECT row_key FROM part) = inside
+		AND ARRAY(SELECT row_key FROM part ORDER BY row_key DESC LIMIT 3) = (ARRAY(SELECT k FROM unnest(inside) k ORDER BY k DESC LIMIT 3))
+		AND ARRAY(SELECT row_key FROM part WHERE row_key > 'a#' AND row_key <= 'b2') = ARRAY(SELECT k FROM unnest(inside) k WHERE k > 'a#' AND k <= 'b2' ORDER BY k);
+	FOREACH r IN ARRAY '{"{[a#1,b1),[ba,)}","{(,a],(b,c)}","{}"}'::weir.row_set[] LOOP
+		ok := ok AND ARRAY(SELECT row_key FROM weir.read_rows('part', rows => r)) = ARRAY(SELECT k FROM unnest(inside) k WHERE k <@ r ORDER BY k)
+			AND ARRAY(SELECT row_key FROM weir.read_rows('part', rows => r, row_limit => 4, reversed => true)) = ARRAY(SELECT k FROM unnest(inside) k WHERE k <@ r ORDER BY k DESC LIMIT 4);
+	END LOOP;
+	PERFORM weir.drop_authorized_view('part');
+	RETURN NOT ok;
+END $$;
+SELECT p, differs(p::bytea[]) FROM (VALUES (ARRAY['a#', 'b']::bytea[]), (ARRAY['b', 'a#']::bytea[]), (ARRAY['b', 'a', 'a#', 'a#1', 'b']::bytea[]), (ARRAY['\xff', '\x00']::bytea[]),
+	(ARRAY['\xff01', '\xff', 'c']::bytea[]), (ARRAY['none', 'b2', '\xfffe']::bytea[]), (ARRAY['', 'a']::bytea[]), ('{}'), (ARRAY['z', 'zz']::bytea[])) v(p);
+DROP FUNCTION differs;
+DROP TABLE keys;
+SELECT weir.drop_wide_table('many');
 -- default privileges are not given on the heaps, where a view ends
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO weir_guest;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;

@@ -133,6 +133,10 @@ SELECT * FROM months_closed ORDER BY 1;
 CREATE TABLE kept AS SELECT count(*) AS n, max(arrived_at) AS until FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
 SELECT n FROM kept;
 SELECT weir.delete_late_rows('plain_10m', '2001-01-01');
+-- (also where all tables are published)
+SET client_min_messages = error;
+CREATE PUBLICATION everything FOR ALL TABLES;
+SET client_min_messages = warning;
 SELECT weir.delete_late_rows('plain_10m', until) < n AS some FROM kept;
 SELECT count(*) > 0 AS rest FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
 SELECT weir.delete_late_rows('plain_10m') > 0 AS others;

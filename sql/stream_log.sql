@@ -1,7 +1,11 @@
 -- Reading the log: a process remembers which pages of it hold nothing that can be
 -- wanted any more, and looks again when there may be something.
+-- In a database of its own, where no worker interferes.
+CREATE DATABASE weir_stream_log TEMPLATE template0 ENCODING 'UTF8';
+ALTER DATABASE weir_stream_log SET weir.start_workers = off;
+\c weir_stream_log
 SET client_min_messages = warning;
-SET weir.start_workers = off;
+CREATE EXTENSION weir;
 SET timezone = 'UTC';
 CREATE TABLE log_events (id int, ts timestamptz NOT NULL);
 SELECT weir.create_stream('log_events', 'ts');
@@ -63,3 +67,5 @@ END $$;
 SELECT * FROM log_counted;
 
 DROP TABLE log_events CASCADE;
+\c postgres
+DROP DATABASE weir_stream_log (FORCE);

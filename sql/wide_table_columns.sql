@@ -68,4 +68,15 @@ BEGIN
 END $$;
 
 RESET bytea_output;
+-- looking up many rows takes no more memory than looking up one
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off; SET enable_material = off;
+BEGIN;
+DECLARE looked_up CURSOR FOR SELECT cells['f']['a'] FROM generate_series(1, 20000) i JOIN w ON row_key = ('k' || i % 3)::bytea;
+MOVE 5000 FROM looked_up;
+SELECT max(used_bytes) < 100000 AS bounded FROM pg_backend_memory_contexts WHERE name = 'weir row scan';
+DECLARE ranges CURSOR FOR SELECT l.* FROM generate_series(1, 20000) i, LATERAL (SELECT row_key FROM w WHERE row_key >= ('k' || i % 2)::bytea AND row_key < ('l' || i)::bytea ORDER BY row_key LIMIT 1) l;
+MOVE 15000 FROM ranges;
+SELECT max(used_bytes) < 100000 AS bounded FROM pg_backend_memory_contexts WHERE name = 'weir row scan';
+COMMIT;
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_memoize; RESET enable_material;
 SELECT weir.drop_wide_table('w');

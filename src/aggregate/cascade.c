@@ -165,15 +165,16 @@ take_rows(const WeirAggregate *agg, Step *step)
 	WeirIdentity saved;
 	WeirAggregateCounts counts = {0};
 	TimestampTz start = GetCurrentTimestamp();
+	WeirIntake	intake = {0};
 	Timestamp	bound;
+	Timestamp	until;
 
 	weir_aggregate_become_owner(agg, &saved);
 	def = weir_definition_analyze(weir_definition_query(agg->query));
 	bound = weir_aggregate_bound(agg, weir_parent_watermark(def, step->after));
+	until = weir_aggregate_bound(agg, weir_parent_watermark(def, step->until));
 	if (step->closed != NULL || step->from_table)
 	{
-		WeirIntake	intake;
-
 		if (agg->status == WEIR_AGGREGATE_SKIPPING && step->from_table)
 		{
 			List	   *skipped;
@@ -186,14 +187,15 @@ take_rows(const WeirAggregate *agg, Step *step)
 			counts.skipped_rows += list_length(skipped);
 		}
 		else
-			weir_intake_run(agg, def, read_closed, step, bound, &intake);
+		{
+			weir_intake_begin(agg, def, read_closed, step, bound, &intake);
+			weir_intake_end(def, weir_closing_until(def, bound, until), &intake);
+		}
 		counts.state_rows += intake.state_rows;
 	}
 	if (def->nwindow > 0)
-		weir_closing_run(agg, def, bound,
-						 weir_aggregate_bound(agg,
-											  weir_parent_watermark(def, step->until)),
-						 &counts);
+		weir_closing_run(agg, def, bound, until, intake.held, &counts);
+	weir_intake_release(&intake);
 	weir_restore_identity(&saved);
 	WEIR_DEBUG_POINT("cascade_aggregate");
 

@@ -11,6 +11,9 @@
  * Where state is kept by pane and windows overlap, a pane's state stays until
  * the last window that holds it has closed.
  *
+ * State that the tick has made of windows, or panes, that are done with now is
+ * not stored but held in memory (intake.c); it is merged with what is stored.
+ *
  * The state is read under a snapshot taken after the lock on it, not under
  * that of the tick: merging may have committed in between.  What the runs add
  * up to is the same under both, because only ticks of this aggregate's cursor
@@ -258,16 +261,23 @@ finish_with_memory(Closing *closing, WeirStateSource *source,
 
 /* Is there state of windows that close?  Tells the first end of any. */
 static bool
-has_state(WeirDefinition *def, Oid state, Timestamp until, Timestamp *first)
+has_state(WeirDefinition *def, Oid state, const WeirHeldRows *held,
+		  Timestamp until, Timestamp *first)
 {
-	return weir_runs_first_end(state, NULL, first) &&
-		(shares_panes(def) || *first <= until);
+	bool		is_stored = weir_runs_first_end(state, NULL, first);
+
+	if (held == NULL)
+		return is_stored && (shares_panes(def) || *first <= until);
+	if (!is_stored || weir_runs_held_first_end(held) < *first)
+		*first = weir_runs_held_first_end(held);
+	return true;
 }
 
 /* Close the windows; returns their rows if there are any and they are wanted. */
 static EphemeralNamedRelation
 close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
-			  Timestamp until, WeirAggregateCounts *counts)
+			  Timestamp until, const WeirHeldRows *held,
+			  WeirAggregateCounts *counts)
 {
 	Closing		closing = {agg, def, after, until, weir_runs_relid(agg->id), NULL, counts};
 	WeirRunRange range;
@@ -281,13 +291,15 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	int64		nrows;
 	int64		nwindows;
 
-	if (!has_state(def, closing.state, until, &first))
+	if (!has_state(def, closing.state, held, until, &first))
 		return NULL;
 	(void) weir_aggregate_lock_state(agg->id, true);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	range_until(def, until, &range);
 	closing.reader = reader = weir_runs_begin_read(def, closing.state, &range,
 												   snapshot);
+	if (held != NULL)
+		weir_runs_add_held(reader, held);
 	if (!def->is_session)
 		source = windows_source(&closing);
 	by_window = (source != NULL && source->is_clustered) ||
@@ -313,9 +325,16 @@ close_windows(const WeirAggregate *agg, WeirDefinition *def, Timestamp after,
 	return closed;
 }
 
+Timestamp
+weir_closing_until(WeirDefinition *def, Timestamp after, Timestamp until)
+{
+	return def->nwindow > 0 && may_end_between(def, after, until) ? until :
+		DT_NOBEGIN;
+}
+
 void
 weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
-				 Timestamp after, Timestamp until,
+				 Timestamp after, Timestamp until, const WeirHeldRows *held,
 				 WeirAggregateCounts *counts)
 {
 	MemoryContext context;
@@ -323,12 +342,16 @@ weir_closing_run(const WeirAggregate *agg, WeirDefinition *def,
 	EphemeralNamedRelation closed;
 
 	if (def->nwindow == 0 || !may_end_between(def, after, until))
+	{
+		if (held != NULL)
+			elog(ERROR, "state is held of windows that do not close");
 		return;
+	}
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir closing",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	closed = close_windows(agg, def, after, until, counts);
+	closed = close_windows(agg, def, after, until, held, counts);
 	/* rows or not, time goes on for those over this one */
 	weir_cascade_follow(agg, closed, after, until);
 	if (closed != NULL)

@@ -85,33 +85,44 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 static int64
 read_batch(WeirDefinition *def, Timestamp bound, DestReceiver *dest, void *arg)
 {
-	return weir_partial_from_batch(def, (WeirBatch *) arg, bound, dest);
+	return weir_known_from_batch(def, (WeirBatch *) arg, bound, dest);
 }
 
-/* New rows into the state; bound is the one in force when the tick began. */
+/* The bound after the tick; reads the batch if nobody has. */
+static Timestamp
+bound_after(WeirTick *tick, const WeirAggregate *agg)
+{
+	return weir_aggregate_bound(agg, weir_tick_watermark(tick));
+}
+
+/*
+ * New rows into the state, but for what the intake holds; bound is the one in
+ * force when the tick began.
+ */
 static void
 fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
-		   Timestamp bound, WeirAggregateCounts *counts)
+		   Timestamp bound, WeirIntake *intake, WeirAggregateCounts *counts)
 {
-	WeirIntake	intake;
-
-	if (weir_batch_max_rows(tick->batch) == 0)
-		return;
 	if (agg->status == WEIR_AGGREGATE_SKIPPING)
 	{
 		List	   *skipped = weir_skip_intake(agg, def, read_batch, tick->batch,
-											   bound, def, tick->batch, &intake);
+											   bound, def, tick->batch, intake);
 
 		weir_late_keep(agg, skipped, tick->cursor.watermark);
 		counts->skipped_rows += list_length(skipped);
 	}
 	else
-		weir_intake_run(agg, def, read_batch, tick->batch, bound, &intake);
-	counts->state_rows += intake.state_rows;
-	if (intake.rejected > 0 || intake.late_sessions != NULL)
+	{
+		weir_intake_begin(agg, def, read_batch, tick->batch, bound, intake);
+		weir_intake_end(def,
+						weir_closing_until(def, bound, bound_after(tick, agg)),
+						intake);
+	}
+	counts->state_rows += intake->state_rows;
+	if (intake->rejected > 0 || intake->late_sessions != NULL)
 		find_late_rows(tick, agg, def, bound,
 					   def->is_session ? weir_session_is_late : NULL,
-					   intake.late_sessions, counts);
+					   intake->late_sessions, counts);
 }
 
 static void
@@ -121,6 +132,7 @@ take_tick(WeirTick *tick, const WeirAggregate *listed)
 	WeirDefinition *def;
 	WeirIdentity saved;
 	WeirAggregateCounts counts = {0};
+	WeirIntake	intake = {0};
 	TimestampTz start = GetCurrentTimestamp();
 	Timestamp	bound;
 
@@ -130,11 +142,12 @@ take_tick(WeirTick *tick, const WeirAggregate *listed)
 	weir_aggregate_become_owner(&agg, &saved);
 	def = weir_known_definition(&agg);
 	bound = weir_aggregate_bound(&agg, tick->cursor.watermark);
-	fold_batch(tick, &agg, def, bound, &counts);
+	if (weir_batch_max_rows(tick->batch) > 0)
+		fold_batch(tick, &agg, def, bound, &intake, &counts);
 	if (def->nwindow > 0)
-		weir_closing_run(&agg, def, bound,
-						 weir_aggregate_bound(&agg, weir_tick_watermark(tick)),
-						 &counts);
+		weir_closing_run(&agg, def, bound, bound_after(tick, &agg),
+						 intake.held, &counts);
+	weir_intake_release(&intake);
 	weir_restore_identity(&saved);
 	WEIR_DEBUG_POINT("tick_aggregate");
 

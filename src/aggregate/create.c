@@ -477,7 +477,7 @@ close_between(void *arg)
 
 	weir_aggregate_become_owner(change->agg, &identity);
 	weir_closing_run(change->agg, change->def, change->before, change->after,
-					 &counts);
+					 NULL, &counts);
 	weir_restore_identity(&identity);
 	weir_aggregate_count(change->agg->id, &counts);
 }

@@ -3,12 +3,11 @@
  * definition_cache.c
  *	  What a process keeps of the definitions of aggregates.
  *
- * A tick of a few rows, or to read one group, takes little; to find out what
- * the definition means, and to plan the query that makes the result of states,
- * takes more.  So the former is kept from one tick, or query of a live view, to
- * the next, and the latter from one query of a few groups to the next.  What
- * changes with every tick is not: the row of the aggregate in the catalog,
- * cursor, state.
+ * A tick of a few rows, or to read one group, takes little; to find out what the
+ * definition means, and to plan the query that makes states of the rows, or the
+ * result of states, takes more.  So all three are kept from one tick, or query of
+ * a live view, to the next; plans for a few rows, or groups, only.  What changes
+ * with every tick is not: the row of the aggregate in the catalog, cursor, state.
  *
  * An entry is good until the server says that something has changed that it
  * was made of:
@@ -40,6 +39,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -48,13 +48,16 @@
 
 #include "weir.h"
 #include "aggregate/definition_cache.h"
-#include "aggregate/partial.h"
 #include "storage/invalidation.h"
 
 #define MAX_ENTRIES		64
 
 /* State rows that the plan is made for: a few runs' of a few windows. */
 #define PLANNED_ROWS	100
+
+/* Rows that a plan of a batch is made for, and up to how many it is used. */
+#define PLANNED_BATCH_ROWS	100
+#define MAX_BATCH_ROWS		1000
 
 /* The last used first; in CacheMemoryContext, as long as the process lives. */
 static List *entries = NIL;
@@ -322,4 +325,47 @@ weir_known_plan(const WeirKnown *known, const WeirAggregate *agg)
 		return entry->plan;
 	entry->is_valid = false;	/* its successor gets another one */
 	return NULL;
+}
+
+/* ---------- the plan for a few rows ---------- */
+
+static void
+make_batch_plan(WeirKnown *entry, WeirBatch *batch)
+{
+	MemoryContext old = MemoryContextSwitchTo(entry->context);
+	uint64		seen = invalidations;
+
+	entry->batch_plan = weir_partial_prepare_batch(entry->def, batch,
+												   PLANNED_BATCH_ROWS);
+	if (entry->batch_plan != NULL)
+		entry->items = list_concat(entry->items,
+								   weir_partial_plan_items(entry->batch_plan));
+	entry->batch_owner = GetUserId();
+	entry->has_batch_plan = true;
+	if (seen != invalidations)
+		entry->is_valid = false;
+	MemoryContextSwitchTo(old);
+}
+
+int64
+weir_known_from_batch(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
+					  DestReceiver *dest)
+{
+	ListCell   *lc;
+
+	foreach(lc, entries)
+	{
+		WeirKnown  *entry = lfirst(lc);
+
+		if (entry->def != def)
+			continue;
+		if (!entry->is_valid || weir_batch_max_rows(batch) > MAX_BATCH_ROWS)
+			break;
+		if (!entry->has_batch_plan)
+			make_batch_plan(entry, batch);
+		if (entry->batch_plan == NULL || entry->batch_owner != GetUserId())
+			break;
+		return weir_partial_run_batch(def, entry->batch_plan, batch, bound, dest);
+	}
+	return weir_partial_from_batch(def, batch, bound, dest);
 }

@@ -12,6 +12,7 @@
 
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
+#include "aggregate/partial.h"
 
 typedef struct WeirKnown
 {
@@ -28,6 +29,9 @@ typedef struct WeirKnown
 	List	   *items;			/* the same, of functions and types */
 	bool		has_plan;		/* it has been tried to make one: */
 	PlannedStmt *plan;			/* NULL: it cannot be kept */
+	bool		has_batch_plan; /* likewise: */
+	WeirBatchPlan *batch_plan;	/* of rows to states */
+	Oid			batch_owner;	/* with whose rights it was made */
 	Oid			plan_owner;		/* with whose rights, and under which */
 	List	   *plan_settings;	/* settings, it was made */
 } WeirKnown;
@@ -46,6 +50,13 @@ extern const WeirKnown *weir_known_of_open(Oid open);
  * gets one of its own.
  */
 extern WeirDefinition *weir_known_definition(const WeirAggregate *agg);
+
+/*
+ * weir_partial_from_batch, with a plan that is kept if the definition is, and if
+ * the batch is small.  We act as the owner of the aggregate.
+ */
+extern int64 weir_known_from_batch(WeirDefinition *def, WeirBatch *batch,
+								   Timestamp bound, DestReceiver *dest);
 
 /*
  * The plan that makes the result of a few state rows, for

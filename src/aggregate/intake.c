@@ -4,7 +4,8 @@
  *	  New rows into the state of an aggregate.
  *
  * Appends, and reads no state; but for sessions, and there only where that
- * decides whether a row is late.
+ * decides whether a row is late.  The state of windows that come and close in
+ * the same tick is not stored: it would be read and deleted again.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +73,7 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 static void
 take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 			  WeirIntakeReader *read, void *arg, Timestamp bound,
-			  WeirRunWriter *writer, WeirIntake *intake)
+			  WeirIntake *intake)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
@@ -90,8 +91,44 @@ take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
 		intake->late_sessions = find_late_sessions(agg, def, sessions, bound);
 	write_sessions(def, sessions, intake->late_sessions,
-				   weir_runs_receiver(writer));
+				   weir_runs_receiver(intake->writer));
 	tuplestore_end(sessions);
+}
+
+void
+weir_intake_begin(const WeirAggregate *agg, WeirDefinition *def,
+				  WeirIntakeReader *read, void *arg, Timestamp bound,
+				  WeirIntake *intake)
+{
+	memset(intake, 0, sizeof(*intake));
+	intake->writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
+	if (def->is_session)
+		take_sessions(agg, def, read, arg, bound, intake);
+	else
+		intake->rejected = read(def, bound, weir_runs_receiver(intake->writer),
+								arg);
+}
+
+void
+weir_intake_end(WeirDefinition *def, Timestamp closing_until,
+				WeirIntake *intake)
+{
+	/* what a session is, and when it ends, is known when all is merged */
+	if (def->nwindow > 0 && !def->is_session)
+		intake->held = weir_runs_hold(intake->writer, closing_until);
+	intake->state_rows = weir_runs_end_write(intake->writer);
+	if (intake->held != NULL)
+		intake->state_rows += weir_runs_held_rows(intake->held);
+	intake->writer = NULL;
+	CommandCounterIncrement();
+}
+
+void
+weir_intake_release(WeirIntake *intake)
+{
+	if (intake->held != NULL)
+		weir_runs_release(intake->held);
+	intake->held = NULL;
 }
 
 void
@@ -99,14 +136,6 @@ weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
 				WeirIntakeReader *read, void *arg, Timestamp bound,
 				WeirIntake *intake)
 {
-	WeirRunWriter *writer;
-
-	memset(intake, 0, sizeof(*intake));
-	writer = weir_runs_begin_write(def, weir_runs_relid(agg->id), 0);
-	if (def->is_session)
-		take_sessions(agg, def, read, arg, bound, writer, intake);
-	else
-		intake->rejected = read(def, bound, weir_runs_receiver(writer), arg);
-	intake->state_rows = weir_runs_end_write(writer);
-	CommandCounterIncrement();
+	weir_intake_begin(agg, def, read, arg, bound, intake);
+	weir_intake_end(def, DT_NOBEGIN, intake);
 }

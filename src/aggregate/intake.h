@@ -10,6 +10,7 @@
 
 #include "aggregate/aggregate.h"
 #include "aggregate/partial.h"
+#include "aggregate/runs.h"
 #include "aggregate/session.h"
 
 /*
@@ -21,12 +22,27 @@ typedef int64 WeirIntakeReader(WeirDefinition *def, Timestamp bound,
 
 typedef struct WeirIntake
 {
-	int64		state_rows;		/* written */
+	int64		state_rows;		/* that have come of the rows */
 	int64		rejected;		/* rows (or windows) that may be late */
 	WeirLateSessions *late_sessions;	/* sessions left out; NULL: none */
+	WeirRunWriter *writer;		/* between begin and end */
+	WeirHeldRows *held;			/* not stored, for weir_closing_run; NULL: none */
 } WeirIntake;
 
-/* bound: the one in force, by which lateness is judged */
+/*
+ * In two steps: read the rows, then store their state.  In between it is known
+ * how far the watermark has come, and so which windows will be closed at once:
+ * of those that end by closing_until the state is not stored, but held.
+ * bound: the one in force, by which lateness is judged
+ */
+extern void weir_intake_begin(const WeirAggregate *agg, WeirDefinition *def,
+							  WeirIntakeReader *read, void *arg,
+							  Timestamp bound, WeirIntake *intake);
+extern void weir_intake_end(WeirDefinition *def, Timestamp closing_until,
+							WeirIntake *intake);
+extern void weir_intake_release(WeirIntake *intake);
+
+/* In one step, and all is stored. */
 extern void weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
 							WeirIntakeReader *read, void *arg, Timestamp bound,
 							WeirIntake *intake);

@@ -158,6 +158,23 @@ weir_row_size(const WeirRowPacker *packer, const Datum *values,
 	return size;
 }
 
+Size
+weir_row_max_size(const WeirRowPacker *packer)
+{
+	Size		size = packer->nbitmap;
+	int			i;
+
+	for (i = 0; i < packer->natts; i++)
+	{
+		const PackedColumn *column = &packer->columns[i];
+
+		if (column->form >= COLUMN_VARLENA)
+			return 0;
+		size += column->form == COLUMN_NUMBER ? WEIR_VARINT_MAX : column->length;
+	}
+	return size;
+}
+
 static char *
 put_varlena(char *to, ColumnForm form, Pointer value)
 {

@@ -18,6 +18,9 @@ extern WeirRowPacker *weir_row_packer(TupleDesc desc);
 /* No value may be out of line. */
 extern Size weir_row_size(const WeirRowPacker *packer, const Datum *values,
 						  const bool *isnull);
+
+/* What no row exceeds, whatever its values; 0 if there is no such limit. */
+extern Size weir_row_max_size(const WeirRowPacker *packer);
 extern char *weir_row_put(const WeirRowPacker *packer, char *to,
 						  const Datum *values, const bool *isnull);
 

@@ -20,7 +20,8 @@
  *
  * The queries are planned anew for every run.  That costs little beside a
  * batch, and needs no invalidation when a table, function or type is altered.
- * Only who reads a few groups keeps the last one (definition_cache.c).
+ * Only who reads a few rows, or a few groups, keeps the last plan
+ * (definition_cache.c).
  *
  * Lateness.  Rows for windows that have closed are left out by a condition
  * added to WHERE, which counts what may be late for a window.  The server may
@@ -31,6 +32,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -38,6 +40,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "weir.h"
@@ -46,6 +49,7 @@
 #include "aggregate/state_scan.h"
 #include "aggregate/step_query.h"
 #include "aggregate/window_filter.h"
+#include "stream/batch.h"
 
 #define AGGSPLIT_COMBINE_SERIAL \
 	((AggSplit) (AGGSPLITOP_COMBINE | AGGSPLITOP_SKIPFINAL | \
@@ -121,6 +125,18 @@ partial_query(WeirDefinition *def, WeirOpenFilter *filter)
 	return query;
 }
 
+static PlannedStmt *
+plan_partial_query(WeirDefinition *def, Query *query, WeirBatch *batch)
+{
+	PlannedStmt *plan = weir_step_plan(def, query, batch);
+
+	if (!IsA(plan->planTree, Agg))
+		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
+			 (int) nodeTag(plan->planTree));
+	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
+	return plan;
+}
+
 static int64
 rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
 			   Timestamp bound, DestReceiver *dest)
@@ -129,11 +145,7 @@ rows_to_states(WeirDefinition *def, WeirBatch *batch, QueryEnvironment *env,
 	PlannedStmt *plan;
 
 	weir_open_filter_init(def, bound, &filter);
-	plan = weir_step_plan(def, partial_query(def, &filter), batch);
-	if (!IsA(plan->planTree, Agg))
-		elog(ERROR, "plan of a continuous aggregate is topped by node type %d",
-			 (int) nodeTag(plan->planTree));
-	mark_agg((Agg *) plan->planTree, AGGSPLIT_INITIAL_SERIAL);
+	plan = plan_partial_query(def, partial_query(def, &filter), batch);
 	weir_step_run(plan, env, dest);
 	return filter.late;
 }
@@ -143,6 +155,87 @@ weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 						Timestamp bound, DestReceiver *dest)
 {
 	return rows_to_states(def, batch, NULL, bound, dest);
+}
+
+/* ---------- the same, with a plan that is kept ---------- */
+
+struct WeirBatchPlan
+{
+	PlannedStmt *plan;
+	WeirOpenFilter filter;		/* what the plan compares with */
+};
+
+/*
+ * Does it do the same whoever runs it, as long as it is not invalidated?  Views
+ * are no matter: it is what they read that counts, and the one that holds the
+ * definition is there before 16.
+ */
+static bool
+can_be_kept(const WeirDefinition *def, const PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->relationOids)
+		if (lfirst_oid(lc) != def->stream.relid &&
+			get_rel_relkind(lfirst_oid(lc)) != RELKIND_VIEW)
+			return false;
+	return !plan->transientPlan && !plan->dependsOnRole && plan->subplans == NIL;
+}
+
+/* The query stays, too, as in weir_partial_prepare_finish. */
+WeirBatchPlan *
+weir_partial_prepare_batch(WeirDefinition *def, WeirBatch *batch, double rows)
+{
+	WeirBatchPlan *result = palloc0(sizeof(WeirBatchPlan));
+	Query	   *query = partial_query(def, &result->filter);
+	WeirBatch	sample = *batch;
+	MemoryContext planning;
+	MemoryContext old;
+	PlannedStmt *plan;
+
+	sample.max_rows = (int64) rows;
+	planning = AllocSetContextCreate(CurrentMemoryContext,
+									 "weir planning",
+									 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(planning);
+	plan = plan_partial_query(def, query, &sample);
+	MemoryContextSwitchTo(old);
+	if (can_be_kept(def, plan))
+		result->plan = copyObject(plan);
+	MemoryContextDelete(planning);
+	return result->plan != NULL ? result : NULL;
+}
+
+List *
+weir_partial_plan_items(const WeirBatchPlan *plan)
+{
+	return plan->plan->invalItems;
+}
+
+/*
+ * A function in the query may cause the plan to be run again, in the midst of
+ * this: each run has the filter as it was given it.
+ */
+int64
+weir_partial_run_batch(WeirDefinition *def, WeirBatchPlan *plan,
+					   WeirBatch *batch, Timestamp bound, DestReceiver *dest)
+{
+	WeirOpenFilter saved = plan->filter;
+	int64		late = 0;
+
+	PG_TRY();
+	{
+		weir_open_filter_init(def, bound, &plan->filter);
+		weir_newrows_rebind(plan->plan, batch);
+		weir_step_run(plan->plan, NULL, dest);
+		late = plan->filter.late;
+	}
+	PG_FINALLY();
+	{
+		plan->filter = saved;
+	}
+	PG_END_TRY();
+	return late;
 }
 
 int64

@@ -52,6 +52,21 @@ extern int64 weir_partial_from_batch(WeirDefinition *def, WeirBatch *batch,
 									 Timestamp bound, DestReceiver *dest);
 
 /*
+ * The same in two steps: a plan for small batches, in the current memory context,
+ * that can be run any number of times as long as nothing in its invalItems is
+ * altered, and the stream is not.  NULL if the query reads more than the stream,
+ * or other rows for other roles.
+ */
+typedef struct WeirBatchPlan WeirBatchPlan;
+
+extern WeirBatchPlan *weir_partial_prepare_batch(WeirDefinition *def,
+												 WeirBatch *batch, double rows);
+extern List *weir_partial_plan_items(const WeirBatchPlan *plan);
+extern int64 weir_partial_run_batch(WeirDefinition *def, WeirBatchPlan *plan,
+									WeirBatch *batch, Timestamp bound,
+									DestReceiver *dest);
+
+/*
  * The same of rows in memory, for a definition that reads them
  * (weir_parent_rows).
  */

@@ -195,14 +195,27 @@ weir_runs_checksum(const char *data, Size size)
 
 /* ---------- hashing of keys ---------- */
 
+FunctionCallInfo
+weir_runs_prepare_call(Oid function, int nargs, Oid collation)
+{
+	FunctionCallInfo call = palloc(SizeForFunctionCallInfo(nargs));
+	FmgrInfo   *info = palloc(sizeof(FmgrInfo));
+	int			i;
+
+	fmgr_info(function, info);
+	InitFunctionCallInfoData(*call, info, nargs, collation, NULL, NULL);
+	for (i = 0; i < nargs; i++)
+		call->args[i].isnull = false;
+	return call;
+}
+
 void
 weir_runs_init_hasher(WeirKeyHasher *hasher, const WeirDefinition *def)
 {
 	ListCell   *lc;
 
 	hasher->nkeys = def->nkeys;
-	hasher->functions = palloc0(sizeof(FmgrInfo) * Max(def->nkeys, 1));
-	hasher->collations = palloc0(sizeof(Oid) * Max(def->nkeys, 1));
+	hasher->calls = palloc0(sizeof(FunctionCallInfo) * Max(def->nkeys, 1));
 	foreach(lc, def->keys)
 	{
 		WeirKey    *key = lfirst(lc);
@@ -211,8 +224,7 @@ weir_runs_init_hasher(WeirKeyHasher *hasher, const WeirDefinition *def)
 		RegProcedure right;
 
 		if (key->has_lasting_hash && get_op_hash_functions(key->eqop, &left, &right))
-			fmgr_info(left, &hasher->functions[i]);
-		hasher->collations[i] = key->collation;
+			hasher->calls[i] = weir_runs_prepare_call(left, 1, key->collation);
 	}
 }
 
@@ -225,11 +237,16 @@ weir_runs_hash_keys(WeirKeyHasher *hasher, const Datum *values, const bool *isnu
 
 	for (i = 0; i < hasher->nkeys; i++)
 	{
+		FunctionCallInfo call = hasher->calls[i];
+
 		hash = (hash << 1) | (hash >> 31);
-		if (!isnull[i] && OidIsValid(hasher->functions[i].fn_oid))
-			hash ^= DatumGetUInt32(FunctionCall1Coll(&hasher->functions[i],
-													 hasher->collations[i],
-													 values[i]));
+		if (isnull[i] || call == NULL)
+			continue;
+		call->args[0].value = values[i];
+		call->isnull = false;
+		hash ^= DatumGetUInt32(FunctionCallInvoke(call));
+		if (call->isnull)
+			elog(ERROR, "hash function %u returned NULL", call->flinfo->fn_oid);
 	}
 	return hash;
 }

@@ -48,6 +48,9 @@ typedef struct WeirCrowdedWindow
 	int32		max_level;		/* those up to this level are to be merged */
 } WeirCrowdedWindow;
 
+/* State rows of windows that close before they are written. */
+typedef struct WeirHeldRows WeirHeldRows;
+
 typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
 
@@ -73,6 +76,17 @@ extern DestReceiver *weir_runs_receiver(WeirRunWriter *writer);
 extern int64 weir_runs_end_write(WeirRunWriter *writer);
 
 /*
+ * Between the last row and end_write: do not write the rows of windows that end
+ * by then, except what has been written by now for want of memory.  They are
+ * given to who closes these windows, who releases them; NULL if there are none.
+ * Not for sessions.
+ */
+extern WeirHeldRows *weir_runs_hold(WeirRunWriter *writer, Timestamp until);
+extern int64 weir_runs_held_rows(const WeirHeldRows *held);
+extern Timestamp weir_runs_held_first_end(const WeirHeldRows *held);
+extern void weir_runs_release(WeirHeldRows *held);
+
+/*
  * Read state rows as the snapshot sees them, in no order.  Raises XX001 for
  * bytes that are no state, 55000 for state of another layout.
  */
@@ -80,6 +94,9 @@ extern WeirRunReader *weir_runs_begin_read(WeirDefinition *def, Oid relid,
 										   const WeirRunRange *range,
 										   Snapshot snapshot);
 extern WeirStateSource *weir_runs_source(WeirRunReader *reader);
+
+/* Before anything is read: read these rows, too, as if they were a run. */
+extern void weir_runs_add_held(WeirRunReader *reader, const WeirHeldRows *held);
 
 /*
  * Instead: rows that are equal in window and keys follow each other, all of
@@ -92,7 +109,7 @@ extern void weir_runs_end_read(WeirRunReader *reader);
 
 /*
  * Delete of what was to be read the windows that end by then; returns how many
- * different ends these have.  Nobody else may delete meanwhile: hold
+ * different ends these have, with those of the rows held.  Nobody else may delete meanwhile: hold
  * weir_aggregate_lock_state.
  */
 extern int64 weir_runs_delete_read(WeirRunReader *reader, Timestamp until);

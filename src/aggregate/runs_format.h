@@ -131,8 +131,7 @@ run_spread(uint32 hash_lo, uint32 hash_hi)
 typedef struct WeirKeyHasher
 {
 	int			nkeys;
-	FmgrInfo   *functions;		/* fn_oid is 0 where there is no hash that lasts */
-	Oid		   *collations;
+	FunctionCallInfo *calls;	/* NULL where there is no hash that lasts */
 } WeirKeyHasher;
 
 extern void weir_runs_init_hasher(WeirKeyHasher *hasher,
@@ -161,6 +160,10 @@ extern void weir_run_scan_end(WeirRunScan *scan);
 /* oid of the one index of the state table */
 extern Oid	weir_runs_index(Relation rel);
 
+/* A call of a function that is made again and again, of arguments not NULL. */
+extern FunctionCallInfo weir_runs_prepare_call(Oid function, int nargs,
+											   Oid collation);
+
 /* the columns of state rows that are packed */
 extern TupleDesc weir_runs_packed_desc(const WeirDefinition *def);
 
@@ -170,6 +173,23 @@ chunk_columns(const WeirDefinition *def)
 {
 	return def->is_session ? 0 : def->nwindow;
 }
+
+/* A state row that has been packed and is not in a chunk. */
+typedef struct PendingRow
+{
+	Timestamp	window_end;		/* for sessions, none */
+	Timestamp	window_start;
+	char	   *bytes;
+	uint32		size;
+	uint32		hash;
+} PendingRow;
+
+struct WeirHeldRows
+{
+	PendingRow *rows;			/* by window and hash */
+	int			nrows;
+	MemoryContext context;		/* of this and of the bytes */
+};
 
 /* signed numbers in the order of the unsigned ones */
 static inline int32

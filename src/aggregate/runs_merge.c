@@ -10,6 +10,9 @@
  * same hash that differ are put aside until those equal to the first are through.
  * Where states are plain (plain_state.h), the rows of a group are made one here.
  *
+ * Rows that are held are a run of one chunk a window.  Most often nothing of such
+ * a window is stored; then each row is a group, as it is of one tick.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -49,6 +52,9 @@ typedef struct RunMerge
 	WeirStateSource source;
 	WeirRunReader *reader;		/* has the chunk that comes next */
 	bool		has_next;
+	WeirRunReader *held;		/* stands at the rows held of a window; */
+	bool		has_held;		/* they have not taken part yet */
+	bool		is_alone;		/* nothing else is there of the window */
 	OpenChunk  *chunks;			/* a heap, all of the same window: the least
 								 * hash is in the first */
 	int			nchunks;
@@ -56,9 +62,10 @@ typedef struct RunMerge
 	List	   *free_chunks;
 	bool		in_row;			/* the first chunk's row is handed on */
 	WeirKeyHasher hasher;
-	FmgrInfo   *equal;			/* for each key */
+	FunctionCallInfo *equal;	/* for each key */
 	WeirPlainStates *states;	/* NULL: they are not combined here */
-	bool		has_leader;		/* all that is handed on is equal to this: */
+	bool		has_leader;		/* all that is handed on is equal to this, */
+	bool		is_single;		/* or it is the only one of its group: */
 	Timestamp	window_end;
 	Timestamp	window_start;
 	uint32		hash;
@@ -124,6 +131,8 @@ stand_at_row(RunMerge *merge, WeirRunReader *chunk)
 	MemoryContext old;
 
 	weir_runs_read_row(chunk, chunk->values, chunk->isnull);
+	if (chunk->held_row != NULL)
+		return;					/* its hash is known */
 	MemoryContextReset(merge->row_context);
 	old = MemoryContextSwitchTo(merge->row_context);
 	chunk->hash = weir_runs_hash_keys(&merge->hasher, chunk->values + nwindow,
@@ -154,6 +163,21 @@ fetch_chunk(RunMerge *merge)
 		stand_at_row(merge, merge->reader);
 }
 
+static void
+add_chunk(RunMerge *merge, WeirRunReader *chunk)
+{
+	OpenChunk	open = {chunk->hash, chunk};
+
+	if (merge->nchunks == merge->max_chunks)
+	{
+		merge->max_chunks *= 2;
+		merge->chunks = repalloc_huge(merge->chunks, sizeof(OpenChunk) *
+									  merge->max_chunks);
+	}
+	merge->nchunks++;
+	sift_up(merge, open);
+}
+
 /* The next chunk takes part; what it has is exchanged for what is not used. */
 static void
 enter_chunk(RunMerge *merge)
@@ -162,7 +186,6 @@ enter_chunk(RunMerge *merge)
 	MemoryContext old = MemoryContextSwitchTo(reader->context);
 	WeirRunReader *chunk;
 	WeirRunReader unused;
-	OpenChunk	open;
 
 	if (merge->free_chunks == NIL)
 		chunk = make_chunk(reader);
@@ -179,17 +202,57 @@ enter_chunk(RunMerge *merge)
 	reader->values = unused.values;
 	reader->isnull = unused.isnull;
 
-	if (merge->nchunks == merge->max_chunks)
-	{
-		merge->max_chunks *= 2;
-		merge->chunks = repalloc_huge(merge->chunks, sizeof(OpenChunk) *
-									  merge->max_chunks);
-	}
-	open.hash = chunk->hash;
-	open.chunk = chunk;
-	merge->nchunks++;
-	sift_up(merge, open);
+	add_chunk(merge, chunk);
 	fetch_chunk(merge);
+	MemoryContextSwitchTo(old);
+}
+
+/* Is the window of the one before that of the other (-1), the same, or behind? */
+static int
+compare_windows(const WeirRunReader *a, const WeirRunReader *b)
+{
+	if (a->window_end != b->window_end)
+		return a->window_end < b->window_end ? -1 : 1;
+	if (a->window_start != b->window_start)
+		return a->window_start < b->window_start ? -1 : 1;
+	return 0;
+}
+
+/*
+ * No chunk takes part: the next does, of the same window or another.  Where a
+ * window begins, what is held of it comes first.
+ */
+static void
+enter_first(RunMerge *merge)
+{
+	int			order = !merge->has_held ? -1 : !merge->has_next ? 1 :
+		compare_windows(merge->reader, merge->held);
+
+	merge->is_alone = false;
+	if (order >= 0)
+	{
+		merge->is_alone = order > 0;
+		merge->has_held = false;
+		stand_at_row(merge, merge->held);
+		add_chunk(merge, merge->held);
+	}
+	else if (merge->has_next)
+		enter_chunk(merge);
+}
+
+/* The chunk is through. */
+static void
+retire_chunk(RunMerge *merge, WeirRunReader *chunk)
+{
+	MemoryContext old;
+
+	if (chunk == merge->held)
+	{
+		merge->has_held = weir_runs_next_held(chunk);
+		return;
+	}
+	old = MemoryContextSwitchTo(merge->reader->context);
+	merge->free_chunks = lappend(merge->free_chunks, chunk);
 	MemoryContextSwitchTo(old);
 }
 
@@ -207,10 +270,7 @@ leave_row(RunMerge *merge)
 	}
 	else
 	{
-		MemoryContext old = MemoryContextSwitchTo(merge->reader->context);
-
-		merge->free_chunks = lappend(merge->free_chunks, open.chunk);
-		MemoryContextSwitchTo(old);
+		retire_chunk(merge, open.chunk);
 		open = merge->chunks[--merge->nchunks];
 		if (merge->nchunks == 0)
 			return;
@@ -224,10 +284,25 @@ least_chunk(RunMerge *merge)
 {
 	if (merge->in_row)
 		leave_row(merge);
-	while (merge->has_next &&
-		   (merge->nchunks == 0 || !next_is_behind(merge)))
+	if (merge->nchunks == 0)
+		enter_first(merge);
+	while (merge->has_next && !next_is_behind(merge))
 		enter_chunk(merge);
 	return merge->nchunks > 0 ? merge->chunks[0].chunk : NULL;
+}
+
+static bool
+is_equal(FunctionCallInfo call, Datum a, Datum b)
+{
+	Datum		result;
+
+	call->args[0].value = a;
+	call->args[1].value = b;
+	call->isnull = false;
+	result = FunctionCallInvoke(call);
+	if (call->isnull)
+		elog(ERROR, "equality function %u returned NULL", call->flinfo->fn_oid);
+	return DatumGetBool(result);
 }
 
 /* Of which it is known that window and hash are the leader's. */
@@ -248,10 +323,7 @@ equals_leader(RunMerge *merge, const Datum *values, const bool *isnull)
 		if (isnull[column] != merge->key_isnull[i])
 			result = false;
 		else if (!isnull[column])
-			result = DatumGetBool(FunctionCall2Coll(&merge->equal[i],
-													merge->hasher.collations[i],
-													merge->keys[i],
-													values[column]));
+			result = is_equal(merge->equal[i], merge->keys[i], values[column]);
 	}
 	MemoryContextSwitchTo(old);
 	return result;
@@ -327,6 +399,7 @@ take_aside(RunMerge *merge, ListCell *cell, const Datum **values,
 static bool
 next_leader(RunMerge *merge, const Datum **values, const bool **isnull)
 {
+	merge->is_single = false;
 	if (merge->aside != NIL)
 		take_aside(merge, list_head(merge->aside), values, isnull);
 	else
@@ -337,13 +410,15 @@ next_leader(RunMerge *merge, const Datum **values, const bool **isnull)
 		if (chunk == NULL)
 			return false;
 		merge->in_row = true;
+		merge->is_single = merge->is_alone;
 		merge->window_end = chunk->window_end;
 		merge->window_start = chunk->window_start;
 		merge->hash = chunk->hash;
 		*values = chunk->values;
 		*isnull = chunk->isnull;
 	}
-	make_leader(merge, *values, *isnull);
+	if (!merge->is_single)
+		make_leader(merge, *values, *isnull);
 	return true;
 }
 
@@ -354,6 +429,8 @@ next_of_leader(RunMerge *merge, const Datum **values, const bool **isnull)
 	WeirRunReader *chunk;
 	ListCell   *lc;
 
+	if (merge->is_single)
+		return false;
 	while ((chunk = least_chunk(merge)) != NULL && is_of_leader(merge, chunk))
 	{
 		merge->in_row = true;
@@ -378,11 +455,20 @@ next_of_leader(RunMerge *merge, const Datum **values, const bool **isnull)
 	return false;
 }
 
+static void
+store_row(TupleTableSlot *slot, const Datum *values, const bool *isnull)
+{
+	int			natts = slot->tts_tupleDescriptor->natts;
+
+	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, isnull, sizeof(bool) * natts);
+	ExecStoreVirtualTuple(slot);
+}
+
 static bool
 read_merged(WeirStateSource *source, TupleTableSlot *slot)
 {
 	RunMerge   *merge = (RunMerge *) source;
-	int			natts = slot->tts_tupleDescriptor->natts;
 	const Datum *values;
 	const bool *isnull;
 
@@ -390,9 +476,7 @@ read_merged(WeirStateSource *source, TupleTableSlot *slot)
 		!next_leader(merge, &values, &isnull))
 		return false;
 	merge->has_leader = true;
-	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, isnull, sizeof(bool) * natts);
-	ExecStoreVirtualTuple(slot);
+	store_row(slot, values, isnull);
 	return true;
 }
 
@@ -408,6 +492,11 @@ read_combined(WeirStateSource *source, TupleTableSlot *slot)
 
 	if (!next_leader(merge, &values, &isnull))
 		return false;
+	if (merge->is_single)
+	{
+		store_row(slot, values, isnull);
+		return true;
+	}
 	memcpy(slot->tts_values, values, sizeof(Datum) * def->nwindow);
 	memcpy(slot->tts_isnull, isnull, sizeof(bool) * def->nwindow);
 	memcpy(slot->tts_values + def->nwindow, merge->keys,
@@ -423,6 +512,21 @@ read_combined(WeirStateSource *source, TupleTableSlot *slot)
 	MemoryContextSwitchTo(old);
 	ExecStoreVirtualTuple(slot);
 	return true;
+}
+
+/* Reads what is held, window by window. */
+static WeirRunReader *
+make_held_chunk(const WeirRunReader *reader)
+{
+	WeirRunReader *chunk = palloc0(sizeof(WeirRunReader));
+	int			natts = reader->def->state_desc->natts;
+
+	chunk->def = reader->def;
+	chunk->packer = weir_row_packer(reader->row_desc);
+	chunk->held = reader->held;
+	chunk->values = palloc(sizeof(Datum) * natts);
+	chunk->isnull = palloc(sizeof(bool) * natts);
+	return chunk;
 }
 
 /* A chunk that a merge would have in memory. */
@@ -518,10 +622,14 @@ weir_runs_merged_source(WeirRunReader *reader)
 	merge->max_chunks = 16;
 	merge->chunks = palloc(sizeof(OpenChunk) * merge->max_chunks);
 	weir_runs_init_hasher(&merge->hasher, def);
-	merge->equal = palloc0(sizeof(FmgrInfo) * Max(def->nkeys, 1));
+	merge->equal = palloc0(sizeof(FunctionCallInfo) * Max(def->nkeys, 1));
 	foreach(lc, def->keys)
-		fmgr_info(get_opcode(((WeirKey *) lfirst(lc))->eqop),
-				  &merge->equal[foreach_current_index(lc)]);
+	{
+		WeirKey    *key = lfirst(lc);
+
+		merge->equal[foreach_current_index(lc)] =
+			weir_runs_prepare_call(get_opcode(key->eqop), 2, key->collation);
+	}
 	merge->keys = palloc0(sizeof(Datum) * Max(def->nkeys, 1));
 	merge->key_isnull = palloc0(sizeof(bool) * Max(def->nkeys, 1));
 	merge->leader_context = AllocSetContextCreate(CurrentMemoryContext,
@@ -535,6 +643,11 @@ weir_runs_merged_source(WeirRunReader *reader)
 											   ALLOCSET_SMALL_SIZES);
 	reader->values = palloc(sizeof(Datum) * def->state_desc->natts);
 	reader->isnull = palloc(sizeof(bool) * def->state_desc->natts);
+	if (reader->held != NULL)
+	{
+		merge->held = make_held_chunk(reader);
+		merge->has_held = weir_runs_next_held(merge->held);
+	}
 	fetch_chunk(merge);
 	return &merge->source;
 }

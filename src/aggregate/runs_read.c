@@ -4,7 +4,8 @@
  *	  Reading of state, and deleting what has been read.
  *
  * See runs.c for what is read; here it is read chunk by chunk.  Which chunks, the
- * index says (runs_index.c), unless it is all of them, in no order.
+ * index says (runs_index.c), unless it is all of them, in no order.  Rows of the
+ * same tick that have not been stored are read as if they were.
  *
  *-------------------------------------------------------------------------
  */
@@ -138,14 +139,20 @@ check_header(WeirRunReader *reader, uint32 nrows)
 }
 
 static void
+enlarge(WeirRunReader *reader)
+{
+	reader->max_read *= 2;
+	reader->tids = repalloc_huge(reader->tids,
+								 sizeof(ItemPointerData) * reader->max_read);
+	reader->ends = repalloc_huge(reader->ends,
+								 sizeof(Timestamp) * reader->max_read);
+}
+
+static void
 remember_chunk(WeirRunReader *reader, HeapTuple tuple)
 {
 	if (reader->nread == reader->max_read)
-	{
-		reader->max_read *= 2;
-		reader->tids = repalloc_huge(reader->tids, sizeof(ItemPointerData) * reader->max_read);
-		reader->ends = repalloc_huge(reader->ends, sizeof(Timestamp) * reader->max_read);
-	}
+		enlarge(reader);
 	reader->tid = tuple->t_self;
 	reader->tids[reader->nread] = tuple->t_self;
 	reader->ends[reader->nread] = reader->window_end;
@@ -244,21 +251,62 @@ weir_runs_next_chunk(WeirRunReader *reader)
 	return false;
 }
 
-void
-weir_runs_read_row(WeirRunReader *reader, Datum *values, bool *isnull)
+bool
+weir_runs_next_held(WeirRunReader *reader)
 {
-	int			skipped = chunk_columns(reader->def);
-	const char *from;
+	const WeirHeldRows *held = reader->held;
+	const PendingRow *row;
 
-	from = reader->data + reader->offset;
+	if (held == NULL || reader->next_held == held->nrows)
+		return false;
+	row = reader->held_row = &held->rows[reader->next_held];
+	reader->window_end = row->window_end;
+	reader->window_start = row->window_start;
+	while (reader->next_held < held->nrows &&
+		   held->rows[reader->next_held].window_end == row->window_end &&
+		   held->rows[reader->next_held].window_start == row->window_start)
+		reader->next_held++;
+	reader->rows_left = &held->rows[reader->next_held] - row;
+	return true;
+}
+
+static void
+read_stored(WeirRunReader *reader, Datum *values, bool *isnull)
+{
+	const char *from = reader->data + reader->offset;
+
 	if (!weir_row_get(reader->packer, &from, reader->data + reader->end,
-					  values + skipped, isnull + skipped))
+					  values, isnull))
 		corrupted(reader, psprintf("There is no state row at byte %zu.",
 								   reader->offset));
 	reader->offset = from - reader->data;
 	if (--reader->rows_left == 0 && reader->offset != reader->end)
 		corrupted(reader, psprintf("The last state row ends at byte %zu, not %zu.",
 								   reader->offset, reader->end));
+}
+
+static void
+read_held(WeirRunReader *reader, Datum *values, bool *isnull)
+{
+	const PendingRow *row = reader->held_row++;
+	const char *from = row->bytes;
+
+	if (!weir_row_get(reader->packer, &from, row->bytes + row->size, values,
+					  isnull))
+		elog(ERROR, "could not read a packed row");
+	reader->hash = row->hash;
+	reader->rows_left--;
+}
+
+void
+weir_runs_read_row(WeirRunReader *reader, Datum *values, bool *isnull)
+{
+	int			skipped = chunk_columns(reader->def);
+
+	if (reader->held_row != NULL)
+		read_held(reader, values + skipped, isnull + skipped);
+	else
+		read_stored(reader, values + skipped, isnull + skipped);
 	if (skipped > 0)
 	{
 		values[0] = TimestampGetDatum(reader->window_end);
@@ -274,7 +322,7 @@ read_state(WeirStateSource *source, TupleTableSlot *slot)
 
 	while (reader->rows_left == 0)
 	{
-		if (!weir_runs_next_chunk(reader))
+		if (!weir_runs_next_chunk(reader) && !weir_runs_next_held(reader))
 			return false;
 	}
 	weir_runs_read_row(reader, slot->tts_values, slot->tts_isnull);
@@ -352,10 +400,41 @@ weir_runs_source(WeirRunReader *reader)
 }
 
 void
+weir_runs_add_held(WeirRunReader *reader, const WeirHeldRows *held)
+{
+	Assert(!reader->def->is_session && !reader->range.has_hash);
+	reader->held = held;
+	reader->source.rows += held->nrows;
+}
+
+void
 weir_runs_end_read(WeirRunReader *reader)
 {
 	end_scan(reader);
 	table_close(reader->rel, NoLock);
+}
+
+static void
+remember_end(WeirRunReader *reader, Timestamp end)
+{
+	if (reader->nread == reader->max_read)
+		enlarge(reader);
+	ItemPointerSetInvalid(&reader->tids[reader->nread]);
+	reader->ends[reader->nread++] = end;
+}
+
+/* The windows of rows that are held count as if these had been stored. */
+static void
+remember_held(WeirRunReader *reader)
+{
+	const WeirHeldRows *held = reader->held;
+	int			i;
+
+	for (i = 0; held != NULL && i < held->nrows; i++)
+	{
+		if (i == 0 || held->rows[i].window_end != held->rows[i - 1].window_end)
+			remember_end(reader, held->rows[i].window_end);
+	}
 }
 
 static int
@@ -382,6 +461,7 @@ weir_runs_delete_read(WeirRunReader *reader, Timestamp until)
 		if (reader->ends[i] <= until)
 			simple_heap_delete(reader->rel, &reader->tids[i]);
 	}
+	remember_held(reader);
 	qsort(reader->ends, reader->nread, sizeof(Timestamp), compare_ends);
 	for (i = 0; i < reader->nread && reader->ends[i] <= until; i++)
 	{

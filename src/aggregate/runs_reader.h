@@ -41,6 +41,9 @@ struct WeirRunReader
 	Size		offset;
 	Size		end;			/* offset behind the rows that are read */
 	uint32		rows_left;
+	const WeirHeldRows *held;	/* rows that are not stored, or NULL */
+	int			next_held;		/* the first of the window to come */
+	const PendingRow *held_row; /* the next, if the chunk is one of these */
 	Datum	   *values;			/* the row that it stands at, in a merge */
 	bool	   *isnull;
 	uint32		hash;
@@ -53,7 +56,10 @@ extern HeapTuple weir_runs_next_tuple(WeirRunReader *reader);
 /* Go to the next chunk; false if there is none. */
 extern bool weir_runs_next_chunk(WeirRunReader *reader);
 
-/* The next row of the chunk, which has one (rows_left). */
+/* The same for rows that are held: those of a window are a chunk. */
+extern bool weir_runs_next_held(WeirRunReader *reader);
+
+/* The next row of the chunk, which has one (rows_left); sets hash if it is held. */
 extern void weir_runs_read_row(WeirRunReader *reader, Datum *values,
 							   bool *isnull);
 

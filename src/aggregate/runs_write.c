@@ -5,6 +5,8 @@
  *
  * Rows are kept back, sorted by window and hash, and packed.  What exceeds
  * maintenance_work_mem is written before the rest; it is the same run still.
+ * Rows of windows that close at once need not be written at all: they are held,
+ * for who closes them.
  * See runs.c for what is written.
  *
  *-------------------------------------------------------------------------
@@ -34,18 +36,11 @@
 /* Data of a chunk with several rows; a whole tuple is at most 8160 bytes. */
 #define RUN_DATA_MAX		8064
 
+/* Memory for the bytes of rows is taken in blocks of this at least. */
+#define ROW_BLOCK			4000
+
 /* Chunks that are inserted at once. */
 #define RUN_INSERT_CHUNKS	32
-
-/* A state row that waits to be packed. */
-typedef struct PendingRow
-{
-	Timestamp	window_end;		/* for sessions, none */
-	Timestamp	window_start;
-	uint32		hash;
-	Size		size;
-	char	   *bytes;			/* packed */
-} PendingRow;
 
 struct WeirRunWriter
 {
@@ -64,13 +59,18 @@ struct WeirRunWriter
 	PendingRow *rows;
 	int			nrows;
 	int			max_rows;
+	bool		has_windows;	/* of several windows */
+	Size		max_row;		/* of any row; 0: it has values of any length */
+	char	   *room;			/* what is left of the last block */
+	Size		room_left;
 	Size		bytes;			/* in row_context */
 	Size		max_bytes;
 	int64		total;			/* rows written so far */
+	MemoryContext context;		/* that it was made in */
 	MemoryContext row_context;
 	MemoryContext chunk_context;
 	MemoryContext tmp_context;
-	TupleTableSlot *slots[RUN_INSERT_CHUNKS];
+	TupleTableSlot *slots[RUN_INSERT_CHUNKS];	/* made when first used */
 	int			nslots;
 };
 
@@ -91,6 +91,23 @@ compare_pending(const PendingRow *a, const PendingRow *b)
 	return 0;
 }
 #include "lib/sort_template.h"
+
+/* Those of one window. */
+#define ST_SORT sort_by_hash
+#define ST_ELEMENT_TYPE PendingRow
+#define ST_COMPARE(a, b) ((a)->hash < (b)->hash ? -1 : (a)->hash > (b)->hash)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+static void
+sort_rows(WeirRunWriter *writer)
+{
+	if (writer->has_windows)
+		sort_pending(writer->rows, writer->nrows);
+	else
+		sort_by_hash(writer->rows, writer->nrows);
+}
 
 static void
 insert_chunks(WeirRunWriter *writer)
@@ -141,13 +158,25 @@ least_session(WeirRunWriter *writer, const PendingRow *first,
 	}
 }
 
+/* In the writer's context. */
+static TupleTableSlot *
+next_slot(WeirRunWriter *writer)
+{
+	TupleTableSlot **slot = &writer->slots[writer->nslots];
+
+	if (*slot == NULL)
+		*slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel),
+										 &TTSOpsVirtual);
+	return *slot;
+}
+
 /* Pack the rows from first to before end into a chunk. */
 static void
 add_chunk(WeirRunWriter *writer, const PendingRow *first,
 		  const PendingRow *end, Size size)
 {
+	TupleTableSlot *slot = next_slot(writer);
 	MemoryContext old = MemoryContextSwitchTo(writer->chunk_context);
-	TupleTableSlot *slot = writer->slots[writer->nslots];
 	bytea	   *data = palloc(VARHDRSZ + size);
 	char	   *directory = VARDATA(data) + RUN_HEADER_SIZE;
 	uint32		ngroups = run_directory_groups(end - first);
@@ -210,20 +239,21 @@ chunk_size(uint32 nrows, Size bytes)
 	return RUN_HEADER_SIZE + run_directory_groups(nrows) * RUN_GROUP_SIZE + bytes;
 }
 
-/* Pack and write what has been received. */
+/* Pack and write the rows from first to before end, which are in order. */
 static void
-flush_rows(WeirRunWriter *writer)
+write_rows(WeirRunWriter *writer, const PendingRow *first, const PendingRow *end)
 {
-	PendingRow *first = writer->rows;
-	PendingRow *end = writer->rows + writer->nrows;
-	PendingRow *row;
+	const PendingRow *row;
 	Size		bytes = 0;
+	MemoryContext old;
 
-	if (writer->nrows == 0)
+	if (first == end)
 		return;
-	sort_pending(writer->rows, writer->nrows);
-	if (writer->nrows > 1000 && writer->bulk == NULL)
+	/* we may be called by an executor, but what we need outlives it */
+	old = MemoryContextSwitchTo(writer->context);
+	if (end - first > 1000 && writer->bulk == NULL)
 		writer->bulk = GetBulkInsertState();
+	writer->total += end - first;
 	for (row = first; row < end; row++)
 	{
 		if (row > first &&
@@ -239,10 +269,19 @@ flush_rows(WeirRunWriter *writer)
 	}
 	add_chunk(writer, first, end, chunk_size(end - first, bytes));
 	insert_chunks(writer);
+	MemoryContextSwitchTo(old);
+}
 
-	writer->total += writer->nrows;
+/* Pack and write what has been received. */
+static void
+flush_rows(WeirRunWriter *writer)
+{
+	sort_rows(writer);
+	write_rows(writer, writer->rows, writer->rows + writer->nrows);
 	writer->nrows = 0;
+	writer->has_windows = false;
 	writer->bytes = 0;
+	writer->room_left = 0;
 	MemoryContextReset(writer->row_context);
 }
 
@@ -260,6 +299,38 @@ fetch_external_values(WeirRunWriter *writer, Datum *values,
 			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
 															  DatumGetPointer(values[i])));
 	}
+}
+
+/* Room for so many bytes; what is used of it is to be taken. */
+static char *
+make_room(WeirRunWriter *writer, Size size)
+{
+	if (size > writer->room_left)
+	{
+		writer->room_left = Max(size, ROW_BLOCK);
+		writer->room = MemoryContextAllocHuge(writer->row_context,
+											  writer->room_left);
+	}
+	return writer->room;
+}
+
+static void
+pack_row(WeirRunWriter *writer, PendingRow *row, const Datum *values,
+		 const bool *isnull)
+{
+	Size		size = writer->max_row > 0 ? writer->max_row :
+		weir_row_size(writer->packer, values, isnull);
+	char	   *end;
+
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("state row of %zu bytes is too large", size)));
+	row->bytes = make_room(writer, size);
+	end = weir_row_put(writer->packer, row->bytes, values, isnull);
+	row->size = (uint32) (end - row->bytes);
+	writer->room = end;
+	writer->room_left -= row->size;
 }
 
 static bool
@@ -283,17 +354,18 @@ receive_state(TupleTableSlot *slot, DestReceiver *self)
 		DatumGetTimestamp(slot->tts_values[0]) : DT_NOEND;
 	row->window_start = skipped > 0 ?
 		DatumGetTimestamp(slot->tts_values[1]) : DT_NOEND;
+	if (row->window_end != writer->rows->window_end ||
+		row->window_start != writer->rows->window_start)
+		writer->has_windows = true;
 
 	old = MemoryContextSwitchTo(writer->tmp_context);
 	row->hash = weir_runs_hash_keys(&writer->hasher, slot->tts_values + nwindow,
-						  slot->tts_isnull + nwindow);
-	fetch_external_values(writer, slot->tts_values + skipped,
-						  slot->tts_isnull + skipped);
-	row->size = weir_row_size(writer->packer, slot->tts_values + skipped,
+									slot->tts_isnull + nwindow);
+	if (writer->max_row == 0)
+		fetch_external_values(writer, slot->tts_values + skipped,
 							  slot->tts_isnull + skipped);
-	row->bytes = MemoryContextAllocHuge(writer->row_context, row->size);
-	(void) weir_row_put(writer->packer, row->bytes,
-						slot->tts_values + skipped, slot->tts_isnull + skipped);
+	pack_row(writer, row, slot->tts_values + skipped,
+			 slot->tts_isnull + skipped);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(writer->tmp_context);
 
@@ -307,13 +379,13 @@ WeirRunWriter *
 weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 {
 	WeirRunWriter *writer = palloc0(sizeof(WeirRunWriter));
-	int			i;
 
 	weir_receiver_init(&writer->pub, receive_state);
 	writer->def = def;
 	writer->level = level;
 	writer->row_desc = weir_runs_packed_desc(def);
 	writer->packer = weir_row_packer(writer->row_desc);
+	writer->max_row = weir_row_max_size(writer->packer);
 	writer->values = palloc(sizeof(Datum) * writer->row_desc->natts);
 	writer->isnull = palloc(sizeof(bool) * writer->row_desc->natts);
 	weir_runs_init_hasher(&writer->hasher, def);
@@ -323,6 +395,7 @@ weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 	writer->max_rows = 256;
 	writer->rows = palloc(sizeof(PendingRow) * writer->max_rows);
 	writer->max_bytes = (Size) maintenance_work_mem * 1024;
+	writer->context = CurrentMemoryContext;
 	writer->row_context = AllocSetContextCreate(CurrentMemoryContext,
 												"weir state rows",
 												ALLOCSET_DEFAULT_SIZES);
@@ -332,9 +405,6 @@ weir_runs_begin_write(WeirDefinition *def, Oid relid, int32 level)
 	writer->tmp_context = AllocSetContextCreate(CurrentMemoryContext,
 												"weir state values",
 												ALLOCSET_DEFAULT_SIZES);
-	for (i = 0; i < RUN_INSERT_CHUNKS; i++)
-		writer->slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel),
-													&TTSOpsVirtual);
 	return writer;
 }
 
@@ -344,13 +414,57 @@ weir_runs_receiver(WeirRunWriter *writer)
 	return &writer->pub;
 }
 
+WeirHeldRows *
+weir_runs_hold(WeirRunWriter *writer, Timestamp until)
+{
+	WeirHeldRows *held;
+	int			n = 0;
+
+	Assert(!writer->def->is_session);
+	sort_rows(writer);
+	while (n < writer->nrows && writer->rows[n].window_end <= until)
+		n++;
+	if (n == 0)
+		return NULL;
+	write_rows(writer, writer->rows + n, writer->rows + writer->nrows);
+	held = MemoryContextAlloc(writer->row_context, sizeof(WeirHeldRows));
+	held->rows = writer->rows;
+	held->nrows = n;
+	held->context = writer->row_context;
+	/* they are not the writer's any more */
+	writer->rows = NULL;
+	writer->nrows = writer->max_rows = 0;
+	writer->row_context = NULL;
+	return held;
+}
+
+int64
+weir_runs_held_rows(const WeirHeldRows *held)
+{
+	return held->nrows;
+}
+
+Timestamp
+weir_runs_held_first_end(const WeirHeldRows *held)
+{
+	return held->rows[0].window_end;
+}
+
+void
+weir_runs_release(WeirHeldRows *held)
+{
+	pfree(held->rows);
+	MemoryContextDelete(held->context);
+}
+
 int64
 weir_runs_end_write(WeirRunWriter *writer)
 {
 	int			i;
 
-	flush_rows(writer);
-	for (i = 0; i < RUN_INSERT_CHUNKS; i++)
+	if (writer->nrows > 0)
+		flush_rows(writer);
+	for (i = 0; i < RUN_INSERT_CHUNKS && writer->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(writer->slots[i]);
 	if (writer->bulk != NULL)
 	{
@@ -359,7 +473,8 @@ weir_runs_end_write(WeirRunWriter *writer)
 	}
 	index_close(writer->index, NoLock);
 	table_close(writer->rel, NoLock);
-	MemoryContextDelete(writer->row_context);
+	if (writer->row_context != NULL)
+		MemoryContextDelete(writer->row_context);
 	MemoryContextDelete(writer->chunk_context);
 	MemoryContextDelete(writer->tmp_context);
 	return writer->total;

@@ -44,6 +44,36 @@
 
 /* ---- the restriction ---- */
 
+static bool
+begins_with(const WeirRowKey *key, const WeirRowKey *prefix)
+{
+	return prefix->len <= key->len &&
+		memcmp(prefix->bytes, key->bytes, prefix->len) == 0;
+}
+
+/* Sorts the prefixes, leaves out what others hold, and makes ranges of them. */
+static void
+set_ranges(WeirRestriction *restriction)
+{
+	WeirRowKey *prefixes = restriction->prefixes;
+	int			n = 0;
+
+	qsort(prefixes, restriction->nprefixes, sizeof(WeirRowKey),
+		  weir_row_key_cmp_void);
+	restriction->ranges = palloc(sizeof(WeirKeyRange) *
+								 (restriction->nprefixes + 1));
+	for (int i = 0; i < restriction->nprefixes; i++)
+	{
+		if (n > 0 && begins_with(&prefixes[i], &prefixes[n - 1]))
+			continue;
+		prefixes[n] = prefixes[i];
+		restriction->ranges[n] = weir_key_range_of_prefix(prefixes[n].bytes,
+														  prefixes[n].len);
+		n++;
+	}
+	restriction->nprefixes = n;
+}
+
 static void
 read_prefixes(WeirRestriction *restriction, Datum d)
 {
@@ -65,6 +95,7 @@ read_prefixes(WeirRestriction *restriction, Datum d)
 		restriction->prefixes[i].len = VARSIZE_ANY_EXHDR(v);
 	}
 	restriction->nprefixes = n;
+	set_ranges(restriction);
 }
 
 /* The qualifiers that begin with the prefix. */
@@ -162,27 +193,10 @@ weir_restriction_has_row(const WeirRestriction *restriction, WeirRowKey key)
 		return true;
 	for (int i = 0; i < restriction->nprefixes; i++)
 	{
-		const WeirRowKey *prefix = &restriction->prefixes[i];
-
-		if (prefix->len <= key.len &&
-			memcmp(prefix->bytes, key.bytes, prefix->len) == 0)
+		if (begins_with(&key, &restriction->prefixes[i]))
 			return true;
 	}
 	return false;
-}
-
-void
-weir_restriction_cut_range(const WeirRestriction *restriction,
-						   WeirKeyRange *range)
-{
-	/* For several prefixes the rows between them are skipped one by one. */
-	if (restriction->prefixes != NULL && restriction->nprefixes == 1)
-	{
-		WeirKeyRange prefix = weir_key_range_of_prefix(restriction->prefixes[0].bytes,
-													   restriction->prefixes[0].len);
-
-		weir_key_range_intersect(range, &prefix);
-	}
 }
 
 /* ---- checks ---- */

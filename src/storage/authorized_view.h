@@ -15,7 +15,9 @@
 struct WeirRestriction
 {
 	int			nprefixes;
-	WeirRowKey *prefixes;		/* of row keys; NULL: all rows */
+	WeirRowKey *prefixes;		/* of row keys, ascending, none of them with
+								 * another; NULL: all rows */
+	WeirKeyRange *ranges;		/* of row keys that begin with them */
 	WeirColumnSet *columns;		/* NULL: all columns */
 };
 
@@ -30,10 +32,6 @@ extern WeirRestriction *weir_restriction_create(const WeirWideTable *table,
 /* Is the row in the view? */
 extern bool weir_restriction_has_row(const WeirRestriction *restriction,
 									 WeirRowKey key);
-
-/* Cuts a range of keys to what can be in the view. */
-extern void weir_restriction_cut_range(const WeirRestriction *restriction,
-									   WeirKeyRange *range);
 
 /*
  * Raise 42501 if the table is an authorized view that does not hold the row,

@@ -18,7 +18,8 @@
 
 /*
  * fdw_private of a ForeignScan, one list each.  Beside it fdw_exprs has the
- * argument of each key condition, then the subscripts of each column.
+ * argument of each key condition, then the subscripts of each column, then the
+ * key conditions themselves, which are for EXPLAIN.
  */
 enum
 {

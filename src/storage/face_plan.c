@@ -367,6 +367,18 @@ refuse_row_locks(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	}
 }
 
+/*
+ * May the executor test the conditions again on a row that it has kept?  It
+ * does that in queries that change or lock rows, if a row was changed by
+ * others meanwhile.  To be ready for it costs as much as a part of reading a
+ * row.
+ */
+static bool
+may_be_tested_again(const PlannerInfo *root)
+{
+	return root->parse->commandType != CMD_SELECT || root->rowMarks != NIL;
+}
+
 static ForeignScan *
 get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		 List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -405,12 +417,15 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 									copyObject((List *) lfirst(lc)));
 		}
 	}
+	arguments = list_concat(arguments, copyObject(key_conditions));
 	return make_foreignscan(tlist, others, rel->relid, arguments,
 							list_make4(strategies,
 									   makeInteger(linitial_int(path->fdw_private)),
 									   makeInteger(face->needs_cells),
 									   columns),
-							NIL, key_conditions, outer_plan);
+							NIL,
+							may_be_tested_again(root) ? key_conditions : NIL,
+							outer_plan);
 }
 
 void

@@ -126,6 +126,18 @@ evaluate_columns(FaceScan *state, ExprContext *econtext)
 
 /* ---- begin and end ---- */
 
+/* How many of the expressions have to be evaluated. */
+static int
+number_of_arguments(const ForeignScan *plan)
+{
+	int			n = list_length(list_nth(plan->fdw_private, WEIR_PLAN_STRATEGIES));
+	ListCell   *lc;
+
+	foreach(lc, (List *) list_nth(plan->fdw_private, WEIR_PLAN_COLUMNS))
+		n += lfirst_int(lc);
+	return n;
+}
+
 static void
 begin_scan(ForeignScanState *node, int eflags)
 {
@@ -137,7 +149,9 @@ begin_scan(ForeignScanState *node, int eflags)
 	state = palloc0(sizeof(FaceScan));
 	state->table = weir_wide_table_require(RelationGetRelid(node->ss.ss_currentRelation));
 	state->strategies = list_nth(plan->fdw_private, WEIR_PLAN_STRATEGIES);
-	state->arguments = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
+	state->arguments = ExecInitExprList(list_truncate(list_copy(plan->fdw_exprs),
+													  number_of_arguments(plan)),
+										&node->ss.ps);
 	state->needs_cells = intVal(list_nth(plan->fdw_private,
 										 WEIR_PLAN_NEEDS_CELLS));
 	state->plan_columns = list_nth(plan->fdw_private, WEIR_PLAN_COLUMNS);
@@ -386,9 +400,10 @@ explain_conditions(ForeignScanState *node, struct ExplainState *es)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Expr	   *conditions;
 
-	if (plan->fdw_recheck_quals == NIL)
+	if (list_nth(plan->fdw_private, WEIR_PLAN_STRATEGIES) == NIL)
 		return;
-	conditions = make_ands_explicit(plan->fdw_recheck_quals);
+	conditions = make_ands_explicit(list_copy_tail(plan->fdw_exprs,
+												   number_of_arguments(plan)));
 	ExplainPropertyText("Key Cond",
 						deparse_expression((Node *) conditions,
 										   explain_context(node, es),

@@ -16,6 +16,9 @@
  * If only some columns are wanted of a single row, only the segments that
  * can hold them are read, and the first one for "hi".
  *
+ * An authorized view with several prefixes of row keys is read prefix by
+ * prefix: a range is scanned in parts.
+ *
  * A heap that has no pages is not scanned: that of the deltas when all are
  * folded and vacuumed away, the base before the first compaction.
  *
@@ -53,6 +56,11 @@ struct WeirRowScan
 	WeirKeyTest key_test;		/* or NULL */
 	void	   *key_test_arg;
 	bool		expects_values; /* the caller does not ask for cells */
+
+	WeirKeyRange range;			/* that is scanned */
+	int			next_part;		/* of it */
+	bytea	   *lower;			/* bounds of the part that is being scanned, */
+	bytea	   *upper;			/* or NULL */
 
 	WeirRowPieces pieces;		/* of the current row */
 	WeirRowKey	key;			/* its key */
@@ -327,13 +335,18 @@ collect_deltas(WeirRowScan *scan, Datum key)
 static bool
 get_row(WeirRowScan *scan, Datum key)
 {
+	MemoryContext old_context;
+
 	begin_row(scan);
+	/* what is looked for is forgotten with the row */
+	old_context = MemoryContextSwitchTo(weir_fold_context(scan->pieces.fold));
 	scan->pieces.segments.is_reversed = false;
 	if (scan->columns == NULL)
 		collect_all_segments(scan, key);
 	else
 		collect_some_segments(scan, key);
 	collect_deltas(scan, key);
+	MemoryContextSwitchTo(old_context);
 	return finish_row(scan);
 }
 
@@ -367,50 +380,97 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 
 /* ---- many rows ---- */
 
+/* Replaces a bound of the part; NULL if there is none. */
+static bytea *
+set_bound(bytea **bound, WeirRowKey key)
+{
+	if (*bound != NULL)
+		pfree(*bound);
+	*bound = key.bytes == NULL ? NULL : bytes_datum(key.bytes, key.len);
+	return *bound;
+}
+
 static int
-range_scankeys(const WeirKeyRange *range, ScanKey scankeys)
+range_scankeys(WeirRowScan *scan, const WeirKeyRange *range, ScanKey scankeys)
 {
 	int			n = 0;
 
-	if (range->lower.bytes != NULL)
+	if (set_bound(&scan->lower, range->lower) != NULL)
 	{
 		ScanKeyInit(&scankeys[n++], 1,
 					range->lower_open ? BTGreaterStrategyNumber :
 					BTGreaterEqualStrategyNumber,
 					range->lower_open ? F_BYTEAGT : F_BYTEAGE,
-					PointerGetDatum(bytes_datum(range->lower.bytes,
-												range->lower.len)));
+					PointerGetDatum(scan->lower));
 	}
-	if (range->upper.bytes != NULL)
+	if (set_bound(&scan->upper, range->upper) != NULL)
 	{
 		ScanKeyInit(&scankeys[n++], 1,
 					range->upper_open ? BTLessStrategyNumber :
 					BTLessEqualStrategyNumber,
 					range->upper_open ? F_BYTEALT : F_BYTEALE,
-					PointerGetDatum(bytes_datum(range->upper.bytes,
-												range->upper.len)));
+					PointerGetDatum(scan->upper));
 	}
 	return n;
+}
+
+static void
+start_part(WeirRowScan *scan, const WeirKeyRange *part)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(scan->context);
+	ScanKeyData scankeys[2];
+	int			n = range_scankeys(scan, part, scankeys);
+
+	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, n);
+	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, n);
+	weir_heap_scan_next(&scan->base, scan->direction);
+	weir_heap_scan_next(&scan->delta, scan->direction);
+	MemoryContextSwitchTo(old_context);
+}
+
+/* Into how many parts is a range divided? */
+static int
+number_of_parts(const WeirRowScan *scan)
+{
+	const WeirRestriction *restriction = scan->table->restriction;
+
+	return restriction == NULL || restriction->prefixes == NULL ? 1 :
+		restriction->nprefixes;
+}
+
+/* Begins with the next part in which rows can be; false if there is none. */
+static bool
+start_next_part(WeirRowScan *scan)
+{
+	const WeirRestriction *restriction = scan->table->restriction;
+	int			nparts = number_of_parts(scan);
+
+	while (scan->next_part < nparts)
+	{
+		int			i = scan->next_part++;
+		WeirKeyRange part = scan->range;
+
+		if (ScanDirectionIsBackward(scan->direction))
+			i = nparts - 1 - i;
+		if (restriction == NULL || restriction->prefixes == NULL ||
+			weir_key_range_intersect(&part, &restriction->ranges[i]))
+		{
+			start_part(scan, &part);
+			return true;
+		}
+	}
+	return false;
 }
 
 void
 weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 					ScanDirection direction)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(scan->context);
-	WeirKeyRange cut = *range;
-	ScanKeyData scankeys[2];
-	int			n;
-
-	if (scan->table->restriction != NULL)
-		weir_restriction_cut_range(scan->table->restriction, &cut);
-	n = range_scankeys(&cut, scankeys);
 	scan->direction = direction;
-	weir_heap_scan_start(&scan->base, scan->snapshot, scankeys, n);
-	weir_heap_scan_start(&scan->delta, scan->snapshot, scankeys, n);
-	weir_heap_scan_next(&scan->base, direction);
-	weir_heap_scan_next(&scan->delta, direction);
-	MemoryContextSwitchTo(old_context);
+	scan->range = *range;
+	scan->next_part = 0;
+	scan->base.has_tuple = scan->delta.has_tuple = false;
+	(void) start_next_part(scan);
 }
 
 /* The row key of the cursor's tuple; valid until the cursor moves. */
@@ -477,10 +537,16 @@ pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
 bool
 weir_row_scan_next(WeirRowScan *scan)
 {
-	while (scan->base.has_tuple || scan->delta.has_tuple)
+	for (;;)
 	{
 		bool		wanted;
 
+		if (!scan->base.has_tuple && !scan->delta.has_tuple)
+		{
+			if (!start_next_part(scan))
+				return false;
+			continue;
+		}
 		begin_row(scan);
 		set_key(scan, cursor_key(next_cursor(scan)));
 		wanted = passes_key_test(scan, scan->key);
@@ -489,7 +555,6 @@ weir_row_scan_next(WeirRowScan *scan)
 		if (wanted && finish_row(scan))
 			return true;
 	}
-	return false;
 }
 
 /* ---- the row just read ---- */

@@ -55,7 +55,10 @@ extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
 /* One row.  False if it does not exist. */
 extern bool weir_row_scan_get(WeirRowScan *scan, WeirRowKey key);
 
-/* The rows of a range, one after the other, in order of their keys. */
+/*
+ * The rows of a range, one after the other, in order of their keys.  The bytes
+ * of its bounds must stay until the last one.
+ */
 extern void weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 								ScanDirection direction);
 extern bool weir_row_scan_next(WeirRowScan *scan);

@@ -108,6 +108,18 @@ check_leaf(const WeirStream *stream, const WeirLogEntry *entry,
 	return LEAF_GONE;			/* keep compiler quiet */
 }
 
+/* If the last entry's file can be read, so can this one's, which is the same. */
+static bool
+is_same_file(const WeirBatch *batch, const WeirLogEntry *entry)
+{
+	const WeirLogEntry *last;
+
+	if (batch->nentries == 0)
+		return false;
+	last = &batch->entries[batch->nentries - 1];
+	return last->leaf == entry->leaf && last->filenode == entry->filenode;
+}
+
 static void
 append_entry(WeirLogEntry **entries, int *nentries, const WeirLogEntry *entry)
 {
@@ -321,7 +333,8 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			*is_all = false;
 			break;
 		}
-		state = check_leaf(&batch->stream, entry, locked, batch->snapshot);
+		state = is_same_file(batch, entry) ? LEAF_READABLE :
+			check_leaf(&batch->stream, entry, locked, batch->snapshot);
 		if (state == LEAF_LOCKED_LATE)
 			retry = true;
 		else if (state == LEAF_READABLE)

@@ -8,8 +8,8 @@
  * reads all leaves of a partitioned stream by itself, in the order of the
  * log, so planning does not depend on their number.
  *
- * The plan refers to its batch by address: it is made for one execution and
- * never cached (weir_newrows_plan says so in the header).
+ * The plan refers to its batch by address: whoever keeps it has to give it
+ * another one (weir_newrows_rebind) before he runs it again.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,6 +52,8 @@ static WeirBatch *planned_batch = NULL;
 
 static set_rel_pathlist_hook_type previous_hook = NULL;
 
+static const CustomScanMethods newrows_scan_methods;
+
 void
 weir_newrows_mark(RangeTblEntry *rte)
 {
@@ -81,6 +83,21 @@ weir_newrows_plan(Query *query, WeirBatch *batch)
 	/* compiling would take longer than a tick */
 	plan->jitFlags = PGJIT_NONE;
 	return plan;
+}
+
+void
+weir_newrows_rebind(PlannedStmt *stmt, WeirBatch *batch)
+{
+	Plan	   *plan = stmt->planTree;
+
+	while (plan != NULL && !(IsA(plan, CustomScan) &&
+							 ((CustomScan *) plan)->methods == &newrows_scan_methods))
+		plan = IsA(plan, SubqueryScan) ? ((SubqueryScan *) plan)->subplan :
+			plan->lefttree;
+	if (plan == NULL)
+		elog(ERROR, "plan does not read new rows");
+	linitial_node(Const, ((CustomScan *) plan)->custom_private)->constvalue =
+		PointerGetDatum(batch);
 }
 
 /* ----------------------------------------------------------------

@@ -49,6 +49,12 @@ extern void weir_newrows_mark(RangeTblEntry *rte);
  */
 extern PlannedStmt *weir_newrows_plan(Query *query, WeirBatch *batch);
 
+/*
+ * Have a plan that reads nothing but the stream read another batch the next time
+ * that it is started.
+ */
+extern void weir_newrows_rebind(PlannedStmt *plan, WeirBatch *batch);
+
 extern void weir_newrows_init(void);
 
 #endif							/* WEIR_NEWROWS_H */
