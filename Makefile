@@ -310,6 +310,7 @@ REGRESS_AGGREGATE = \
 	live_merge \
 	live_cache \
 	tick_cache \
+	tick_join \
 	state_find \
 	closing_merge \
 	closing_held \
