@@ -310,6 +310,7 @@ REGRESS_AGGREGATE = \
 	live_merge \
 	live_cache \
 	tick_cache \
+	tick_join \
 	state_find \
 	closing_merge \
 	closing_held \
@@ -360,6 +361,7 @@ ISOLATION_DEBUG = \
 	debug_tick \
 	debug_history \
 	debug_rotation \
+	debug_merge \
 	debug_reader
 ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)

@@ -41,6 +41,7 @@
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/skip.h"
+#include "storage/debug_point.h"
 #include "stream/cursor.h"
 
 /* A search waits this many times its own duration. */
@@ -229,9 +230,24 @@ merge_runs(void *arg)
 }
 
 /*
- * Log the error, and note it in the catalog if no tick is doing so, nor has failed
- * itself.
+ * Note the error in the catalog, if no tick is doing so, nor has failed itself.
+ * While we merged, a tick may have given the aggregate another cursor or status:
+ * so it is read anew, under the stream's lock.
  */
+static void
+note(const WeirAggregate *merged, const ErrorData *error)
+{
+	WeirAggregate agg;
+
+	if (!weir_cursor_lock_stream(merged->stream_id, false) ||
+		!weir_aggregate_read(merged->id, NULL, &agg) ||
+		agg.status != WEIR_AGGREGATE_ACTIVE)
+		return;
+	weir_aggregate_set_progress(&agg, psprintf("merging of state: %s",
+											   weir_failure_text(error)));
+}
+
+/* Log the error, and note it, now and then. */
 static void
 tell(Search *search, const WeirAggregate *agg, const ErrorData *error)
 {
@@ -246,10 +262,8 @@ tell(Search *search, const WeirAggregate *agg, const ErrorData *error)
 			 errmsg("state of continuous aggregate \"%s\" could not be merged: %s",
 					get_rel_name(agg->view), error->message),
 			 errdetail("What cannot be merged is kept as it is.")));
-	if (agg->status == WEIR_AGGREGATE_ACTIVE &&
-		weir_cursor_lock_stream(agg->stream_id, false))
-		weir_aggregate_set_progress(agg, psprintf("merging of state: %s",
-												  weir_failure_text(error)));
+	WEIR_DEBUG_POINT("merge_failed");
+	note(agg, error);
 }
 
 static void

@@ -179,7 +179,8 @@ can_be_kept(const WeirDefinition *def, const PlannedStmt *plan)
 		if (lfirst_oid(lc) != def->stream.relid &&
 			get_rel_relkind(lfirst_oid(lc)) != RELKIND_VIEW)
 			return false;
-	return !plan->transientPlan && !plan->dependsOnRole && plan->subplans == NIL;
+	return !plan->transientPlan && !plan->dependsOnRole &&
+		plan->subplans == NIL && weir_newrows_can_rebind(plan);
 }
 
 /* The query stays, too, as in weir_partial_prepare_finish. */

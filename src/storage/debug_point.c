@@ -21,6 +21,7 @@
  *	tick_consumed, tick_stored					a tick, from claim to commit
  *	join_cursor									its last step for a cursor
  *	sink_run									a sink has run, in tick or later
+ *	merge_failed								state could not be merged
  *	read_pending								a reader of rows that wait
  *	rotate_prepared, rotate_switched,
  *	rotate_told, rotate_closed, rotate_drained,

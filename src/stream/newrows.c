@@ -85,18 +85,35 @@ weir_newrows_plan(Query *query, WeirBatch *batch)
 	return plan;
 }
 
+/* The scan of the batch, on whichever side of a join it is; NULL: not found. */
+static CustomScan *
+find_scan(Plan *plan)
+{
+	CustomScan *scan;
+
+	if (plan == NULL)
+		return NULL;
+	if (IsA(plan, CustomScan) &&
+		((CustomScan *) plan)->methods == &newrows_scan_methods)
+		return (CustomScan *) plan;
+	if (IsA(plan, SubqueryScan))
+		return find_scan(((SubqueryScan *) plan)->subplan);
+	scan = find_scan(plan->lefttree);
+	return scan != NULL ? scan : find_scan(plan->righttree);
+}
+
+bool
+weir_newrows_can_rebind(const PlannedStmt *stmt)
+{
+	return find_scan(stmt->planTree) != NULL;
+}
+
 void
 weir_newrows_rebind(PlannedStmt *stmt, WeirBatch *batch)
 {
-	Plan	   *plan = stmt->planTree;
+	CustomScan *scan = find_scan(stmt->planTree);
 
-	while (plan != NULL && !(IsA(plan, CustomScan) &&
-							 ((CustomScan *) plan)->methods == &newrows_scan_methods))
-		plan = IsA(plan, SubqueryScan) ? ((SubqueryScan *) plan)->subplan :
-			plan->lefttree;
-	if (plan == NULL)
-		elog(ERROR, "plan does not read new rows");
-	linitial_node(Const, ((CustomScan *) plan)->custom_private)->constvalue =
+	linitial_node(Const, scan->custom_private)->constvalue =
 		PointerGetDatum(batch);
 }
 

@@ -51,8 +51,9 @@ extern PlannedStmt *weir_newrows_plan(Query *query, WeirBatch *batch);
 
 /*
  * Have a plan that reads nothing but the stream read another batch the next time
- * that it is started.
+ * that it is started.  To be called only if it can be.
  */
+extern bool weir_newrows_can_rebind(const PlannedStmt *plan);
 extern void weir_newrows_rebind(PlannedStmt *plan, WeirBatch *batch);
 
 extern void weir_newrows_init(void);
