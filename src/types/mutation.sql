@@ -83,7 +83,7 @@ CREATE FUNCTION weir.add_to_cell(family text, qualifier bytea, ts timestamptz, i
 	AS 'MODULE_PATHNAME', 'weir_add_to_cell_bytea_text'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.add_to_cell(text, bytea, timestamptz, text) IS
-	'feeds a cell of an aggregate family with bytes, for families of kind hll';
+	'feeds a cell of an aggregate family with an integer written as text, or, for families of kind hll, with its bytes';
 
 CREATE FUNCTION weir.add_to_cell(family text, qualifier text, ts timestamptz, input bigint) RETURNS weir.mutation
 	AS 'MODULE_PATHNAME', 'weir_add_to_cell_text'
@@ -101,7 +101,7 @@ CREATE FUNCTION weir.add_to_cell(family text, qualifier text, ts timestamptz, in
 	AS 'MODULE_PATHNAME', 'weir_add_to_cell_text_text'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION weir.add_to_cell(text, text, timestamptz, text) IS
-	'feeds a cell of an aggregate family with bytes, for families of kind hll';
+	'feeds a cell of an aggregate family with an integer written as text, or, for families of kind hll, with its bytes';
 
 CREATE FUNCTION weir.merge_to_cell(family text, qualifier bytea, ts timestamptz, state bytea) RETURNS weir.mutation
 	AS 'MODULE_PATHNAME', 'weir_merge_to_cell'
