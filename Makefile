@@ -133,6 +133,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/counted.o \
 	src/aggregate/definition_cache.o \
 	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
@@ -218,6 +219,7 @@ SQL_STREAM = \
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
+	src/aggregate/counted.sql \
 	src/aggregate/window_filter.sql \
 	src/aggregate/row_filter.sql \
 	src/aggregate/distinct.sql \

@@ -60,6 +60,7 @@
 #include "aggregate/cascade.h"
 #include "aggregate/definition.h"
 #include "aggregate/consume.h"
+#include "aggregate/counted.h"
 #include "aggregate/definition_cache.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
@@ -387,6 +388,13 @@ find_aggregate(int32 id, Snapshot snapshot, WeirAggregate *agg,
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
+	if ((!agg->is_ready || agg->status != WEIR_AGGREGATE_ACTIVE) &&
+		weir_counted_read(agg->id, snapshot) != WEIR_COUNTED_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" was restored with rows that it had counted",
+						get_rel_name(agg->view)),
+				 errhint("Use weir.skip to go on without these rows, or weir.resume to count them again.")));
 	memset(cursor, 0, sizeof(*cursor));
 	cursor->watermark = DT_NOBEGIN;
 	if (!agg->is_ready)

@@ -23,6 +23,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
+#include "aggregate/counted.h"
 #include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
 #include "aggregate/failure.h"
@@ -174,6 +175,21 @@ guard_state(void *arg)
 }
 
 /*
+ * Of a queue that was dumped while some aggregate was behind, this one had
+ * counted rows that have come with the dump: it is for the owner to say what is
+ * to become of them.  They stay until then.
+ */
+static const char *
+hold_back(WeirAggregate *agg, WeirCounted counted)
+{
+	weir_cursor_hold_history(agg->cursor_id);
+	agg->status = WEIR_AGGREGATE_FAILED;
+	return counted == WEIR_COUNTED_ALL ?
+		"restored from a dump with rows of the queue that had been counted, all of them; weir.skip goes on without these rows, weir.resume counts them again" :
+		"restored from a dump with rows of the queue of which some had been counted; weir.skip goes on without these rows, weir.resume counts them all";
+}
+
+/*
  * After a restore the definition is there, and the closed rows are, but no
  * state (except for a queue, and where a parent deletes closed rows): begin with the rows that the stream holds.
  * Windows that are closed stay closed.  A running aggregate over rows that
@@ -185,6 +201,8 @@ weir_aggregate_start(WeirAggregate *agg)
 {
 	const char *error = NULL;
 	bool		has_state = OidIsValid(weir_runs_relid(agg->id));
+	WeirCounted counted = has_state && agg->parent_id == 0 ?
+		weir_counted_read(agg->id, NULL) : WEIR_COUNTED_NONE;
 
 	if (!has_state)
 	{
@@ -206,6 +224,10 @@ weir_aggregate_start(WeirAggregate *agg)
 		if (agg->parent_id == 0)
 			weir_cursor_set_paused(agg->cursor_id, true);
 	}
+	if (counted != WEIR_COUNTED_NONE)
+		error = hold_back(agg, counted);
+	else
+		weir_counted_settle(agg->id);
 	weir_aggregate_set_progress(agg, error);
 }
 

@@ -24,6 +24,7 @@
 #include "weir.h"
 #include "aggregate/aggregate.h"
 #include "aggregate/cascade.h"
+#include "aggregate/counted.h"
 #include "aggregate/sink.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
@@ -80,6 +81,9 @@ set_aggregate_paused(WeirAggregate *agg, bool paused)
 		refuse_unstarted(agg);
 	else if (paused)
 		weir_cascade_detach(agg);
+	if (!paused && agg->is_ready &&
+		weir_counted_read(agg->id, NULL) != WEIR_COUNTED_NONE)
+		weir_counted_settle(agg->id);
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
 	weir_aggregate_set_progress(agg, NULL);

@@ -37,6 +37,7 @@
 
 #include "weir.h"
 #include "aggregate/cascade.h"
+#include "aggregate/counted.h"
 #include "aggregate/failure.h"
 #include "aggregate/late.h"
 #include "aggregate/receiver.h"
@@ -250,6 +251,16 @@ skip_groups(const WeirAggregate *agg)
 	return list_length(skipped);
 }
 
+/* Go on without the rows that came with a dump, see counted.c. */
+static void
+skip_restored(WeirAggregate *agg)
+{
+	weir_cursor_leave_history(agg->cursor_id);
+	weir_counted_settle(agg->id);
+	agg->status = WEIR_AGGREGATE_ACTIVE;
+	weir_aggregate_set_progress(agg, NULL);
+}
+
 Datum
 weir_skip(PG_FUNCTION_ARGS)
 {
@@ -269,6 +280,11 @@ weir_skip(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the continuous aggregate was dropped concurrently")));
+	if (agg.is_ready && weir_counted_read(agg.id, NULL) != WEIR_COUNTED_NONE)
+	{
+		skip_restored(&agg);
+		PG_RETURN_VOID();
+	}
 	if (skip_groups(&agg) > 0 && agg.status == WEIR_AGGREGATE_ACTIVE)
 	{
 		/* nothing else has failed; it may have been noted by merge.c */

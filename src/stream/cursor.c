@@ -400,6 +400,30 @@ weir_cursor_set_paused(int32 cursor_id, bool paused)
 }
 
 void
+weir_cursor_hold_history(int32 cursor_id)
+{
+	WeirCursor	cursor;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	cursor.low = weir_snapshot_current();
+	cursor.is_paused = true;
+	weir_cursor_write(&cursor);
+}
+
+void
+weir_cursor_leave_history(int32 cursor_id)
+{
+	WeirCursor	cursor;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	cursor.in_history = false;
+	cursor.is_paused = false;
+	weir_cursor_write(&cursor);
+}
+
+void
 weir_cursor_defer(int32 cursor_id, TimestampTz not_before)
 {
 	WeirCursor	cursor;

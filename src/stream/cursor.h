@@ -92,6 +92,13 @@ extern void weir_cursor_drop(int32 cursor_id);
 /* Who else uses it is the caller's business. */
 extern void weir_cursor_set_paused(int32 cursor_id, bool paused);
 
+/*
+ * For one that has not begun with its history: its user has to say first whether
+ * it wants it.  What is inserted from now on is not part of it.
+ */
+extern void weir_cursor_hold_history(int32 cursor_id);
+extern void weir_cursor_leave_history(int32 cursor_id);
+
 /* id of the stream's main cursor */
 extern int32 weir_cursor_main(int32 stream_id);
 
