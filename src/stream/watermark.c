@@ -311,10 +311,10 @@ source_name(Oid output, Datum key)
 
 	if (len <= MAX_SOURCE_LEN)
 		return text;
-	return psprintf("%.*s... %016" INT64_MODIFIER "x%016" INT64_MODIFIER "x",
+	return psprintf("%.*s... %016llx%016llx",
 					pg_mbcliplen(text, len, MAX_SOURCE_LEN), text,
-					hash_bytes_extended((unsigned char *) text, len, 0),
-					hash_bytes_extended((unsigned char *) text, len, 1));
+					(unsigned long long) hash_bytes_extended((unsigned char *) text, len, 0),
+					(unsigned long long) hash_bytes_extended((unsigned char *) text, len, 1));
 }
 
 /*
