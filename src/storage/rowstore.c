@@ -79,6 +79,14 @@ open_other_indexes(WeirWriter *writer)
 	ExecOpenIndices(writer->result_rel, false);
 }
 
+static void (*writer_hook) (void) = NULL;
+
+void
+weir_writer_set_hook(void (*hook) (void))
+{
+	writer_hook = hook;
+}
+
 WeirWriter *
 weir_writer_open(WeirWideTable *table)
 {
@@ -107,6 +115,8 @@ weir_writer_open(WeirWideTable *table)
 	if (OidIsValid(table->changes))
 		writer->changes = weir_change_writer_open(table);
 	writer->change_kind = WEIR_CHANGE_USER;
+	if (writer_hook)
+		writer_hook();
 	return writer;
 }
 

@@ -20,6 +20,9 @@ typedef struct WeirWriter WeirWriter;
 extern WeirWriter *weir_writer_open(WeirWideTable *table);
 extern void weir_writer_close(WeirWriter *writer);
 
+/* Called whenever one is opened: what is written will have to be compacted. */
+extern void weir_writer_set_hook(void (*hook) (void));
+
 /* What the change stream calls what is put from now on: see changes.h. */
 extern void weir_writer_set_change_kind(WeirWriter *writer, const char *kind);
 

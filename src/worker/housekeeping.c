@@ -260,6 +260,12 @@ weir_housekeeping_run(void)
 	return more;
 }
 
+bool
+weir_housekeeping_compacts(void)
+{
+	return autocompact;
+}
+
 void
 weir_housekeeping_init(void)
 {

@@ -14,6 +14,9 @@
  */
 extern bool weir_housekeeping_run(void);
 
+/* Does it compact wide tables (setting weir.autocompact)? */
+extern bool weir_housekeeping_compacts(void);
+
 extern void weir_housekeeping_init(void);
 
 #endif							/* WEIR_HOUSEKEEPING_H */

@@ -7,7 +7,8 @@
  * leaves its process id in the sequence weir._worker_pid; a transaction that
  * wrote to a stream reads it before it commits, where catalogs can be read,
  * and uses it afterwards, where nothing may fail.  If no worker of that id
- * runs here, one is registered.  Of several only one stays (worker.c).
+ * runs here, one is registered.  Of several only one stays (worker.c).  Who
+ * writes to a wide table wakes nobody, but sees to it that there is a worker.
  *
  * A wake-up that gets lost does no harm: the worker polls.
  *
@@ -27,11 +28,13 @@
 #include "utils/timestamp.h"
 
 #include "storage/owner.h"
+#include "storage/rowstore.h"
 #include "storage/sequence.h"
 #include "stream/capture.h"
 #include "stream/drain.h"
 #include "stream/newrows.h"
 #include "weir.h"
+#include "worker/housekeeping.h"
 #include "worker/worker.h"
 
 /* the lower half of what the sequence holds */
@@ -232,11 +235,25 @@ ensure_running(void)
 		start_worker(GetCurrentTimestamp());
 }
 
+/* For those who write to wide tables, which nobody else may come to compact. */
+static void
+ensure_compacted(void)
+{
+	TimestampTz now;
+
+	if (find_worker() != NULL || !weir_housekeeping_compacts())
+		return;
+	now = GetCurrentStatementStartTimestamp();
+	note_worker_unless_known(now);
+	if (find_worker() == NULL)
+		start_worker(now);
+}
+
 void
 weir_wakeup_init(void)
 {
 	DefineCustomBoolVariable("weir.start_workers",
-							 "Start a background worker when rows are committed and none runs.",
+							 "Start a background worker when there is work for one and none runs.",
 							 NULL,
 							 &start_workers,
 							 true,
@@ -245,4 +262,5 @@ weir_wakeup_init(void)
 	weir_capture_set_hooks(&capture_hooks);
 	weir_drain_set_nudge(nudge);
 	weir_batch_set_reader_hook(ensure_running);
+	weir_writer_set_hook(ensure_compacted);
 }

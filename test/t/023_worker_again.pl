@@ -164,6 +164,18 @@ $node->safe_psql('postgres', "DROP FOREIGN TABLE wide_$_") for 2 .. 20;
 $positions = positions() until $positions == 1 || time > $until;
 is($positions, 1, 'and not for longer than they are there');
 
+# --- Wide tables alone have a worker, too
+
+$node->safe_psql('postgres', 'CREATE DATABASE only_wide');
+$node->safe_psql('only_wide', <<SQL);
+CREATE EXTENSION weir;
+SELECT weir.create_wide_table('notes');
+SELECT weir.add_family('notes', 'f');
+SELECT weir.mutate_row('notes', 'a', weir.set_cell('f', 'q' || i, 'v')) FROM generate_series(1, 100) i;
+SQL
+ok(wait_for_worker($node, 'only_wide'), 'a write to a wide table starts one');
+ok($node->poll_query_until('only_wide', 'SELECT EXISTS (SELECT FROM notes_base)'), 'which compacts the table');
+
 # --- A dropped database is no error
 
 # What the postmaster does with workers is in the log as debug messages only.
