@@ -261,7 +261,7 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	SPI_finish();				/* the names are gone */
 
 	insert_wide_table(face, delta, base, seq, granularity);
-	weir_link_heaps(face, delta, base);
+	weir_link_heaps(face, delta, base, seq);
 	CacheInvalidateRelcacheByRelid(face);
 	CommandCounterIncrement();
 	PG_RETURN_OID(face);
@@ -404,9 +404,11 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 										 &isnull);
 		Datum		base = heap_getattr(tuple, Anum_wide_tables_base, desc,
 										&isnull);
+		Datum		seq = heap_getattr(tuple, Anum_wide_tables_seq, desc,
+									   &isnull);
 
-		weir_link_heaps(face, DatumGetObjectId(delta),
-						DatumGetObjectId(base));
+		weir_link_heaps(face, DatumGetObjectId(delta), DatumGetObjectId(base),
+						DatumGetObjectId(seq));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
 			 weir_own_relid("_authorized_views", false))
