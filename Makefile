@@ -352,7 +352,6 @@ ISOLATION = \
 	sink_locks \
 	wide_table_rmw \
 	wide_table_clock \
-	wide_table_catalog \
 	wide_table_compact \
 	wide_table_serializable \
 	wide_table_join \

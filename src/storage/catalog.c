@@ -71,9 +71,6 @@ typedef struct CacheEntry
 /* The cache, in TopMemoryContext: it lives as long as the process. */
 static HTAB *cache = NULL;
 
-/* How many invalidations have come, of whatever. */
-static uint64 ninvalidations = 0;
-
 /* Descriptors that were replaced, freed at the end of the transaction. */
 static List *outdated = NIL;
 
@@ -85,7 +82,6 @@ invalidate(Oid relid)
 	HASH_SEQ_STATUS status;
 	CacheEntry *entry;
 
-	ninvalidations++;
 	if (cache == NULL)
 		return;
 	hash_seq_init(&status, cache);
@@ -530,12 +526,16 @@ load_details(WeirWideTable *table)
 	MemoryContextSwitchTo(old_context);
 }
 
-/* The description of a wide table or an authorized view; NULL if none. */
 static WeirWideTable *
-load(Oid face)
+wide_table_lookup(Oid face)
 {
-	WeirWideTable *table = load_table(face, face);
+	CacheEntry *entry = cache_entry(face);
+	WeirWideTable *table;
 
+	if (entry->is_valid && entry->table != NULL)
+		return entry->table;
+
+	table = load_table(face, face);
 	if (table == NULL)
 	{
 		Oid			home = home_of_view(face);
@@ -548,31 +548,6 @@ load(Oid face)
 	}
 	if (table != NULL)
 		load_details(table);
-	return table;
-}
-
-static WeirWideTable *
-wide_table_lookup(Oid face)
-{
-	CacheEntry *entry = cache_entry(face);
-	WeirWideTable *table;
-	uint64		seen = ninvalidations;
-
-	if (entry->is_valid && entry->table != NULL)
-		return entry->table;
-
-	/*
-	 * Loading reads one table after the other, and takes locks; what has
-	 * changed meanwhile would be seen in some of them only.
-	 */
-	table = load(face);
-	while (seen != ninvalidations)
-	{
-		seen = ninvalidations;
-		if (table != NULL)
-			MemoryContextDelete(table->context);
-		table = load(face);
-	}
 
 	/* Loading took locks, so the hash table may have changed. */
 	entry = cache_entry(face);
