@@ -68,7 +68,6 @@ typedef struct FaceModify
 	WeirFold   *pending;		/* the cells for pending_key */
 	WeirRowKey	pending_key;	/* bytes NULL: nothing is pending */
 	Size		pending_bytes;
-	int64		server_ts;
 } FaceModify;
 
 /* ---- begin and end ---- */
