@@ -56,6 +56,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/newest.o \
 	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
@@ -339,6 +340,7 @@ ISOLATION = \
 	tick_vs_insert \
 	long_writer \
 	old_snapshot \
+	held_snapshot \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
