@@ -262,7 +262,7 @@ maintain_place(const WeirAggregate *agg)
 {
 	return agg->parent_id != 0 && !TIMESTAMP_IS_NOEND(agg->parent_until) &&
 		weir_cursor_lock_stream(agg->stream_id, false) &&
-		weir_cascade_catch_up(agg->stream_id);
+		weir_cascade_catch_up(agg->stream_id) != WEIR_TICK_IDLE;
 }
 
 bool

@@ -324,7 +324,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	if (state.tick.stays)
 	{
 		PopActiveSnapshot();
-		return WEIR_TICK_MORE;
+		return WEIR_TICK_STAYS;
 	}
 	if (joins)
 		join_main(&state.tick.batch->after, main_cursor);
@@ -455,26 +455,26 @@ consumed_by_all(const WeirLogEntry *entry, void *arg)
 	return true;
 }
 
-bool
+WeirTickResult
 weir_tick_follow_up(int32 stream_id)
 {
-	bool		more;
+	WeirTickResult result;
 
 	if (consumer == NULL || !consumer->is_behind(stream_id))
-		return false;
+		return WEIR_TICK_IDLE;
 	weir_tick_force_read_committed();
 	weir_cursor_lock_stream(stream_id, true);
 	PG_TRY();
 	{
 		is_consuming = true;
-		more = consumer->follow_up(stream_id);
+		result = consumer->follow_up(stream_id);
 	}
 	PG_FINALLY();
 	{
 		is_consuming = false;
 	}
 	PG_END_TRY();
-	return more;
+	return result;
 }
 
 bool
