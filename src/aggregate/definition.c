@@ -156,16 +156,32 @@ is_window_var(const WeirDefinition *def, Node *node)
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0;
 }
 
+static bool
+is_nondeterministic(Oid collation)
+{
+	return OidIsValid(collation) && !get_collation_isdeterministic(collation);
+}
+
 /*
  * The hash of a row changes when its type gets or loses a column, and that of a
  * text under a nondeterministic collation with the version of the collation.
+ * Ranges have a collation of their own.
  */
 static bool
 has_lasting_hash(const WeirKey *key)
 {
-	return key->hashable && !weir_row_type_holds(key->type) &&
-		(!OidIsValid(key->collation) ||
-		 get_collation_isdeterministic(key->collation));
+	Oid			type;
+
+	if (!key->hashable || weir_row_type_holds(key->type) ||
+		is_nondeterministic(key->collation))
+		return false;
+	for (type = key->type; OidIsValid(type); type = weir_row_type_inner(type))
+	{
+		if (get_typtype(type) == TYPTYPE_RANGE &&
+			is_nondeterministic(get_range_collation(type)))
+			return false;
+	}
+	return true;
 }
 
 static void
