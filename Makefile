@@ -309,6 +309,7 @@ REGRESS_AGGREGATE = \
 	aggregate_parts \
 	skip \
 	skip_combine \
+	event_times \
 	skip_ticks \
 	live_merge \
 	live_cache \

@@ -74,6 +74,7 @@ enum
 	Anum_status,
 	Anum_failures,
 	Anum_next_retry,
+	Anum_is_remade,
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
@@ -221,6 +222,7 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 		agg->failures = DatumGetInt32(values[Anum_failures - 1]);
 		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
 			DatumGetTimestampTz(values[Anum_next_retry - 1]);
+		agg->is_remade = DatumGetBool(values[Anum_is_remade - 1]);
 	}
 	else if (agg->parent_id != 0 && !OidIsValid(weir_runs_relid(agg->id)))
 		agg->parent_until = DT_NOBEGIN; /* restored without its state */
@@ -588,6 +590,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
 	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING &&
 		agg->status != WEIR_AGGREGATE_SKIPPING;
+	values[Anum_is_remade - 1] = BoolGetDatum(agg->is_remade);
 	if (error != NULL)
 	{
 		values[Anum_last_error - 1] = CStringGetTextDatum(error);

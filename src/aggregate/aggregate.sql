@@ -30,6 +30,7 @@ CREATE TABLE weir._aggregate_progress (
     status integer NOT NULL,
     failures integer NOT NULL,
     next_retry timestamptz,
+    is_remade boolean NOT NULL,         -- restored, and its history counted before
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,

@@ -230,6 +230,7 @@ weir_aggregate_start(WeirAggregate *agg)
 		weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
+	agg->is_remade = !has_state;
 	if (!OidIsValid(agg->closed) && !has_state && lacks_rows(agg))
 	{
 		error = "restored from a dump that lacks rows deleted by retention; weir.resume goes on with the rows that are there";

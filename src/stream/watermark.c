@@ -38,6 +38,7 @@
 
 #include "storage/owner.h"
 #include "stream/watermark.h"
+#include "types/window.h"
 #include "weir.h"
 
 /* The longest text of a source that is stored as it is: one that can be indexed. */
@@ -208,8 +209,8 @@ weir_observer_see(WeirObserver *observer, TupleTableSlot *slot)
 		return;
 	event_time = DatumGetTimestamp(slot_getattr(slot, observer->event_time_attno,
 												&is_null));
-	/* rows older than the stream can have infinite ones, see capture.c */
-	if (is_null || TIMESTAMP_NOT_FINITE(event_time) ||
+	/* rows older than the stream can have others, see capture.c */
+	if (is_null || !weir_is_event_time(event_time) ||
 		event_time > observer->limit)
 		return;
 	if (event_time > observer->max_event_time)
