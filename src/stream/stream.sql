@@ -44,6 +44,7 @@ CREATE SEQUENCE weir._cursor_id AS int;
 CREATE TABLE weir._source (
 	cursor_id int,
 	source text,
+	type oid NOT NULL,					-- of the column then; 0: it is not all of the text
 	max_event_time timestamptz NOT NULL,
 	last_row_at timestamptz NOT NULL,
 	PRIMARY KEY (cursor_id, source)
