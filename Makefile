@@ -146,6 +146,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
+	src/aggregate/sink_check.o \
 	src/aggregate/delivery.o \
 	src/aggregate/state_order.o \
 	src/aggregate/session.o \
@@ -320,6 +321,7 @@ REGRESS_AGGREGATE = \
 	closing_held \
 	sink \
 	sink_isolation \
+	sink_check \
 	tick_commands \
 	session \
 	cascade \

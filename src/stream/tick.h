@@ -115,6 +115,9 @@ extern void weir_stream_leave_sink(void);
  */
 extern void weir_stream_refuse_in_tick(const char *command);
 
+/* The same of a function that a sink is going to call, if it is one of these. */
+extern void weir_stream_check_sink_call(const char *function);
+
 /* ---- for the worker ---- */
 
 /*
