@@ -56,6 +56,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/newest.o \
 	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
@@ -145,6 +146,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
+	src/aggregate/sink_check.o \
 	src/aggregate/delivery.o \
 	src/aggregate/state_order.o \
 	src/aggregate/session.o \
@@ -308,6 +310,7 @@ REGRESS_AGGREGATE = \
 	aggregate_parts \
 	skip \
 	skip_combine \
+	event_times \
 	skip_ticks \
 	live_merge \
 	live_cache \
@@ -318,6 +321,7 @@ REGRESS_AGGREGATE = \
 	closing_held \
 	sink \
 	sink_isolation \
+	sink_check \
 	tick_commands \
 	session \
 	cascade \
@@ -339,6 +343,7 @@ ISOLATION = \
 	tick_vs_insert \
 	long_writer \
 	old_snapshot \
+	held_snapshot \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
