@@ -355,6 +355,7 @@ ISOLATION = \
 	wide_table_serializable \
 	wide_table_join \
 	wide_table_links \
+	authorized_view \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
@@ -364,7 +365,8 @@ ISOLATION_DEBUG = \
 	debug_history \
 	debug_rotation \
 	debug_merge \
-	debug_reader
+	debug_reader \
+	debug_describe
 ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
 endif
