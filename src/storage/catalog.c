@@ -502,6 +502,7 @@ check_shapes(const WeirWideTable *table)
 	rel = table_open(table->base, AccessShareLock);
 	weir_shape_check_base(rel);
 	table_close(rel, AccessShareLock);
+	weir_shape_check_sequence(table->seq);
 	if (!OidIsValid(table->changes))
 		return;
 	rel = table_open(table->changes, AccessShareLock);
