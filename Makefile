@@ -330,7 +330,8 @@ REGRESS_AGGREGATE = \
 	state \
 	distinct \
 	flink_rules \
-	read_only
+	read_only \
+	default_privileges
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
