@@ -35,6 +35,7 @@ OBJS_TYPES = \
 	src/types/window.o \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
+	src/types/regex_set.o \
 	src/types/regex.o \
 	src/types/row_key.o \
 	src/types/key_range.o \
@@ -47,6 +48,8 @@ OBJS_TYPES = \
 	src/types/delta.o \
 	src/types/gc_rule.o \
 	src/types/fold.o \
+	src/types/fold_row.o \
+	src/types/fold_delta.o \
 	src/types/segment.o \
 	src/types/plain_row.o \
 	src/types/json_list.o \
