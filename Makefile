@@ -359,6 +359,7 @@ ISOLATION = \
 	wide_table_serializable \
 	wide_table_join \
 	wide_table_links \
+	wide_table_locks \
 	authorized_view \
 	change_stream
 
