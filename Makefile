@@ -70,6 +70,7 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
+	src/storage/indexes.o \
 	src/storage/row_pieces.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
