@@ -59,6 +59,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/newest.o \
 	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
@@ -149,6 +150,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
+	src/aggregate/sink_check.o \
 	src/aggregate/delivery.o \
 	src/aggregate/state_order.o \
 	src/aggregate/session.o \
@@ -312,6 +314,7 @@ REGRESS_AGGREGATE = \
 	aggregate_parts \
 	skip \
 	skip_combine \
+	event_times \
 	skip_ticks \
 	live_merge \
 	live_cache \
@@ -322,6 +325,7 @@ REGRESS_AGGREGATE = \
 	closing_held \
 	sink \
 	sink_isolation \
+	sink_check \
 	tick_commands \
 	session \
 	cascade \
@@ -344,6 +348,7 @@ ISOLATION = \
 	tick_vs_insert \
 	long_writer \
 	old_snapshot \
+	held_snapshot \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
