@@ -35,7 +35,6 @@
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -49,6 +48,7 @@
 #include "storage/changes.h"
 #include "storage/debug_point.h"
 #include "storage/hll.h"
+#include "storage/indexes.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
@@ -64,23 +64,12 @@ struct WeirWriter
 	WeirWideTable *table;
 	Relation	heap;
 	Relation	index;			/* the only index, or NULL if there are more */
-	EState	   *estate;			/* if there are more */
-	ResultRelInfo *result_rel;
+	WeirIndexes *indexes;		/* if there are more */
 	WeirChangeWriter *changes;	/* NULL: no change stream */
 	const char *change_kind;	/* what is recorded there */
 };
 
 /* ---- the heap of deltas ---- */
-
-/* For a heap with indexes that are not ours. */
-static void
-open_other_indexes(WeirWriter *writer)
-{
-	writer->estate = CreateExecutorState();
-	writer->result_rel = makeNode(ResultRelInfo);
-	InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
-	ExecOpenIndices(writer->result_rel, false);
-}
 
 static void (*writer_hook) (void) = NULL;
 
@@ -111,7 +100,7 @@ weir_writer_open(WeirWideTable *table)
 		}
 	}
 	else
-		open_other_indexes(writer);
+		writer->indexes = weir_indexes_open(writer->heap);
 	list_free(indexes);
 	if (OidIsValid(table->changes))
 		writer->changes = weir_change_writer_open(table);
@@ -128,10 +117,7 @@ weir_writer_close(WeirWriter *writer)
 	if (writer->index != NULL)
 		index_close(writer->index, NoLock);
 	else
-	{
-		ExecCloseIndices(writer->result_rel);
-		FreeExecutorState(writer->estate);
-	}
+		weir_indexes_close(writer->indexes);
 	if (writer->changes != NULL)
 		weir_change_writer_close(writer->changes);
 	table_close(writer->heap, NoLock);
@@ -148,19 +134,6 @@ int64
 weir_writer_next_seq(WeirWriter *writer)
 {
 	return nextval_internal(writer->table->seq, false);
-}
-
-static void
-insert_into_other_indexes(WeirWriter *writer, HeapTuple tuple)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
-													&TTSOpsHeapTuple);
-
-	ExecStoreHeapTuple(tuple, slot, false);
-	slot->tts_tableOid = RelationGetRelid(writer->heap);
-	WeirExecInsertIndexTuples(writer->result_rel, slot, writer->estate, false);
-	ExecDropSingleTupleTableSlot(slot);
-	ResetPerTupleExprContext(writer->estate);
 }
 
 void
@@ -183,7 +156,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 					 writer->heap, UNIQUE_CHECK_NO, false,
 					 writer->table->delta_index_info);
 	else
-		insert_into_other_indexes(writer, tuple);
+		weir_indexes_insert(writer->indexes, tuple);
 	heap_freetuple(tuple);
 	pfree(key_datum);
 	if (writer->changes != NULL)
