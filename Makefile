@@ -35,6 +35,7 @@ OBJS_TYPES = \
 	src/types/window.o \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
+	src/types/regex_set.o \
 	src/types/regex.o \
 	src/types/row_key.o \
 	src/types/key_range.o \
@@ -47,6 +48,8 @@ OBJS_TYPES = \
 	src/types/delta.o \
 	src/types/gc_rule.o \
 	src/types/fold.o \
+	src/types/fold_row.o \
+	src/types/fold_delta.o \
 	src/types/segment.o \
 	src/types/plain_row.o \
 	src/types/json_list.o \
@@ -334,7 +337,8 @@ REGRESS_AGGREGATE = \
 	state \
 	distinct \
 	flink_rules \
-	read_only
+	read_only \
+	default_privileges
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
@@ -360,6 +364,7 @@ ISOLATION = \
 	wide_table_serializable \
 	wide_table_join \
 	wide_table_links \
+	authorized_view \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
@@ -369,7 +374,8 @@ ISOLATION_DEBUG = \
 	debug_history \
 	debug_rotation \
 	debug_merge \
-	debug_reader
+	debug_reader \
+	debug_describe
 ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
 endif

@@ -162,7 +162,8 @@ INSERT INTO trimmed SELECT '2024-01-10 00:00Z'::timestamptz - n * interval '1 ho
 SELECT weir.wait('kept'), weir.wait('trimmed');
 DO $$
 BEGIN
-	WHILE EXISTS (SELECT FROM trimmed WHERE ts < '2024-01-09 00:00Z') LOOP
+	FOR i IN 1 .. 6000 LOOP
+		EXIT WHEN NOT EXISTS (SELECT FROM trimmed WHERE ts < '2024-01-09 00:00Z');
 		PERFORM pg_sleep(0.02);
 		COMMIT;
 	END LOOP;

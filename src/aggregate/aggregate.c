@@ -128,19 +128,6 @@ progress_row(Relation rel, int32 id, Snapshot snapshot)
 							   1, &key);
 }
 
-static Oid
-relation_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 static List *
 text_array_to_list(Datum array)
 {
@@ -173,8 +160,8 @@ list_to_text_array(List *list)
 static void
 set_owners(WeirAggregate *agg)
 {
-	agg->owner = relation_owner(agg->query);
-	agg->view_owner = relation_owner(agg->view);
+	agg->owner = weir_relation_owner(agg->query);
+	agg->view_owner = weir_relation_owner(agg->view);
 }
 
 static void
