@@ -86,7 +86,8 @@ enum
 	Anum_closed_windows,
 	Anum_busy_usec,				/* the last of them */
 	Anum_progress_version,
-	Natts_progress = Anum_progress_version
+	Anum_progress_updates,
+	Natts_progress = Anum_progress_updates
 };
 
 #define N_COUNTERS	(Anum_busy_usec - Anum_late_rows + 1)
@@ -538,16 +539,24 @@ weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
 			  TIMESTAMP_IS_NOEND(parent_until));
 }
 
-/* Of the row of progress that takes the place of this one, NULL: is the first. */
-static Datum
-next_version(Relation rel, HeapTuple tuple)
+/* Those of a row of progress in the place of this one; NULL: it is the first. */
+static void
+set_version(Relation rel, HeapTuple tuple, Datum *values)
 {
+	int64		version = 0;
+	int32		updates = 0;
 	bool		isnull;
 
-	return Int64GetDatum(tuple == NULL ? 1 :
-						 DatumGetInt64(heap_getattr(tuple, Anum_progress_version,
-													RelationGetDescr(rel),
-													&isnull)) + 1);
+	if (tuple != NULL)
+	{
+		version = DatumGetInt64(heap_getattr(tuple, Anum_progress_version,
+											 RelationGetDescr(rel), &isnull));
+		updates = DatumGetInt32(heap_getattr(tuple, Anum_progress_updates,
+											 RelationGetDescr(rel), &isnull));
+		weir_newest_count_update(&version, &updates);
+	}
+	values[Anum_progress_version - 1] = Int64GetDatum(version);
+	values[Anum_progress_updates - 1] = Int32GetDatum(updates);
 }
 
 /*
@@ -598,7 +607,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 
 	rel = open_progress(RowExclusiveLock);
 	tuple = progress_row(rel, agg->id, NULL);
-	values[Anum_progress_version - 1] = next_version(rel, tuple);
+	set_version(rel, tuple, values);
 	if (tuple != NULL)
 		CatalogTupleUpdate(rel, &tuple->t_self,
 						   heap_modify_tuple(tuple, RelationGetDescr(rel),
@@ -636,7 +645,7 @@ weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 		for (i = Anum_late_rows; i <= Anum_busy_usec; i++)
 			values[i - 1] = Int64GetDatum(DatumGetInt64(values[i - 1]) +
 										  added[i - Anum_late_rows]);
-		values[Anum_progress_version - 1] = next_version(rel, tuple);
+		set_version(rel, tuple, values);
 		CatalogTupleUpdate(rel, &tuple->t_self,
 						   heap_form_tuple(RelationGetDescr(rel), values, isnull));
 	}

@@ -41,7 +41,8 @@ CREATE TABLE weir._aggregate_progress (
     closed_rows bigint NOT NULL,
     closed_windows bigint NOT NULL,
     busy_usec bigint NOT NULL,
-    version bigint NOT NULL             -- of the row, counted up
+    version bigint NOT NULL,            -- of the row, counted up now and then
+    updates integer NOT NULL            -- since then
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE UNIQUE INDEX _aggregate_progress_id_version ON weir._aggregate_progress (aggregate_id, version DESC);
 COMMENT ON TABLE weir._aggregate_progress IS 'how each continuous aggregate fares';

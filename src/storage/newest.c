@@ -3,12 +3,16 @@
  * newest.c
  *	  Rows of catalogs that are updated all the time.
  *
- * While some snapshot is held, none of the old versions of a row can be removed,
- * and who looks for it by its id would walk over all of them.  So such a row has
- * a column "version", counted up by whoever updates it, and each index by which
- * it is found ends with that, the highest first: the version in force is the
- * first that the index leads to, unless one that is not committed comes before
- * it.
+ * While some snapshot is held, no old version of a row can be removed, and who
+ * looks for it by its id would walk over all of them.  So such a row has a column
+ * "version", and each index by which it is found ends with that, the highest
+ * first: old versions come behind the one in force.
+ *
+ * Were it counted up by every update, none could be a HOT update, whose leftovers
+ * the next one removes; and entries of an index that are never met are never found
+ * to be dead, so that each search would read a page full of them.  So it is
+ * counted up by one of some updates, which the column "updates" counts, and that
+ * many old versions may be met.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +23,18 @@
 
 #include "storage/newest.h"
 #include "storage/owner.h"
+
+/* one of so many updates counts up the version */
+#define UPDATES_PER_VERSION		32
+
+void
+weir_newest_count_update(int64 *version, int32 *updates)
+{
+	if (++*updates < UPDATES_PER_VERSION)
+		return;
+	*updates = 0;
+	++*version;
+}
 
 HeapTuple
 weir_newest_version(Relation rel, const char *index, Snapshot snapshot,

@@ -23,4 +23,7 @@ extern HeapTuple weir_newest_version(Relation rel, const char *index,
 									 Snapshot snapshot, int nkeys,
 									 ScanKeyData *keys);
 
+/* What the columns "version" and "updates" are after one more update of a row. */
+extern void weir_newest_count_update(int64 *version, int32 *updates);
+
 #endif							/* WEIR_NEWEST_H */

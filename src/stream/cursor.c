@@ -67,7 +67,8 @@ enum
 	CURSOR_LAST_TICK_AT,
 	CURSOR_NOT_BEFORE,
 	CURSOR_VERSION,
-	CURSOR_NATTS = CURSOR_VERSION
+	CURSOR_UPDATES,
+	CURSOR_NATTS = CURSOR_UPDATES
 };
 
 /* fourth field of the lock tag, apart from those of pg_advisory_lock */
@@ -135,6 +136,7 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->last_tick_at = TIME_OR_0(CURSOR_LAST_TICK_AT);
 	cursor->not_before = TIME_OR_0(CURSOR_NOT_BEFORE);
 	cursor->version = DatumGetInt64(values[CURSOR_VERSION - 1]);
+	cursor->updates = DatumGetInt32(values[CURSOR_UPDATES - 1]);
 	cursor->self = tuple->t_self;
 #undef SNAPSHOT
 #undef TIME_OR_0
@@ -168,6 +170,7 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	values[CURSOR_NOT_BEFORE - 1] = TimestampTzGetDatum(cursor->not_before);
 	nulls[CURSOR_NOT_BEFORE - 1] = cursor->not_before == 0;
 	values[CURSOR_VERSION - 1] = Int64GetDatum(cursor->version);
+	values[CURSOR_UPDATES - 1] = Int32GetDatum(cursor->updates);
 	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 }
 
@@ -232,7 +235,7 @@ weir_cursor_write(WeirCursor *cursor)
 	Relation	catalog = open_catalog(RowExclusiveLock);
 	HeapTuple	tuple;
 
-	cursor->version++;
+	weir_newest_count_update(&cursor->version, &cursor->updates);
 	tuple = to_tuple(catalog, cursor);
 	CatalogTupleUpdate(catalog, &cursor->self, tuple);
 	cursor->self = tuple->t_self;

@@ -43,7 +43,8 @@ typedef struct WeirCursor
 	TimestampTz last_row_at;	/* when there was something to consume */
 	TimestampTz last_tick_at;	/* 0: never */
 	TimestampTz not_before;		/* no tick until then; 0: at once */
-	int64		version;
+	int64		version;		/* see newest.c */
+	int32		updates;
 	ItemPointerData self;		/* the row in weir._cursor */
 } WeirCursor;
 

@@ -34,7 +34,8 @@ CREATE TABLE weir._cursor (
 	last_row_at timestamptz NOT NULL,
 	last_tick_at timestamptz,
 	not_before timestamptz,				-- back-off after a failure
-	version bigint NOT NULL				-- of the row, counted up
+	version bigint NOT NULL,			-- of the row, counted up now and then
+	updates int NOT NULL				-- since then
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE UNIQUE INDEX _cursor_id_version ON weir._cursor (id, version DESC);
 CREATE INDEX _cursor_stream_id ON weir._cursor (stream_id, id, version DESC);
