@@ -62,7 +62,8 @@ weir_consume_is_in_tick(int32 cursor_id)
 /*
  * Find and keep the late rows, and count those late for some of their windows:
  * they count in the others (D4).  Not in history: of a restored aggregate, these
- * are in the closed rows already.
+ * are in the closed rows already; unless it is known which ones are, and these
+ * are left out.
  */
 static void
 find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
@@ -72,12 +73,13 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	List	   *late;
 	int64		partly_late;
 
-	if (tick->cursor.in_history)
+	if (tick->cursor.in_history && !weir_batch_is_sifted(tick->batch))
 		return;
 	late = weir_partial_late_rows(def, tick->batch, bound, test, arg,
 								  &partly_late);
 	if (late != NIL)
-		weir_late_keep(agg, late, tick->cursor.watermark);
+		weir_late_keep(agg, late,
+					   Max(tick->cursor.watermark, agg->closed_until));
 	counts->late_rows += list_length(late);
 	counts->partly_late_rows += partly_late;
 }
@@ -345,11 +347,27 @@ stream_altered(int32 stream_id)
 	}
 }
 
+static bool
+has_unstarted(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_list(stream_id))
+	{
+		const WeirAggregate *agg = lfirst(lc);
+
+		if (!agg->is_ready && agg->parent_id == 0)
+			return true;
+	}
+	return false;
+}
+
 static const WeirConsumer consumer = {
 	.consume = consume,
 	.catch_up = catch_up,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
+	.has_unstarted = has_unstarted,
 	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
 	.follow_up = weir_cascade_catch_up,

@@ -8,7 +8,8 @@
  * aggregates keeps its rows.  Change streams of wide tables have ways of
  * their own: see change_stream.c.
  *
- * Invariant: no row is deleted that some cursor has not consumed.
+ * Invariant: no row is deleted that some cursor has not consumed, nor any as
+ * long as somebody is there who has no cursor yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -151,11 +152,15 @@ owner_of(Oid relid)
 	return owner;
 }
 
-/* Does anybody else still need the rows? */
+/*
+ * Does anybody else still need the rows?  What has come out of a dump with the
+ * stream has no cursor before it is started.
+ */
 static bool
 is_sole_cursor(const WeirStream *stream)
 {
-	return list_length(weir_cursor_list(stream->stream_id)) == 1;
+	return list_length(weir_cursor_list(stream->stream_id)) == 1 &&
+		!weir_tick_consumer()->has_unstarted(stream->stream_id);
 }
 
 bool
@@ -282,6 +287,8 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 	}
 	if (OidIsValid(home))
 		return weir_change_stream_trim(stream, home, cursors);
+	if (weir_tick_consumer()->has_unstarted(stream->stream_id))
+		return false;
 	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
 		return false;
 	limit = watermark;

@@ -36,6 +36,7 @@
 #include "storage/debug_point.h"
 #include "storage/writers.h"
 #include "stream/batch.h"
+#include "stream/left_out.h"
 #include "stream/retention.h"
 #include "stream/tick.h"
 #include "weir.h"
@@ -215,6 +216,8 @@ consume_batch(TickState *state)
 	if (weir_retention_is_queue(&state->stream) && after->is_main)
 		weir_retention_delete_batch(batch);
 	weir_cursor_write(after);
+	if (state->tick.cursor.in_history && !after->in_history)
+		weir_left_out_forget(after->cursor_id);
 	WEIR_DEBUG_POINT("tick_stored");
 }
 

@@ -66,6 +66,12 @@ typedef struct WeirConsumer
 	/* name of an aggregate that depends on the stream, or NULL */
 	char	   *(*dependent) (int32 stream_id);
 
+	/*
+	 * Is there anything on the stream's rows that came out of a dump and has not
+	 * been started yet?
+	 */
+	bool		(*has_unstarted) (int32 stream_id);
+
 	/* the stream's settings have changed */
 	void		(*stream_altered) (int32 stream_id);
 
