@@ -233,6 +233,24 @@ take_tick_or_isolate(WeirTick *tick, const WeirAggregate *agg)
 
 /* ---------- the consumer of ticks ---------- */
 
+/* What has come out of a dump has no cursor, and needs the rows, until it is started. */
+static bool
+is_unstarted(const WeirAggregate *agg)
+{
+	return !agg->is_ready && agg->parent_id == 0;
+}
+
+static bool
+has_unstarted(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_list(stream_id))
+		if (is_unstarted(lfirst(lc)))
+			return true;
+	return false;
+}
+
 /* Aggregates that came out of a dump with the stream begin with it. */
 static void
 start_restored(int32 stream_id)
@@ -270,6 +288,8 @@ consume(WeirTick *tick)
 
 			if (agg->is_ready && agg->cursor_id == tick->cursor.cursor_id)
 				take_tick_or_isolate(tick, agg);
+			else if (is_unstarted(agg))
+				tick->has_unstarted = true;
 		}
 	}
 	PG_FINALLY();
@@ -345,21 +365,6 @@ stream_altered(int32 stream_id)
 			agg.parent_id == 0)
 			weir_runs_set_dumped(agg.id, stream.retention_usec == 0);
 	}
-}
-
-static bool
-has_unstarted(int32 stream_id)
-{
-	ListCell   *lc;
-
-	foreach(lc, weir_aggregate_list(stream_id))
-	{
-		const WeirAggregate *agg = lfirst(lc);
-
-		if (!agg->is_ready && agg->parent_id == 0)
-			return true;
-	}
-	return false;
 }
 
 static const WeirConsumer consumer = {

@@ -152,15 +152,11 @@ owner_of(Oid relid)
 	return owner;
 }
 
-/*
- * Does anybody else still need the rows?  What has come out of a dump with the
- * stream has no cursor before it is started.
- */
+/* Does anybody else still need the rows? */
 static bool
 is_sole_cursor(const WeirStream *stream)
 {
-	return list_length(weir_cursor_list(stream->stream_id)) == 1 &&
-		!weir_tick_consumer()->has_unstarted(stream->stream_id);
+	return list_length(weir_cursor_list(stream->stream_id)) == 1;
 }
 
 bool

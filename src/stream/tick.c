@@ -213,7 +213,8 @@ consume_batch(TickState *state)
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
 	after->not_before = 0;
-	if (weir_retention_is_queue(&state->stream) && after->is_main)
+	if (weir_retention_is_queue(&state->stream) && after->is_main &&
+		!state->tick.has_unstarted)
 		weir_retention_delete_batch(batch);
 	weir_cursor_write(after);
 	if (state->tick.cursor.in_history && !after->in_history)

@@ -98,7 +98,7 @@ $$;
 -- Fails if it is told to: an aggregate that does not get past its first rows.
 CREATE FUNCTION touchy(k int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-	IF current_setting('test.fail', true) = 'on' AND k = 3 THEN
+	IF current_setting('test.fail', true) = 'on' AND k = 200 THEN
 		RAISE 'touchy';
 	END IF;
 	RETURN k;
@@ -212,10 +212,14 @@ copy_to('first_again', 'app');
 copy_to('again', 'first_again');
 goes_on('again', 'dumped again');
 
-query('first_again', q{ALTER DATABASE first_again SET test.fail = 'on'});
+query('first_again', q{ALTER DATABASE first_again SET test.fail = 'on'; ALTER DATABASE first_again SET weir.tick_blocks = 1});
+query('first_again', q{WITH last AS (INSERT INTO q (ts, k, id) VALUES ('2024-01-01 02:00:00', 200, 6000) RETURNING ts, k, id)
+	INSERT INTO everything SELECT * FROM last});
 query('first_again', "CALL weir.drain('q')");
+cmp_ok(query('first_again', 'SELECT max(history_block) FROM weir._cursor WHERE history_leaf IS NOT NULL'), '>', 10,
+	'one has come to the last of its first rows');
 is(query('first_again', q{SELECT string_agg(aggregate::text, ' ') FROM weir.stat_aggregates WHERE in_history}), 'ahead',
-	'one has not got past its first rows');
+	'and does not get past it');
 query('first_again', 'SELECT add_rows(20001, 20100)');
 copy_to('stuck', 'first_again');
 goes_on('stuck', 'dumped when stuck');
@@ -261,6 +265,43 @@ query('changed', q{SELECT weir.resume('ahead'), weir.resume('minutes'), weir.res
 query('changed', "CALL weir.drain('q')");
 is_exact_without('changed', '1600, 3500', 'deleted and inserted, resumed');
 is(query('changed', 'SELECT count(*) FROM q') . query('changed', 'SELECT count(*) FROM weir._counted'), '00', 'deleted and inserted: nothing is left');
+
+# --- a restore that is not complete yet: what had been counted comes last
+my $file = $node->basedir . '/changed.dump';
+my ($list) = run_command([ 'pg_restore', '-l', $file ]);
+my %listed = (first => join("\n", grep { !/TABLE DATA weir _counted/ } split(/\n/, $list)),
+	last => join("\n", grep { /TABLE DATA weir _counted/ } split(/\n/, $list)));
+query('postgres', 'CREATE DATABASE late');
+sub restore_part
+{
+	my ($part) = @_;
+
+	PostgreSQL::Test::Utils::append_to_file($node->basedir . "/$part.list", "$listed{$part}\n");
+	$node->command_ok([ 'pg_restore', '--exit-on-error', '-L', $node->basedir . "/$part.list", '-d', $node->connstr('late'), $file ],
+		"late: restored, $part");
+	return;
+}
+restore_part('first');
+fails_ok('late', "SELECT * FROM $_", qr/has not been restored completely/, "late: $_") foreach ('ahead', 'behind');
+query('late', "CALL weir.drain('q')");
+query('late', 'SELECT add_rows(50001, 50010)');
+query('late', "CALL weir.drain('q')");
+fails_ok('late', 'SELECT * FROM ahead', qr/has not been restored completely/, 'late: still not there');
+restore_part('last');
+is_exact('late', 'late, now that it is there');
+query('late', "SELECT weir._maintain_aggregate('$_')") foreach ('ahead', 'minutes', 'halfway', 'behind', 'fresh');
+goes_on('late', 'late');
+
+# --- a dump that has been damaged
+copy_to('damaged', 'app');
+query('damaged', q{UPDATE weir._counted SET digests = '\x00' WHERE part = 1});
+fails_ok('damaged', 'SELECT * FROM ahead', qr/digests of counted rows have an invalid length/, 'damaged, before it has started');
+query('damaged', "CALL weir.drain('q')");
+is(query('damaged', q{SELECT status, last_error ~ 'could not be found out.*invalid length' FROM weir.stat_aggregates WHERE aggregate = 'minutes'::regclass}),
+	'failed|t', 'damaged: held back');
+query('damaged', q{SELECT weir.skip('ahead')});
+query('damaged', q{SELECT weir.drop_continuous_aggregate('hours'), weir.drop_continuous_aggregate('minutes')});
+is(query('damaged', q{SELECT sum(n) FROM ahead}), query('app', 'SELECT count(*) - 705 FROM everything'), 'damaged: skips all');
 
 # --- values that do not survive: nobody counts twice without having been told to
 copy_to('rounded', 'app', '-Fc', '--extra-float-digits=-12');
@@ -329,6 +370,7 @@ CREATE TABLE everything (ts timestamptz, k int, id int);
 SELECT weir.create_stream('q', 'ts', retention => '0');
 SELECT weir.create_continuous_aggregate('ahead', 'SELECT k, count(*) AS n, sum(id) AS total, count(DISTINCT id) AS ids FROM q GROUP BY k');
 SELECT weir.create_continuous_aggregate('behind', 'SELECT k, count(*) AS n, sum(id) AS total, count(DISTINCT id) AS ids FROM q GROUP BY k');
+CALL weir.drain('q');
 SELECT weir.pause('behind');
 CREATE FUNCTION add_rows(first int, last int) RETURNS void LANGUAGE SQL AS $$
 	INSERT INTO q SELECT timestamptz '2024-01-01' + n * interval '1 second', n % 7, n FROM generate_series(first, last) n;
@@ -345,6 +387,12 @@ foreach my $when ('before it has started', 'started', 'with new rows')
 	query('parts_copy', $when eq 'started' ? 'SELECT add_rows(1, 2000)' : "CALL weir.drain('q')");
 }
 is(query('parts_copy', 'SELECT count(*) FROM q'), '0', 'partitions: the queue is empty');
+
+# Rows that wait in a partition that has been detached are not the queue's any more.
+query('parts', 'ALTER TABLE q DETACH PARTITION q1');
+copy_to('parts_detached', 'parts');
+is(query('parts_detached', 'SELECT sum(n) FROM ahead'), query('parts', 'SELECT count(*) - 100 FROM everything'), 'a partition less: ahead');
+is(query('parts_detached', 'SELECT sum(n) FROM behind'), query('parts', 'SELECT count(*) - 600 FROM everything'), 'a partition less: behind');
 
 $node->stop;
 done_testing();
