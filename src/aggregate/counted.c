@@ -22,10 +22,11 @@
  *						weir.resume or weir.skip: weir._counted goes into
  *						another dump as it is
  *
- * It is held back if rows it had counted are missing and there are more others
- * than had waited: the rows may have changed on their way (pg_dump
- * --extra-float-digits), and would be counted again.  Rows that have only been
- * deleted since, or only been inserted, are no reason.
+ * It is held back if rows it had counted are missing and the others are not those
+ * that had waited, by their number and the sum of their digests: some of the latter
+ * may be some of the former, changed on their way (pg_dump --extra-float-digits),
+ * and would be counted again.  That only counted rows have been deleted since is no
+ * reason, nor that only others have come or gone.
  *
  *-------------------------------------------------------------------------
  */
@@ -111,6 +112,7 @@ set_of_tuple(Relation catalog, HeapTuple tuple)
 	set->parts = DatumGetInt32(values[COUNTED_PARTS - 1]);
 	set->aggregate_ids = id_list(values[COUNTED_AGGREGATE_IDS - 1]);
 	set->waiting_rows = DatumGetInt64(values[COUNTED_WAITING_ROWS - 1]);
+	set->waiting_sum = (uint64) DatumGetInt64(values[COUNTED_WAITING_SUM - 1]);
 	return set;
 }
 
@@ -347,7 +349,6 @@ find_rows(const WeirAggregate *agg, const WeirCountedSet *set,
 	Match		match = {0};
 	WeirStream	stream;
 	Relation	rel;
-	int64		nothers;
 
 	if (!weir_stream_lookup_id(agg->stream_id, &stream))
 		elog(ERROR, "stream %d has gone", agg->stream_id);
@@ -356,11 +357,13 @@ find_rows(const WeirAggregate *agg, const WeirCountedSet *set,
 	match.found = weir_digest_sort_by_place();
 	match.has_row = weir_digest_sort_next(match.rows, &match.row);
 	(void) weir_counted_visit(set->set_id, snapshot, match_part, &match);
-	nothers = weir_digest_sort_rows(match.rows) -
-		weir_digest_sort_rows(match.found);
-	result->left_out = places_of(match.found);
 	result->missing = match.missing;
-	result->unexpected = Max(nothers - set->waiting_rows, 0);
+	result->is_same_rest =
+		weir_digest_sort_rows(match.rows) - weir_digest_sort_rows(match.found) ==
+		set->waiting_rows &&
+		weir_digest_sort_sum(match.rows) - weir_digest_sort_sum(match.found) ==
+		set->waiting_sum;
+	result->left_out = places_of(match.found);
 	weir_digest_sort_end(match.found);
 	weir_digest_sort_end(match.rows);
 	table_close(rel, NoLock);
@@ -388,7 +391,7 @@ weir_counted_find(const WeirAggregate *agg, WeirCountedRows *rows)
 bool
 weir_counted_is_doubtful(const WeirCountedRows *rows)
 {
-	return rows->missing > 0 && rows->unexpected > 0;
+	return rows->missing > 0 && !rows->is_same_rest;
 }
 
 WeirBatch *

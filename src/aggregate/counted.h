@@ -27,14 +27,13 @@ typedef struct WeirCountedRows
 {
 	WeirLeftOut *left_out;		/* they are here */
 	int64		missing;		/* rows it had counted that are not there */
-	int64		unexpected;		/* rows there, besides those counted, beyond
-								 * those that had waited */
+	bool		is_same_rest;	/* the others are those that had waited */
 } WeirCountedRows;
 
 /*
- * Look for them in the table as the active snapshot sees it.  If something both is
- * missing and is there unexpectedly, the rows may not have come out of the dump as
- * they were.
+ * Look for them in the table as the active snapshot sees it.  If some are missing
+ * and the others are not those that had waited, the rows may not have come out of
+ * the dump as they were.
  */
 extern void weir_counted_find(const WeirAggregate *agg, WeirCountedRows *rows);
 extern bool weir_counted_is_doubtful(const WeirCountedRows *rows);
@@ -65,6 +64,7 @@ enum
 	COUNTED_PARTS,
 	COUNTED_AGGREGATE_IDS,
 	COUNTED_WAITING_ROWS,
+	COUNTED_WAITING_SUM,
 	COUNTED_DIGESTS,
 	COUNTED_NATTS = COUNTED_DIGESTS
 };
@@ -78,6 +78,7 @@ typedef struct WeirCountedSet
 	int32		parts;			/* the first one is this */
 	List	   *aggregate_ids;
 	int64		waiting_rows;
+	uint64		waiting_sum;
 } WeirCountedSet;
 
 /* all that are there, as the snapshot sees them */

@@ -8,6 +8,7 @@ CREATE TABLE weir._counted (
     parts integer,                      -- of the set; in part 0
     aggregate_ids integer[],            -- whose set it is, as long as they need it; in part 0
     waiting_rows bigint,                -- of the dump, that they had not counted; in part 0
+    waiting_sum bigint,                 -- of the digests of these, if there are other parts; in part 0
     digests bytea,                      -- of rows that they had counted, ascending; in others
     PRIMARY KEY (set_id, part)
 ) WITH (toast_tuple_target = 8160);

@@ -118,7 +118,8 @@ add_digest(Output *output, const unsigned char *digest)
 }
 
 static void
-end_set(Output *output, List *aggregate_ids, int64 waiting_rows)
+end_set(Output *output, List *aggregate_ids, int64 waiting_rows,
+		uint64 waiting_sum)
 {
 	Datum		values[COUNTED_NATTS] = {0};
 	bool		nulls[COUNTED_NATTS] = {0};
@@ -127,6 +128,7 @@ end_set(Output *output, List *aggregate_ids, int64 waiting_rows)
 	values[COUNTED_PARTS - 1] = Int32GetDatum(output->parts);
 	values[COUNTED_AGGREGATE_IDS - 1] = weir_counted_id_array(aggregate_ids);
 	values[COUNTED_WAITING_ROWS - 1] = Int64GetDatum(waiting_rows);
+	values[COUNTED_WAITING_SUM - 1] = Int64GetDatum((int64) waiting_sum);
 	nulls[COUNTED_DIGESTS - 1] = true;
 	put_row(output, 0, values, nulls);
 }
@@ -155,7 +157,8 @@ put_restored(Output *output, Snapshot snapshot)
 		begin_set(output);
 		(void) weir_counted_visit(set->set_id, snapshot, copy_part, output);
 		output->parts = set->parts;
-		end_set(output, set->aggregate_ids, set->waiting_rows);
+		end_set(output, set->aggregate_ids, set->waiting_rows,
+				set->waiting_sum);
 	}
 }
 
@@ -222,7 +225,8 @@ all_wait(const WeirCursor *cursor, Relation rel, List *leaves, int64 nrows,
 
 /* What is dumped less what waits; returns how many rows of the dump wait. */
 static int64
-put_difference(Output *output, WeirDigestSort *dumped, WeirDigestSort *pending)
+put_difference(Output *output, WeirDigestSort *dumped, WeirDigestSort *pending,
+			   uint64 *waiting_sum)
 {
 	WeirDigested row;
 	WeirDigested waiting;
@@ -239,6 +243,7 @@ put_difference(Output *output, WeirDigestSort *dumped, WeirDigestSort *pending)
 		if (has_waiting && cmp == 0)
 		{
 			nwaiting++;
+			*waiting_sum += weir_digest_number(row.digest);
 			has_waiting = weir_digest_sort_next(pending, &waiting);
 		}
 		else
@@ -250,7 +255,7 @@ put_difference(Output *output, WeirDigestSort *dumped, WeirDigestSort *pending)
 /* Digests of what the cursor has consumed of the rows; returns how many wait. */
 static int64
 put_consumed(Output *output, Relation rel, const WeirCursor *cursor,
-			 Snapshot snapshot)
+			 Snapshot snapshot, uint64 *waiting_sum)
 {
 	List	   *leaves = leaves_of(rel);
 	WeirDigestSort *dumped;
@@ -272,7 +277,7 @@ put_consumed(Output *output, Relation rel, const WeirCursor *cursor,
 	dumped = weir_digest_sort_dumped(rel, leaves);
 	pending = weir_digest_sort_batch(rel, weir_batch_pending(cursor, snapshot),
 									 leaves);
-	nwaiting = put_difference(output, dumped, pending);
+	nwaiting = put_difference(output, dumped, pending, waiting_sum);
 	weir_digest_sort_end(pending);
 	weir_digest_sort_end(dumped);
 	return nwaiting;
@@ -285,6 +290,7 @@ put_current(Output *output, const Sharers *sharers, Snapshot snapshot)
 	WeirCursor	cursor;
 	Relation	rel;
 	int64		nwaiting;
+	uint64		waiting_sum = 0;
 
 	if (!weir_cursor_read(sharers->cursor_id, snapshot, &cursor))
 		return;					/* no place in the stream: it has failed for good */
@@ -295,8 +301,8 @@ put_current(Output *output, const Sharers *sharers, Snapshot snapshot)
 				 errhint("Retry the transaction.")));
 	rel = table_open(stream.relid, AccessShareLock);
 	begin_set(output);
-	nwaiting = put_consumed(output, rel, &cursor, snapshot);
-	end_set(output, sharers->aggregate_ids, nwaiting);
+	nwaiting = put_consumed(output, rel, &cursor, snapshot, &waiting_sum);
+	end_set(output, sharers->aggregate_ids, nwaiting, waiting_sum);
 	table_close(rel, NoLock);
 }
 

@@ -217,8 +217,8 @@ begin_without_counted(WeirAggregate *agg)
 	if (error != NULL)
 		return psprintf("restored from a dump, but which rows of the queue had been counted could not be found out; weir.resume counts all rows, weir.skip goes on without those that came with the dump: %s",
 						weir_failure_text(error));
-	return psprintf("restored from a dump, but " INT64_FORMAT " rows of the queue that had been counted are missing, and there are " INT64_FORMAT " that were not expected; weir.resume counts these, weir.skip goes on without all rows that came with the dump",
-					rows.counted.missing, rows.counted.unexpected);
+	return psprintf("restored from a dump, but " INT64_FORMAT " rows of the queue that had been counted are missing, and the others are not those that had not been; weir.resume counts these, weir.skip goes on without all rows that came with the dump",
+					rows.counted.missing);
 }
 
 /*

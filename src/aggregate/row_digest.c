@@ -39,7 +39,6 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_oper.h"
-#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -200,6 +199,7 @@ struct WeirDigestSort
 	TupleTableSlot *in;
 	TupleTableSlot *out;
 	int64		nrows;
+	uint64		sum;			/* of their digests */
 };
 
 /* columns of what is sorted */
@@ -256,6 +256,7 @@ weir_digest_sort_add(WeirDigestSort *sort, const WeirDigested *row)
 	ExecStoreVirtualTuple(sort->in);
 	tuplesort_puttupleslot(sort->sort, sort->in);
 	sort->nrows++;
+	sort->sum += weir_digest_number(row->digest);
 }
 
 void
@@ -283,6 +284,12 @@ int64
 weir_digest_sort_rows(const WeirDigestSort *sort)
 {
 	return sort->nrows;
+}
+
+uint64
+weir_digest_sort_sum(const WeirDigestSort *sort)
+{
+	return sort->sum;
 }
 
 void

@@ -9,6 +9,7 @@
 #define WEIR_ROW_DIGEST_H
 
 #include "executor/tuptable.h"
+#include "port/pg_bswap.h"
 #include "storage/itemptr.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -48,7 +49,21 @@ extern WeirDigestSort *weir_digest_sort_dumped(Relation rel, List *leaves);
 /* The next row, false at the end. */
 extern bool weir_digest_sort_next(WeirDigestSort *sort, WeirDigested *row);
 extern int64 weir_digest_sort_rows(const WeirDigestSort *sort);
+extern uint64 weir_digest_sort_sum(const WeirDigestSort *sort);
 extern void weir_digest_sort_end(WeirDigestSort *sort);
+
+/*
+ * Sums of digests are those of their first halves: equal ones tell, so to say, that
+ * it is the same rows.
+ */
+static inline uint64
+weir_digest_number(const unsigned char *digest)
+{
+	uint64		number;
+
+	memcpy(&number, digest, sizeof(number));
+	return pg_ntoh64(number);
+}
 
 static inline int
 weir_digest_cmp(const unsigned char *a, const unsigned char *b)
