@@ -527,12 +527,6 @@ weir_batch_leave_out(WeirBatch *batch, WeirLeftOut *left_out)
 	batch->left_out = left_out;
 }
 
-bool
-weir_batch_is_sifted(const WeirBatch *batch)
-{
-	return batch->left_out != NULL;
-}
-
 int64
 weir_batch_max_rows(const WeirBatch *batch)
 {

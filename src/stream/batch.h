@@ -49,8 +49,7 @@ struct WeirBatch
 	WeirLogEntry *later;		/* entries that are not history */
 	WeirLaterXid *later_xids;	/* their ids, ascending */
 	int			nlater_xids;
-	WeirLeftOut *left_out;		/* rows of history that are not read; NULL:
-								 * nobody has looked for such */
+	WeirLeftOut *left_out;		/* rows of history that are not read, or NULL */
 
 	WeirLogEntry *entries;		/* entries whose rows are read */
 	int			nentries;

@@ -14,9 +14,6 @@
  * 2. Rows do not move meanwhile: a table is not rewritten while history is being
  *	  read (rewrite.c), and the cursor's "low" is set when the rows are stored.
  *
- * Each cursor with anything stored has one row with leaf 0 and no runs: that its
- * history has been sifted is something to know even if nothing is left out.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -198,8 +195,6 @@ add_tuple(WeirLeftOut *left_out, Relation catalog, HeapTuple tuple)
 
 	heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
 	leaf = DatumGetObjectId(values[LEFT_OUT_LEAF - 1]);
-	if (!OidIsValid(leaf))
-		return;
 	rows = find_leaf(left_out, leaf);
 	if (rows == NULL)
 		rows = make_leaf(left_out, leaf);
@@ -274,10 +269,7 @@ void
 weir_left_out_store(const WeirLeftOut *left_out, int32 cursor_id)
 {
 	Relation	catalog = open_catalog(RowExclusiveLock);
-	int			packed;
 
-	insert_part(catalog, cursor_id, InvalidOid, 0,
-				weir_tidrun_pack(NULL, 0, 0, &packed));
 	for (int i = 0; i < left_out->nleaves; i++)
 		insert_leaf(catalog, cursor_id, &left_out->leaves[i]);
 	table_close(catalog, RowExclusiveLock);

@@ -24,7 +24,7 @@ extern bool weir_left_out_contains(WeirLeftOut *left_out, Oid leaf,
 
 /*
  * What the cursor leaves out, as the snapshot (NULL: as committed now) sees it;
- * NULL if nothing has been stored for it, which is not the same as no rows.
+ * NULL if that is nothing.
  */
 extern WeirLeftOut *weir_left_out_read(int32 cursor_id, Snapshot snapshot);
 

@@ -38,9 +38,6 @@ extern WeirBatch *weir_batch_of_table(int32 stream_id, Snapshot snapshot);
 /* Leave these rows of its history out. */
 extern void weir_batch_leave_out(WeirBatch *batch, WeirLeftOut *left_out);
 
-/* Has somebody looked for rows of its history to be left out? */
-extern bool weir_batch_is_sifted(const WeirBatch *batch);
-
 /* Called by readers (weir_batch_pending): see to it that a worker runs. */
 extern void weir_batch_set_reader_hook(void (*hook) (void));
 

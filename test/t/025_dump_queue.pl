@@ -2,7 +2,8 @@
 # Dumps of a queue while its aggregates stand at different places: the dump has rows
 # that some of them have counted, and their states.  Restored, each counts just what
 # it had not; also if some rows are equal to others, have changed since, or come out
-# of the dump as they did not go in, and whichever way the dump is made.
+# of the dump as they did not go in, and whichever way the dump is made.  And late rows:
+# each is kept once.
 
 use strict;
 use warnings;
@@ -280,26 +281,26 @@ my $file = $node->basedir . '/changed.dump';
 my ($list) = run_command([ 'pg_restore', '-l', $file ]);
 my %listed = (first => join("\n", grep { !/TABLE DATA weir _counted/ } split(/\n/, $list)),
 	last => join("\n", grep { /TABLE DATA weir _counted/ } split(/\n/, $list)));
-query('postgres', 'CREATE DATABASE late');
+query('postgres', 'CREATE DATABASE unfinished');
 sub restore_part
 {
 	my ($part) = @_;
 
 	PostgreSQL::Test::Utils::append_to_file($node->basedir . "/$part.list", "$listed{$part}\n");
-	$node->command_ok([ 'pg_restore', '--exit-on-error', '-L', $node->basedir . "/$part.list", '-d', $node->connstr('late'), $file ],
-		"late: restored, $part");
+	$node->command_ok([ 'pg_restore', '--exit-on-error', '-L', $node->basedir . "/$part.list", '-d', $node->connstr('unfinished'), $file ],
+		"unfinished: restored, $part");
 	return;
 }
 restore_part('first');
-fails_ok('late', "SELECT * FROM $_", qr/has not been restored completely/, "late: $_") foreach ('ahead', 'behind');
-query('late', "CALL weir.drain('q')");
-query('late', 'SELECT add_rows(50001, 50010)');
-query('late', "CALL weir.drain('q')");
-fails_ok('late', 'SELECT * FROM ahead', qr/has not been restored completely/, 'late: still not there');
+fails_ok('unfinished', "SELECT * FROM $_", qr/has not been restored completely/, "unfinished: $_") foreach ('ahead', 'behind');
+query('unfinished', "CALL weir.drain('q')");
+query('unfinished', 'SELECT add_rows(50001, 50010)');
+query('unfinished', "CALL weir.drain('q')");
+fails_ok('unfinished', 'SELECT * FROM ahead', qr/has not been restored completely/, 'unfinished: still not there');
 restore_part('last');
-is_exact('late', 'late, now that it is there');
-query('late', "SELECT weir._maintain_aggregate('$_')") foreach ('ahead', 'minutes', 'halfway', 'behind', 'fresh');
-goes_on('late', 'late');
+is_exact('unfinished', 'unfinished, now that it is there');
+query('unfinished', "SELECT weir._maintain_aggregate('$_')") foreach ('ahead', 'minutes', 'halfway', 'behind', 'fresh');
+goes_on('unfinished', 'unfinished');
 
 # --- a dump that has been damaged
 copy_to('damaged', 'app');
@@ -402,6 +403,37 @@ query('parts', 'ALTER TABLE q DETACH PARTITION q1');
 copy_to('parts_detached', 'parts');
 is(query('parts_detached', 'SELECT sum(n) FROM ahead'), query('parts', 'SELECT count(*) - 100 FROM everything'), 'a partition less: ahead');
 is(query('parts_detached', 'SELECT sum(n) FROM behind'), query('parts', 'SELECT count(*) - 600 FROM everything'), 'a partition less: behind');
+
+# A row that is in no window, older than its stream; and late rows of a queue, one
+# that is consumed and one that is not.
+query('postgres', 'CREATE DATABASE late');
+query('late', <<'SQL');
+CREATE EXTENSION weir;
+CREATE TABLE kept (ts timestamptz NOT NULL, k int);
+CREATE TABLE queue (ts timestamptz NOT NULL, k int);
+INSERT INTO kept VALUES ('infinity', 1), ('2024-01-01', 2);
+SELECT weir.create_stream('kept', 'ts'), weir.create_stream('queue', 'ts', retention => '0');
+SELECT weir.create_continuous_aggregate('of_' || s, format($$
+	SELECT w.window_end, count(*) AS n FROM %I, weir.tumble(ts, '1 minute') w GROUP BY w.window_end $$, s))
+FROM unnest(ARRAY['kept', 'queue']) s;
+INSERT INTO queue VALUES ('2024-01-01 00:00:10', 1), ('2024-01-01 00:01:10', 2);
+SQL
+foreach my $stream ('kept', 'queue')
+{
+	query('late', "CALL weir.drain('$stream')");
+}
+query('late', "INSERT INTO queue VALUES ('2024-01-01 00:00:20', 3)");
+query('late', "CALL weir.drain('queue')");
+query('late', "INSERT INTO queue VALUES ('2024-01-01 00:00:30', 4), ('2024-01-01 00:01:30', 5)");
+copy_to('late_again', 'late');
+foreach my $stream ('kept', 'queue')
+{
+	query('late_again', "CALL weir.drain('$stream')");
+}
+is(query('late_again', q{SELECT string_agg(aggregate || ' ' || reason || ' ' || ("row" ->> 'k'), ', ' ORDER BY "row" ->> 'k') FROM weir.late_rows}),
+	'of_kept event time is infinite 1, of_queue window closed 3, of_queue window closed 4', 'late rows are kept, once');
+is(query('late_again', 'SELECT sum(n) FROM of_kept') . ' ' . query('late_again', 'SELECT sum(n) FROM of_queue'), '1 3',
+	'the others count');
 
 $node->stop;
 done_testing();
