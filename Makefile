@@ -102,6 +102,7 @@ OBJS_STREAM = \
 	src/stream/log.o \
 	src/stream/log_scan.o \
 	src/stream/log_slot.o \
+	src/stream/left_out.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
 	src/stream/batch.o \
@@ -138,7 +139,9 @@ OBJS_AGGREGATE = \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
+	src/aggregate/row_digest.o \
 	src/aggregate/counted.o \
+	src/aggregate/counted_dump.o \
 	src/aggregate/definition_cache.o \
 	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \

@@ -441,7 +441,6 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 											isnull));
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-	weir_counted_settle(agg->id);
 }
 
 /* Replace columns of the row with this id. */
@@ -488,7 +487,7 @@ weir_aggregate_delete(int32 id)
 	delete_rows("_aggregate_progress", id);
 	delete_rows("_late_row", id);
 	delete_rows("_skip_found", id);
-	delete_rows("_counted", id);
+	weir_counted_settle(id);
 }
 
 void

@@ -77,7 +77,8 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	late = weir_partial_late_rows(def, tick->batch, bound, test, arg,
 								  &partly_late);
 	if (late != NIL)
-		weir_late_keep(agg, late, tick->cursor.watermark);
+		weir_late_keep(agg, late,
+					   Max(tick->cursor.watermark, agg->closed_until));
 	counts->late_rows += list_length(late);
 	counts->partly_late_rows += partly_late;
 }
@@ -231,6 +232,24 @@ take_tick_or_isolate(WeirTick *tick, const WeirAggregate *agg)
 
 /* ---------- the consumer of ticks ---------- */
 
+/* What has come out of a dump has no cursor, and needs the rows, until it is started. */
+static bool
+is_unstarted(const WeirAggregate *agg)
+{
+	return !agg->is_ready && agg->parent_id == 0;
+}
+
+static bool
+has_unstarted(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_list(stream_id))
+		if (is_unstarted(lfirst(lc)))
+			return true;
+	return false;
+}
+
 /* Aggregates that came out of a dump with the stream begin with it. */
 static void
 start_restored(int32 stream_id)
@@ -268,6 +287,8 @@ consume(WeirTick *tick)
 
 			if (agg->is_ready && agg->cursor_id == tick->cursor.cursor_id)
 				take_tick_or_isolate(tick, agg);
+			else if (is_unstarted(agg))
+				tick->has_unstarted = true;
 		}
 	}
 	PG_FINALLY();
@@ -350,6 +371,7 @@ static const WeirConsumer consumer = {
 	.catch_up = catch_up,
 	.join_cursor = join_cursor,
 	.dependent = dependent,
+	.has_unstarted = has_unstarted,
 	.stream_altered = stream_altered,
 	.drop_dependents = weir_drop_of_stream,
 	.follow_up = weir_cascade_catch_up,

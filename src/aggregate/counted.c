@@ -1,23 +1,32 @@
 /*-------------------------------------------------------------------------
  *
  * counted.c
- *	  Rows that a queue still holds though an aggregate has counted them.
+ *	  Rows that a queue was dumped with though an aggregate had counted them.
  *
  * A queue keeps a row until all its aggregates have counted it.  A dump takes
- * the rows and the states, but not who has counted which row: an aggregate that
- * was ahead of another one would count its rows again after a restore.
+ * the rows and the states; an aggregate that was ahead of another one would
+ * count its rows again after a restore.  So the dump takes along, in
+ * weir._counted, which of the rows each aggregate had counted
+ * (counted_dump.c): by value, as digests (row_digest.c), each as often as there
+ * were such rows.  Equal rows are as good as each other.
  *
- * Every aggregate has two rows in weir._counted, of which a dump takes the one
- * that weir._has_counted, called by the dump, chooses, or none:
+ * A set is that of all aggregates that shared a cursor.  Its part 0 says whose
+ * it is and how many parts there are; the others have the digests, ascending.
+ * All aggregates over queues have a set, most often an empty one: so that one
+ * whose set has not been restored yet is not started.
  *
- *		rows	all_rows	meaning
- *		2		f, t		the aggregate has been started
- *		1		f			restored; had counted some of the queue's rows
- *		1		t			restored; had counted all of them
- *		0					restored; had counted none of them
+ *		not started		its id is in a set; its view leaves these rows out
+ *		started			the rows have been found in the table, and its cursor
+ *						leaves them out (stream/left_out.c); no set
+ *		held back		started, paused as failed; its id stays in the set until
+ *						weir.resume or weir.skip: weir._counted goes into
+ *						another dump as it is
  *
- * With one row it does not go on until weir.resume or weir.skip is called, and
- * its view raises an error.
+ * It is held back if rows it had counted are missing and the others are not those
+ * that had waited, by their number and the sum of their digests: some of the latter
+ * may be some of the former, changed on their way (pg_dump --extra-float-digits),
+ * and would be counted again.  That only counted rows have been deleted since is no
+ * reason, nor that only others have come or gone.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,10 +37,9 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
-#include "executor/spi.h"
-#include "fmgr.h"
-#include "utils/builtins.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -39,19 +47,9 @@
 
 #include "weir.h"
 #include "aggregate/counted.h"
-#include "stream/batch.h"
-#include "stream/cursor.h"
+#include "aggregate/row_digest.h"
+#include "aggregate/runs.h"
 #include "stream/stream.h"
-
-PG_FUNCTION_INFO_V1(weir__has_counted);
-
-/* columns of weir._counted */
-enum
-{
-	COUNTED_AGGREGATE_ID = 1,
-	COUNTED_ALL_ROWS,
-	COUNTED_NATTS = COUNTED_ALL_ROWS
-};
 
 static Relation
 open_catalog(LOCKMODE lockmode)
@@ -59,149 +57,369 @@ open_catalog(LOCKMODE lockmode)
 	return table_open(weir_own_relid("_counted", false), lockmode);
 }
 
+/* ----------------------------------------------------------------
+ *		Sets
+ * ----------------------------------------------------------------
+ */
+
+Datum
+weir_counted_id_array(List *ids)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(ids), 1));
+	ListCell   *lc;
+
+	foreach(lc, ids)
+		elements[foreach_current_index(lc)] = Int32GetDatum(lfirst_int(lc));
+	return PointerGetDatum(construct_array(elements, list_length(ids), INT4OID,
+										   sizeof(int32), true, TYPALIGN_INT));
+}
+
+static List *
+id_list(Datum array)
+{
+	Datum	   *elements;
+	int			n;
+	List	   *ids = NIL;
+
+	deconstruct_array(DatumGetArrayTypeP(array), INT4OID, sizeof(int32), true,
+					  TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		ids = lappend_int(ids, DatumGetInt32(elements[i]));
+	return ids;
+}
+
+/* The first parts of all sets. */
 static SysScanDesc
-begin_scan(Relation catalog, int32 aggregate_id, Snapshot snapshot)
+begin_sets_scan(Relation catalog, Snapshot snapshot)
 {
 	ScanKeyData key;
 
-	ScanKeyInit(&key, COUNTED_AGGREGATE_ID, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(aggregate_id));
+	ScanKeyInit(&key, COUNTED_PART, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(0));
 	return systable_beginscan(catalog, weir_own_relid("_counted_pkey", false),
 							  true, snapshot, 1, &key);
 }
 
-WeirCounted
-weir_counted_read(int32 aggregate_id, Snapshot snapshot)
+static WeirCountedSet *
+set_of_tuple(Relation catalog, HeapTuple tuple)
+{
+	WeirCountedSet *set = palloc(sizeof(WeirCountedSet));
+	Datum		values[COUNTED_NATTS];
+	bool		nulls[COUNTED_NATTS];
+
+	heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+	set->set_id = DatumGetInt32(values[COUNTED_SET_ID - 1]);
+	set->parts = DatumGetInt32(values[COUNTED_PARTS - 1]);
+	set->aggregate_ids = id_list(values[COUNTED_AGGREGATE_IDS - 1]);
+	set->waiting_rows = DatumGetInt64(values[COUNTED_WAITING_ROWS - 1]);
+	set->waiting_sum = (uint64) DatumGetInt64(values[COUNTED_WAITING_SUM - 1]);
+	return set;
+}
+
+List *
+weir_counted_sets(Snapshot snapshot)
 {
 	Relation	catalog = open_catalog(AccessShareLock);
-	SysScanDesc scan = begin_scan(catalog, aggregate_id, snapshot);
-	WeirCounted result = WEIR_COUNTED_NONE;
-	int			n = 0;
+	SysScanDesc scan = begin_sets_scan(catalog, snapshot);
+	List	   *sets = NIL;
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		is_null;
-
-		n++;
-		result = DatumGetBool(heap_getattr(tuple, COUNTED_ALL_ROWS,
-										   RelationGetDescr(catalog), &is_null)) ?
-			WEIR_COUNTED_ALL : WEIR_COUNTED_SOME;
-	}
+		sets = lappend(sets, set_of_tuple(catalog, tuple));
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	return n == 1 ? result : WEIR_COUNTED_NONE;
+	return sets;
 }
 
-static void
-forget(int32 aggregate_id)
+/* That of the aggregate, NULL if it has none. */
+static WeirCountedSet *
+set_of(int32 aggregate_id, Snapshot snapshot)
 {
-	Relation	catalog = open_catalog(RowExclusiveLock);
-	SysScanDesc scan = begin_scan(catalog, aggregate_id, NULL);
+	ListCell   *lc;
+
+	foreach(lc, weir_counted_sets(snapshot))
+	{
+		WeirCountedSet *set = lfirst(lc);
+
+		if (list_member_int(set->aggregate_ids, aggregate_id))
+			return set;
+	}
+	return NULL;
+}
+
+int32
+weir_counted_visit(int32 set_id, Snapshot snapshot, WeirCountedVisit visit,
+				   void *arg)
+{
+	Relation	catalog = open_catalog(AccessShareLock);
+	Relation	index = index_open(weir_own_relid("_counted_pkey", false),
+								   AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	int32		n = 0;
+
+	ScanKeyInit(&keys[0], COUNTED_SET_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(set_id));
+	ScanKeyInit(&keys[1], COUNTED_PART, BTGreaterStrategyNumber, F_INT4GT,
+				Int32GetDatum(0));
+	scan = systable_beginscan_ordered(catalog, index, snapshot, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		bool		is_null;
+		Datum		digests;
+		bytea	   *copy;
+
+		CHECK_FOR_INTERRUPTS();
+		n++;
+		if (visit == NULL)
+			continue;
+		digests = heap_getattr(tuple, COUNTED_DIGESTS, RelationGetDescr(catalog),
+							   &is_null);
+		copy = DatumGetByteaPCopy(digests);
+		visit(copy, arg);
+		pfree(copy);
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(catalog, AccessShareLock);
+	return n;
+}
+
+static bool
+set_is_complete(const WeirCountedSet *set, Snapshot snapshot)
+{
+	return weir_counted_visit(set->set_id, snapshot, NULL, NULL) + 1 ==
+		set->parts;
+}
+
+/* State that has come with a dump tells that rows have been counted. */
+static bool
+needs_set(const WeirAggregate *agg)
+{
+	return !agg->is_ready && agg->parent_id == 0 &&
+		OidIsValid(weir_runs_relid(agg->id));
+}
+
+bool
+weir_counted_is_complete(const WeirAggregate *agg)
+{
+	WeirCountedSet *set;
+
+	if (!needs_set(agg))
+		return true;
+	set = set_of(agg->id, NULL);
+	return set != NULL && set_is_complete(set, NULL);
+}
+
+bool
+weir_counted_is_undecided(int32 aggregate_id, Snapshot snapshot)
+{
+	return set_of(aggregate_id, snapshot) != NULL;
+}
+
+/* Delete all of a set. */
+static void
+delete_set(Relation catalog, int32 set_id)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	ScanKeyInit(&key, COUNTED_SET_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(set_id));
+	scan = systable_beginscan(catalog, weir_own_relid("_counted_pkey", false),
+							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	systable_endscan(scan);
-	table_close(catalog, RowExclusiveLock);
-	CommandCounterIncrement();
 }
 
+/* Take the aggregate out of the set of this tuple. */
+static void
+leave_set(Relation catalog, HeapTuple tuple, const WeirCountedSet *set,
+		  int32 aggregate_id)
+{
+	List	   *others = list_delete_int(list_copy(set->aggregate_ids),
+										 aggregate_id);
+	Datum		values[COUNTED_NATTS] = {0};
+	bool		nulls[COUNTED_NATTS] = {0};
+	bool		replaces[COUNTED_NATTS] = {0};
+
+	if (others == NIL)
+	{
+		delete_set(catalog, set->set_id);
+		return;
+	}
+	values[COUNTED_AGGREGATE_IDS - 1] = weir_counted_id_array(others);
+	replaces[COUNTED_AGGREGATE_IDS - 1] = true;
+	CatalogTupleUpdate(catalog, &tuple->t_self,
+					   heap_modify_tuple(tuple, RelationGetDescr(catalog),
+										 values, nulls, replaces));
+}
+
+/* Two aggregates of a set may be dropped at the same time. */
 void
 weir_counted_settle(int32 aggregate_id)
 {
 	Relation	catalog;
-	Datum		values[COUNTED_NATTS];
-	bool		nulls[COUNTED_NATTS] = {0};
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	forget(aggregate_id);
-	catalog = open_catalog(RowExclusiveLock);
-	values[COUNTED_AGGREGATE_ID - 1] = Int32GetDatum(aggregate_id);
-	for (int all_rows = 0; all_rows <= 1; all_rows++)
+	if (set_of(aggregate_id, NULL) == NULL)
+		return;
+	catalog = open_catalog(ShareRowExclusiveLock);
+	scan = begin_sets_scan(catalog, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		values[COUNTED_ALL_ROWS - 1] = BoolGetDatum(all_rows == 1);
-		CatalogTupleInsert(catalog,
-						   heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+		WeirCountedSet *set = set_of_tuple(catalog, tuple);
+
+		if (list_member_int(set->aggregate_ids, aggregate_id))
+			leave_set(catalog, tuple, set, aggregate_id);
 	}
-	table_close(catalog, RowExclusiveLock);
+	systable_endscan(scan);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
-/* ---------- what a dump asks ---------- */
-
-/* Rows of the stream's table, with the rights of who asks. */
-static int64
-count_rows(const WeirStream *stream)
-{
-	bool		is_null;
-	int64		result;
-
-	SPI_connect();
-	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM %s",
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->relid)),
-														get_rel_name(stream->relid))),
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not count the rows of a stream");
-	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	return result;
-}
-
-/* Those of them that the cursor has not consumed. */
-static int64
-count_pending(const WeirStream *stream, const WeirCursor *cursor,
-			  Snapshot snapshot)
-{
-	WeirBatch  *batch = weir_batch_pending(cursor, snapshot);
-	Relation	rel = table_open(stream->relid, AccessShareLock);
-	WeirBatchReader *reader = weir_batch_reader_begin(batch, rel);
-	int64		result = 0;
-
-	while (weir_batch_reader_next(reader) != NULL)
-		result++;
-	weir_batch_reader_end(reader);
-	table_close(rel, NoLock);
-	return result;
-}
-
-static WeirCounted
-compare_counts(const WeirAggregate *agg, Snapshot snapshot)
-{
-	WeirStream	stream;
-	WeirCursor	cursor;
-	int64		nrows;
-	int64		npending;
-
-	if (!weir_stream_lookup_id(agg->stream_id, &stream) ||
-		stream.retention_usec != 0 ||
-		!weir_cursor_read(agg->cursor_id, snapshot, &cursor))
-		return WEIR_COUNTED_NONE;
-	nrows = count_rows(&stream);
-	if (nrows == 0)
-		return WEIR_COUNTED_NONE;
-	npending = count_pending(&stream, &cursor, snapshot);
-	return npending >= nrows ? WEIR_COUNTED_NONE :
-		(npending == 0 ? WEIR_COUNTED_ALL : WEIR_COUNTED_SOME);
-}
-
-/*
- * Has the aggregate counted rows that its queue still holds?  False: some, true:
- * all, NULL: none.
+/* ----------------------------------------------------------------
+ *		Finding the rows
+ * ----------------------------------------------------------------
  */
-Datum
-weir__has_counted(PG_FUNCTION_ARGS)
-{
-	int32		id = PG_GETARG_INT32(0);
-	Snapshot	snapshot = GetActiveSnapshot();
-	WeirCounted counted = weir_counted_read(id, snapshot);
-	WeirAggregate agg;
 
-	if (counted == WEIR_COUNTED_NONE &&
-		weir_aggregate_read(id, snapshot, &agg) && agg.is_ready &&
-		agg.parent_id == 0)
-		counted = compare_counts(&agg, snapshot);
-	if (counted == WEIR_COUNTED_NONE)
-		PG_RETURN_NULL();
-	PG_RETURN_BOOL(counted == WEIR_COUNTED_ALL);
+/* Digests of the set and rows of the table, both ascending, side by side. */
+typedef struct Match
+{
+	WeirDigestSort *rows;		/* of the table */
+	WeirDigested row;			/* the next of them */
+	bool		has_row;
+	WeirDigestSort *found;		/* by place */
+	int64		missing;
+} Match;
+
+static void
+match_digest(Match *match, const unsigned char *digest)
+{
+	int			cmp = -1;
+
+	while (match->has_row &&
+		   (cmp = weir_digest_cmp(match->row.digest, digest)) < 0)
+		match->has_row = weir_digest_sort_next(match->rows, &match->row);
+	if (!match->has_row || cmp != 0)
+	{
+		match->missing++;
+		return;
+	}
+	weir_digest_sort_add(match->found, &match->row);
+	match->has_row = weir_digest_sort_next(match->rows, &match->row);
+}
+
+static void
+match_part(bytea *digests, void *arg)
+{
+	Size		size = VARSIZE(digests) - VARHDRSZ;
+
+	if (size % WEIR_DIGEST_SIZE != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("digests of counted rows have an invalid length: %zu bytes",
+						size)));
+	for (Size i = 0; i < size; i += WEIR_DIGEST_SIZE)
+		match_digest(arg, (unsigned char *) VARDATA(digests) + i);
+}
+
+static WeirLeftOut *
+places_of(WeirDigestSort *found)
+{
+	WeirLeftOut *left_out = weir_left_out_make();
+	WeirDigested row;
+
+	weir_digest_sort_perform(found);
+	while (weir_digest_sort_next(found, &row))
+		weir_left_out_add(left_out, row.leaf, &row.tid);
+	return left_out;
+}
+
+/* Of a set that is not empty. */
+static void
+find_rows(const WeirAggregate *agg, const WeirCountedSet *set,
+		  Snapshot snapshot, WeirCountedRows *result)
+{
+	WeirBatch  *batch = weir_batch_of_table(agg->stream_id, snapshot);
+	Match		match = {0};
+	WeirStream	stream;
+	Relation	rel;
+
+	if (!weir_stream_lookup_id(agg->stream_id, &stream))
+		elog(ERROR, "stream %d has gone", agg->stream_id);
+	rel = table_open(stream.relid, AccessShareLock);
+	match.rows = weir_digest_sort_batch(rel, batch, NIL);
+	match.found = weir_digest_sort_by_place();
+	match.has_row = weir_digest_sort_next(match.rows, &match.row);
+	(void) weir_counted_visit(set->set_id, snapshot, match_part, &match);
+	result->missing = match.missing;
+	result->is_same_rest =
+		weir_digest_sort_rows(match.rows) - weir_digest_sort_rows(match.found) ==
+		set->waiting_rows &&
+		weir_digest_sort_sum(match.rows) - weir_digest_sort_sum(match.found) ==
+		set->waiting_sum;
+	result->left_out = places_of(match.found);
+	weir_digest_sort_end(match.found);
+	weir_digest_sort_end(match.rows);
+	table_close(rel, NoLock);
+}
+
+/* Values are written by functions of their types: with the owner's rights. */
+void
+weir_counted_find(const WeirAggregate *agg, WeirCountedRows *rows)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	WeirCountedSet *set = set_of(agg->id, snapshot);
+	WeirIdentity identity;
+
+	memset(rows, 0, sizeof(*rows));
+	if (set == NULL || set->parts == 1)
+	{
+		rows->left_out = weir_left_out_make();
+		return;
+	}
+	weir_aggregate_become_owner(agg, &identity);
+	find_rows(agg, set, snapshot, rows);
+	weir_restore_identity(&identity);
+}
+
+bool
+weir_counted_is_doubtful(const WeirCountedRows *rows)
+{
+	return rows->missing > 0 && !rows->is_same_rest;
+}
+
+WeirBatch *
+weir_counted_pending(const WeirAggregate *agg, Snapshot snapshot)
+{
+	WeirCountedSet *set;
+	WeirCountedRows rows = {0};
+	WeirBatch  *batch;
+
+	if (!needs_set(agg))
+		return NULL;
+	set = set_of(agg->id, snapshot);
+	if (set == NULL || !set_is_complete(set, snapshot))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" has not been restored completely",
+						get_rel_name(agg->view)),
+				 errdetail("It is not known yet which rows of its queue it had counted.")));
+	if (set->parts == 1)
+		return NULL;
+	find_rows(agg, set, snapshot, &rows);
+	if (weir_counted_is_doubtful(&rows))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" was restored with other rows than it had counted",
+						get_rel_name(agg->view)),
+				 errhint("The worker, or weir.drain, starts it; then weir.stat_aggregates says more.")));
+	batch = weir_batch_of_table(agg->stream_id, snapshot);
+	weir_batch_leave_out(batch, rows.left_out);
+	return batch;
 }

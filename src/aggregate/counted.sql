@@ -1,17 +1,27 @@
 /* src/aggregate/counted.sql */
 
-CREATE FUNCTION weir._has_counted(aggregate_id integer)
-RETURNS boolean
-AS 'MODULE_PATHNAME', 'weir__has_counted'
-LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION weir._has_counted(integer) IS
-'for dumps: has an aggregate counted some (f) or all (t) of the rows that its queue holds?';
-
+-- Restored aggregates over queues: which of the rows that came with the dump they
+-- had counted, see counted.c.
 CREATE TABLE weir._counted (
-    aggregate_id integer,
-    all_rows boolean,
-    PRIMARY KEY (aggregate_id, all_rows)
-);
-COMMENT ON TABLE weir._counted IS 'aggregates restored from a dump with rows that they had counted';
+    set_id integer,
+    part integer,
+    parts integer,                      -- of the set; in part 0
+    aggregate_ids integer[],            -- whose set it is, as long as they need it; in part 0
+    waiting_rows bigint,                -- of the dump, that they had not counted; in part 0
+    waiting_sum bigint,                 -- of the digests of these, if there are other parts; in part 0
+    digests bytea,                      -- of rows that they had counted, ascending; in others
+    PRIMARY KEY (set_id, part)
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE weir._counted ALTER COLUMN digests SET STORAGE EXTERNAL;
+COMMENT ON TABLE weir._counted IS 'rows of queues that aggregates had counted when they were dumped';
+
+CREATE FUNCTION weir._counted_now()
+RETURNS SETOF weir._counted
+AS 'MODULE_PATHNAME', 'weir__counted_now'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION weir._counted_now() IS
+'for dumps: which of the rows that queues hold their aggregates have counted';
+
+-- The rows of the table itself are among those of the function.
 SELECT pg_catalog.pg_extension_config_dump('weir._counted',
-    'WHERE all_rows OPERATOR(pg_catalog.=) weir._has_counted(aggregate_id)');
+    'WHERE false UNION ALL SELECT * FROM weir._counted_now()');

@@ -360,13 +360,15 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 
 /*
  * State rows of what has been committed but not consumed.  Without a cursor
- * the aggregate has just been restored from a dump: all that is in the table.
+ * the aggregate has just been restored from a dump: all that is in the table and
+ * has not been counted before.
  */
 static Tuplestorestate *
 pending_rows(const WeirAggregate *agg, WeirDefinition *def,
 			 const WeirCursor *cursor, Timestamp bound, Snapshot snapshot)
 {
-	WeirBatch  *batch = agg->cursor_id == 0 ? NULL :
+	WeirBatch  *batch = agg->cursor_id == 0 ?
+		weir_counted_pending(agg, snapshot) :
 		weir_batch_pending(cursor, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
@@ -389,13 +391,13 @@ find_aggregate(int32 id, Snapshot snapshot, WeirAggregate *agg,
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the continuous aggregate was created after the transaction's snapshot was taken")));
-	if ((!agg->is_ready || agg->status != WEIR_AGGREGATE_ACTIVE) &&
-		weir_counted_read(agg->id, snapshot) != WEIR_COUNTED_NONE)
+	if (agg->is_ready && agg->status != WEIR_AGGREGATE_ACTIVE &&
+		weir_counted_is_undecided(agg->id, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("aggregate \"%s\" was restored with rows that it had counted",
+				 errmsg("aggregate \"%s\" was restored with other rows than it had counted",
 						get_rel_name(agg->view)),
-				 errhint("Use weir.skip to go on without these rows, or weir.resume to count them again.")));
+				 errhint("Use weir.resume to count these rows, or weir.skip to go on without all that came with the dump.")));
 	memset(cursor, 0, sizeof(*cursor));
 	cursor->watermark = DT_NOBEGIN;
 	if (!agg->is_ready)

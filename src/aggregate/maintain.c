@@ -172,10 +172,16 @@ lacks_rows(const WeirAggregate *agg)
  * While a dump is restored, a view that depends on a primary key is made without
  * FROM first, and replaced when the key is there.
  */
+static bool
+has_definition(const WeirAggregate *agg)
+{
+	return weir_definition_query(agg->query)->jointree->fromlist != NIL;
+}
+
 bool
 weir_aggregate_can_start(const WeirAggregate *agg)
 {
-	return weir_definition_query(agg->query)->jointree->fromlist != NIL;
+	return has_definition(agg) && weir_counted_is_complete(agg);
 }
 
 static void
@@ -187,19 +193,45 @@ guard_state(void *arg)
 					weir_definition_analyze(weir_definition_query(agg->query)));
 }
 
+/* Rows of a queue that have come with a dump. */
+typedef struct RestoredRows
+{
+	const WeirAggregate *agg;
+	WeirCountedRows counted;
+} RestoredRows;
+
+static void
+leave_out_counted(void *arg)
+{
+	RestoredRows *rows = arg;
+
+	weir_counted_find(rows->agg, &rows->counted);
+	weir_left_out_store(rows->counted.left_out, rows->agg->cursor_id);
+}
+
 /*
- * Of a queue that was dumped while some aggregate was behind, this one had
- * counted rows that have come with the dump: it is for the owner to say what is
- * to become of them.  They stay until then.
+ * Rows of a queue that were dumped though this aggregate had counted them are
+ * left out.  If it is in doubt which ones these are, it is for the owner to say
+ * what is to become of the others; they stay until then.  Returns what is to be
+ * shown as the error then, or NULL.
  */
 static const char *
-hold_back(WeirAggregate *agg, WeirCounted counted)
+begin_without_counted(WeirAggregate *agg)
 {
-	weir_cursor_hold_history(agg->cursor_id);
+	RestoredRows rows = {agg};
+	ErrorData  *error;
+
+	weir_cursor_fix_history(agg->cursor_id);
+	error = weir_failure_attempt(leave_out_counted, &rows);
+	if (error == NULL && !weir_counted_is_doubtful(&rows.counted))
+		return NULL;
+	weir_cursor_set_paused(agg->cursor_id, true);
 	agg->status = WEIR_AGGREGATE_FAILED;
-	return counted == WEIR_COUNTED_ALL ?
-		"restored from a dump with rows of the queue that had been counted, all of them; weir.skip goes on without these rows, weir.resume counts them again" :
-		"restored from a dump with rows of the queue of which some had been counted; weir.skip goes on without these rows, weir.resume counts them all";
+	if (error != NULL)
+		return psprintf("restored from a dump, but which rows of the queue had been counted could not be found out; weir.resume counts all rows, weir.skip goes on without those that came with the dump: %s",
+						weir_failure_text(error));
+	return psprintf("restored from a dump, but " INT64_FORMAT " rows of the queue that had been counted are missing, and the others are not those that had not been; weir.resume counts these, weir.skip goes on without all rows that came with the dump",
+					rows.counted.missing);
 }
 
 /*
@@ -214,8 +246,6 @@ weir_aggregate_start(WeirAggregate *agg)
 {
 	const char *error = NULL;
 	bool		has_state = OidIsValid(weir_runs_relid(agg->id));
-	WeirCounted counted = has_state && agg->parent_id == 0 ?
-		weir_counted_read(agg->id, NULL) : WEIR_COUNTED_NONE;
 
 	if (!has_state)
 	{
@@ -238,9 +268,9 @@ weir_aggregate_start(WeirAggregate *agg)
 		if (agg->parent_id == 0)
 			weir_cursor_set_paused(agg->cursor_id, true);
 	}
-	if (counted != WEIR_COUNTED_NONE)
-		error = hold_back(agg, counted);
-	else
+	if (has_state && agg->parent_id == 0)
+		error = begin_without_counted(agg);
+	if (agg->status != WEIR_AGGREGATE_FAILED)
 		weir_counted_settle(agg->id);
 	weir_aggregate_set_progress(agg, error);
 }
@@ -268,6 +298,29 @@ drop_unused_cursors(int32 stream_id)
 }
 
 /*
+ * The first tick of the stream starts what has been restored by then; what comes
+ * later is started here, but not before that: the rows are there then.  The
+ * stream's lock comes first here, too: don't wait for it.
+ */
+static bool
+start_late(WeirAggregate *agg)
+{
+	List	   *cursors;
+
+	if (!weir_cursor_lock_stream(agg->stream_id, false) ||
+		!weir_aggregate_read(agg->id, NULL, agg) || agg->is_ready)
+		return false;
+	cursors = weir_cursor_list(agg->stream_id);
+	if (cursors == NIL || ((WeirCursor *) linitial(cursors))->low == 0 ||
+		!weir_aggregate_can_start(agg))
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	weir_aggregate_start(agg);
+	PopActiveSnapshot();
+	return true;
+}
+
+/*
  * One that has fallen behind its parent catches up.  The stream's lock comes
  * first here, too: don't wait for it.
  */
@@ -290,14 +343,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 		!weir_aggregate_read(aggregate_id, NULL, &agg))
 		return false;
 	if (!agg.is_ready)
-	{
-		if (!weir_aggregate_can_start(&agg))
-			return false;
-		PushActiveSnapshot(GetTransactionSnapshot());
-		weir_aggregate_start(&agg);
-		PopActiveSnapshot();
-		return true;
-	}
+		return start_late(&agg);
 	drop_unused_cursors(agg.stream_id);
 	more = maintain_place(&agg);
 	more = weir_delivery_catch_up(&agg, false) || more;

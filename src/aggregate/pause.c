@@ -81,8 +81,7 @@ set_aggregate_paused(WeirAggregate *agg, bool paused)
 		refuse_unstarted(agg);
 	else if (paused)
 		weir_cascade_detach(agg);
-	if (!paused && agg->is_ready &&
-		weir_counted_read(agg->id, NULL) != WEIR_COUNTED_NONE)
+	if (!paused && agg->is_ready)
 		weir_counted_settle(agg->id);
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;

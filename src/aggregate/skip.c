@@ -251,7 +251,7 @@ skip_groups(const WeirAggregate *agg)
 	return list_length(skipped);
 }
 
-/* Go on without the rows that came with a dump, see counted.c. */
+/* Go on without any of the rows that came with a dump, see counted.c. */
 static void
 skip_restored(WeirAggregate *agg)
 {
@@ -280,7 +280,7 @@ weir_skip(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the continuous aggregate was dropped concurrently")));
-	if (agg.is_ready && weir_counted_read(agg.id, NULL) != WEIR_COUNTED_NONE)
+	if (agg.is_ready && weir_counted_is_undecided(agg.id, NULL))
 	{
 		skip_restored(&agg);
 		PG_RETURN_VOID();

@@ -148,7 +148,7 @@ later_xid_cmp(const void *a, const void *b)
 	return x->xid < y->xid ? -1 : (x->xid > y->xid ? 1 : 0);
 }
 
-/* Index the entries that history leaves out by their transaction ids. */
+/* Index the entries that are not history by their transaction ids. */
 static void
 index_later(WeirBatch *batch, WeirLogEntry *entries, int nentries)
 {
@@ -395,6 +395,7 @@ next_history(const WeirStream *stream, const WeirCursor *cursor)
 
 	batch->shares_found = true;
 	batch->after = *cursor;
+	batch->left_out = weir_left_out_read(cursor->cursor_id, NULL);
 	if (cursor->low == 0)
 		batch->after.low = weir_snapshot_current();
 	else
@@ -495,6 +496,7 @@ weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 		Oid			leaf;
 		BlockNumber block;
 
+		batch->left_out = weir_left_out_read(cursor->cursor_id, snapshot);
 		collect_history(batch, cursor, PG_INT64_MAX, &leaf, &block);
 		if (cursor->low == 0)
 			return batch;		/* all that the snapshot sees */
@@ -507,6 +509,22 @@ weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 	 */
 	collect_entries(batch, cursor, (Datum) 0, NULL, NULL, NULL, &is_all);
 	return batch;
+}
+
+WeirBatch *
+weir_batch_of_table(int32 stream_id, Snapshot snapshot)
+{
+	WeirCursor	start = {0};
+
+	start.stream_id = stream_id;
+	start.in_history = true;
+	return weir_batch_pending(&start, snapshot);
+}
+
+void
+weir_batch_leave_out(WeirBatch *batch, WeirLeftOut *left_out)
+{
+	batch->left_out = left_out;
 }
 
 int64

@@ -14,6 +14,7 @@
 #include "executor/tuptable.h"
 
 #include "stream/cursor.h"
+#include "stream/left_out.h"
 #include "stream/newrows.h"
 #include "stream/stream.h"
 #include "stream/watermark.h"
@@ -45,9 +46,10 @@ struct WeirBatch
 
 	WeirHistoryRange *ranges;
 	int			nranges;
-	WeirLogEntry *later;		/* entries that history leaves out */
+	WeirLogEntry *later;		/* entries that are not history */
 	WeirLaterXid *later_xids;	/* their ids, ascending */
 	int			nlater_xids;
+	WeirLeftOut *left_out;		/* rows of history that are not read, or NULL */
 
 	WeirLogEntry *entries;		/* entries whose rows are read */
 	int			nentries;

@@ -7,7 +7,7 @@
  * TIDs, its raw xmin (which survives freezing) is among the entry's
  * transaction ids, and the snapshot sees it.  A row is history if the
  * snapshot sees it and it belongs to no entry that is later than the
- * cursor's start.
+ * cursor's start; some of these may be left out (left_out.c).
  *
  * All aggregates that share a cursor read the same batch, one after the other.
  * The first that comes to the end leaves behind where the rows are, and the
@@ -328,6 +328,9 @@ find_rows(WeirBatchReader *reader, const WeirLogEntry *entry,
 				continue;
 		}
 		if (!entry && weir_batch_is_later(reader->batch, relid, xid, &tuple.t_self))
+			continue;
+		if (!entry && reader->batch->left_out &&
+			weir_left_out_contains(reader->batch->left_out, relid, &tuple.t_self))
 			continue;
 		reader->offsets[reader->noffsets++] = offset;
 	}

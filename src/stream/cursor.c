@@ -44,6 +44,7 @@
 #include "storage/newest.h"
 #include "storage/owner.h"
 #include "stream/cursor.h"
+#include "stream/left_out.h"
 #include "stream/watermark.h"
 #include "weir.h"
 
@@ -312,6 +313,8 @@ weir_cursor_fork(const WeirCursor *cursor)
 	copy.is_main = false;
 	insert(&copy);
 	weir_watermark_fork(cursor->cursor_id, copy.cursor_id);
+	if (cursor->in_history)
+		weir_left_out_copy(cursor->cursor_id, copy.cursor_id);
 	return copy.cursor_id;
 }
 
@@ -352,6 +355,7 @@ weir_cursor_drop(int32 cursor_id)
 	if (cursor.is_main)
 		elog(ERROR, "cursor %d is a stream's main cursor", cursor_id);
 	weir_watermark_forget(cursor_id);
+	weir_left_out_forget(cursor_id);
 	catalog = open_catalog(RowExclusiveLock);
 	CatalogTupleDelete(catalog, &cursor.self);
 	table_close(catalog, RowExclusiveLock);
@@ -370,6 +374,7 @@ weir_cursor_drop_all(int32 stream_id)
 		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
 
 		weir_watermark_forget(cursor->cursor_id);
+		weir_left_out_forget(cursor->cursor_id);
 		CatalogTupleDelete(catalog, &cursor->self);
 	}
 	table_close(catalog, RowExclusiveLock);
@@ -389,14 +394,13 @@ weir_cursor_set_paused(int32 cursor_id, bool paused)
 }
 
 void
-weir_cursor_hold_history(int32 cursor_id)
+weir_cursor_fix_history(int32 cursor_id)
 {
 	WeirCursor	cursor;
 
 	if (!lock_and_read(cursor_id, &cursor))
 		return;
 	cursor.low = weir_snapshot_current();
-	cursor.is_paused = true;
 	weir_cursor_write(&cursor);
 }
 
@@ -410,6 +414,7 @@ weir_cursor_leave_history(int32 cursor_id)
 	cursor.in_history = false;
 	cursor.is_paused = false;
 	weir_cursor_write(&cursor);
+	weir_left_out_forget(cursor_id);
 }
 
 void

@@ -94,10 +94,12 @@ extern void weir_cursor_drop(int32 cursor_id);
 extern void weir_cursor_set_paused(int32 cursor_id, bool paused);
 
 /*
- * For one that has not begun with its history: its user has to say first whether
- * it wants it.  What is inserted from now on is not part of it.
+ * For one that has not begun with its history: this is what the active snapshot
+ * sees, in which the stream's first tick has been, or is, taken.
  */
-extern void weir_cursor_hold_history(int32 cursor_id);
+extern void weir_cursor_fix_history(int32 cursor_id);
+
+/* Go on without what is left of the history. */
 extern void weir_cursor_leave_history(int32 cursor_id);
 
 /* id of the stream's main cursor */

@@ -19,6 +19,7 @@
 #include "utils/snapshot.h"
 
 #include "stream/cursor.h"
+#include "stream/left_out.h"
 
 typedef struct WeirBatch WeirBatch;
 
@@ -30,6 +31,12 @@ typedef struct WeirBatch WeirBatch;
  */
 extern WeirBatch *weir_batch_pending(const WeirCursor *cursor,
 									 Snapshot snapshot);
+
+/* All rows of the stream's table, whoever has consumed them. */
+extern WeirBatch *weir_batch_of_table(int32 stream_id, Snapshot snapshot);
+
+/* Leave these rows of its history out. */
+extern void weir_batch_leave_out(WeirBatch *batch, WeirLeftOut *left_out);
 
 /* Called by readers (weir_batch_pending): see to it that a worker runs. */
 extern void weir_batch_set_reader_hook(void (*hook) (void));

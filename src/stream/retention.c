@@ -8,7 +8,8 @@
  * aggregates keeps its rows.  Change streams of wide tables have ways of
  * their own: see change_stream.c.
  *
- * Invariant: no row is deleted that some cursor has not consumed.
+ * Invariant: no row is deleted that some cursor has not consumed, nor any as
+ * long as somebody is there who has no cursor yet.
  *
  *-------------------------------------------------------------------------
  */
@@ -319,6 +320,8 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 		watermark = Min(watermark, ((WeirCursor *) lfirst(lc))->watermark);
 	if (OidIsValid(home))
 		return weir_change_stream_trim(stream, home, cursors);
+	if (weir_tick_consumer()->has_unstarted(stream->stream_id))
+		return false;
 	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
 		return false;
 	candidates.relid = stream->relid;

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 typedef struct WeirStream
 {
@@ -29,6 +30,9 @@ typedef struct WeirStream
 /* By table or by id, as committed now plus own changes; false if none. */
 extern bool weir_stream_lookup(Oid relid, WeirStream *stream);
 extern bool weir_stream_lookup_id(int32 stream_id, WeirStream *stream);
+
+/* Did it keep rows only until they are consumed, as the snapshot sees it? */
+extern bool weir_stream_was_queue(int32 stream_id, Snapshot snapshot);
 
 /* The same, but raises 42809 with a hint, or 42501 for others than the owner. */
 extern void weir_stream_get_owned(Oid relid, WeirStream *stream);

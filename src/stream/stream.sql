@@ -41,6 +41,15 @@ CREATE UNIQUE INDEX _cursor_id_version ON weir._cursor (id, version DESC);
 CREATE INDEX _cursor_stream_id ON weir._cursor (stream_id, id, version DESC);
 CREATE SEQUENCE weir._cursor_id AS int;
 
+-- Rows of its history that a cursor leaves out, see left_out.c.
+CREATE TABLE weir._left_out (
+	cursor_id int,
+	leaf oid,
+	part int,
+	runs bytea NOT NULL,
+	PRIMARY KEY (cursor_id, leaf, part)
+) WITH (toast_tuple_target = 8160);
+
 -- The watermark of each source of a stream that has sources.
 CREATE TABLE weir._source (
 	cursor_id int,

@@ -36,6 +36,7 @@
 #include "storage/debug_point.h"
 #include "storage/writers.h"
 #include "stream/batch.h"
+#include "stream/left_out.h"
 #include "stream/retention.h"
 #include "stream/tick.h"
 #include "weir.h"
@@ -250,9 +251,12 @@ consume_batch(TickState *state)
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
 	after->not_before = 0;
-	if (weir_retention_is_queue(&state->stream) && after->is_main)
+	if (weir_retention_is_queue(&state->stream) && after->is_main &&
+		!state->tick.has_unstarted)
 		weir_retention_delete_batch(batch);
 	weir_cursor_write(after);
+	if (state->tick.cursor.in_history && !after->in_history)
+		weir_left_out_forget(after->cursor_id);
 	WEIR_DEBUG_POINT("tick_stored");
 }
 

@@ -23,6 +23,7 @@ typedef struct WeirTick
 								 * under it, plus own changes */
 	bool		stays;			/* set by the consumer: it has not taken the
 								 * rows, and the cursor stays where it is */
+	bool		has_unstarted;	/* set by the consumer, see below */
 } WeirTick;
 
 /*
@@ -75,6 +76,12 @@ typedef struct WeirConsumer
 
 	/* name of an aggregate that depends on the stream, or NULL */
 	char	   *(*dependent) (int32 stream_id);
+
+	/*
+	 * Is there anything on the stream's rows that came out of a dump and has not
+	 * been started yet?  In a tick, consume says so.
+	 */
+	bool		(*has_unstarted) (int32 stream_id);
 
 	/* the stream's settings have changed */
 	void		(*stream_altered) (int32 stream_id);

@@ -123,9 +123,16 @@ foreach my $stream (@streams)
 		"$stream: closed rows are gone");
 }
 
-# And some that nobody has consumed.
+# Some that one has not consumed, which stay in the queue, and some that nobody has.
+$node->safe_psql('app', "SELECT weir.pause('app.${_}_short')") foreach @streams;
+add_rows($node, 20001, 21500);
+foreach my $stream (@streams)
+{
+	is($node->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$stream: consumed by most");
+}
 $node->safe_psql('app', "SELECT weir.pause('app.$_')") foreach @streams;
-add_rows($node, 20001, 23000);
+add_rows($node, 21501, 23000);
+is($node->safe_psql('app', 'SELECT count(*) FROM app.queue'), '3000', 'the queue holds what one has not consumed');
 
 my $plain = $node->basedir . '/app.sql';
 my $directory = $node->basedir . '/app.dir';

@@ -32,12 +32,19 @@ CREATE TABLE s (ts timestamptz NOT NULL, k int);
 SELECT weir.create_stream('s', 'ts');
 SELECT weir.create_continuous_aggregate('per_key', 'SELECT k, count(*) AS n FROM s GROUP BY k');
 INSERT INTO s SELECT timestamptz '2024-01-01' + i * interval '1 s', i % 3 FROM generate_series(1, 100) i;
+CREATE TABLE q (ts timestamptz NOT NULL, k int);
+SELECT weir.create_stream('q', 'ts', retention => '0');
+SELECT weir.create_continuous_aggregate('q_ahead', 'SELECT k, count(*) AS n FROM q GROUP BY k');
+SELECT weir.create_continuous_aggregate('q_behind', 'SELECT k, count(*) AS n FROM q GROUP BY k');
+SELECT weir.pause('q_behind');
+INSERT INTO q SELECT timestamptz '2024-01-01' + i * interval '1 s', i % 3 FROM generate_series(1, 100) i;
 SELECT weir.mutate_row('w', 'r' || i % 5, weir.set_cell('f', 'q', i::text, timestamptz '2024-01-01' + i * interval '1 s'), weir.add_to_cell('n', 'q', '2024-01-01', i))
 FROM generate_series(1, 100) i;
 SELECT weir.compact('w');
 SELECT weir.mutate_row('w', 'r' || i, weir.set_cell('f', 'after', i::text, '2024-01-01')) FROM generate_series(1, 3) i;
 SQL
 is($old->safe_psql('postgres', "SELECT weir.wait('w_changes')"), 't', 'an aggregate has consumed the changes');
+is($old->safe_psql('postgres', "SELECT weir.wait('q')"), 't', 'one has consumed what is in a queue');
 my $cells = 'SELECT row_key, family, qualifier, ts, value FROM weir.read_rows';
 my %query = (
 	'the table' => "SELECT md5(string_agg(c::text, ',')) FROM ($cells('w')) c",
@@ -45,7 +52,10 @@ my %query = (
 	'its changes' => "SELECT count(*), md5(string_agg(c::text, ',' ORDER BY seq)) FROM weir.changes('w') c",
 	'position' => "SELECT weir.changes_position('w')",
 	'the aggregate of changes' => 'SELECT * FROM kinds ORDER BY kind',
-	'the aggregate of the stream' => 'SELECT * FROM per_key ORDER BY k');
+	'the aggregate of the stream' => 'SELECT * FROM per_key ORDER BY k',
+	'one that is ahead' => 'SELECT * FROM q_ahead ORDER BY k',
+	'one that is behind' => 'SELECT * FROM q_behind ORDER BY k',
+	'the queue' => 'SELECT count(*) FROM q');
 $old->safe_psql('postgres', "SELECT weir.pause('s')");
 $old->safe_psql('postgres', "INSERT INTO s SELECT timestamptz '2024-01-02' + i * interval '1 s', i % 3 FROM generate_series(1, 50) i");
 my %answer = map { $_ => $old->safe_psql('postgres', $query{$_}) } keys %query;
@@ -70,12 +80,15 @@ is($new->safe_psql('postgres', $query{$_}), $answer{$_}, "upgraded: $_") foreach
 $new->safe_psql('postgres', <<'SQL');
 SELECT weir.mutate_row('w', 'r' || i, weir.set_cell('f', 'upgraded', i::text, '2024-01-01')) FROM generate_series(1, 3) i;
 SELECT weir.resume('s');
+SELECT weir.resume('q_behind');
 SQL
 is($new->safe_psql('postgres', "SELECT count(*) FROM weir.changes('w', $position)"), '3', 'a reader goes on from its position');
 $new->safe_psql('postgres', "SELECT weir.compact('w')");
 is($new->safe_psql('postgres', 'SELECT count(*) FROM w_delta'), '0', 'compaction');
 is($new->safe_psql('postgres', "SELECT weir.wait('w_changes') AND weir.wait('s')"), 't', 'streams are consumed');
 same_rows($new, 'postgres', 'SELECT * FROM kinds', 'SELECT kind, count(*) FROM w_changes GROUP BY kind', 'the aggregate of changes');
+ok($new->poll_query_until('postgres', 'SELECT count(*) = 0 FROM q'), 'the queue is consumed');
+is($new->safe_psql('postgres', "SELECT * FROM q_$_ ORDER BY k"), "0|33\n1|34\n2|33", "the queue: $_") foreach ('ahead', 'behind');
 same_rows($new, 'postgres', 'SELECT * FROM per_key', 'SELECT k, count(*) FROM s GROUP BY k', 'the aggregate of the stream');
 isnt($new->psql('postgres', 'DROP TABLE w_changes CASCADE'), 0, 'the change stream does not go alone');
 isnt($new->psql('postgres', 'DROP TABLE w_base CASCADE'), 0, 'nor does a heap');
