@@ -347,6 +347,7 @@ ISOLATION = \
 	queue_locked \
 	live_view \
 	live_interval \
+	drain_target \
 	live_cache \
 	stat_views \
 	sink_locks \
