@@ -296,6 +296,7 @@ REGRESS_STREAM = \
 	stream_tables \
 	stream_drain \
 	stream_log \
+	own_rows \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -348,6 +349,9 @@ ISOLATION = \
 	live_view \
 	live_interval \
 	drain_target \
+	own_rows \
+	new_aggregate \
+	history_rewrite \
 	live_cache \
 	stat_views \
 	sink_locks \

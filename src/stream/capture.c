@@ -473,6 +473,29 @@ weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 }
 
 void
+weir_capture_visit(int32 stream_id, WeirCaptureVisitor visit, void *arg)
+{
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+	{
+		WeirLogEntry entry = {0};
+
+		if (buffer->nruns == 0 || !is_current_file(buffer) ||
+			!find_stream(buffer) || buffer->stream_id != stream_id)
+			continue;
+		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		entry.leaf = buffer->key.relid;
+		entry.filenode = buffer->key.filenode;
+		entry.xid = GetTopFullTransactionId();
+		entry.xids = buffer->xids;
+		entry.nxids = buffer->nxids;
+		entry.runs = buffer->runs;
+		entry.nruns = buffer->nruns;
+		visit(&entry, arg);
+	}
+}
+
+void
 weir_capture_move(Oid relid, Oid filenode)
 {
 	List	   *others = NIL;

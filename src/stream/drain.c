@@ -413,26 +413,48 @@ weir_wait(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
+/* One tick of each cursor; false if there was nothing to do. */
+static bool
+tick_all(int32 stream_id)
+{
+	bool		progress = false;
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (weir_tick_cursor(stream_id, ((WeirCursor *) lfirst(lc))->cursor_id,
+							 (Datum) 0, true) >= WEIR_TICK_DONE)
+			progress = true;
+		CommandCounterIncrement();
+	}
+	return progress;
+}
+
+/* Does the stream still wait for who may have inserted first rows to end? */
+static bool
+is_settling(int32 stream_id)
+{
+	WeirCursor	cursor;
+
+	return weir_cursor_read(weir_cursor_main(stream_id), NULL, &cursor) &&
+		cursor.low == 0;
+}
+
 /* Consume all there is, in this transaction. */
 static void
 consume_everything(int32 stream_id)
 {
-	bool		progress = true;
+	int			nap = MIN_POLL_MS;
 
-	while (progress)
+	for (;;)
 	{
-		List	   *cursors = weir_cursor_list(stream_id);
-		ListCell   *lc;
-
-		progress = false;
-		foreach(lc, cursors)
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (weir_tick_cursor(stream_id, ((WeirCursor *) lfirst(lc))->cursor_id,
-								 (Datum) 0, true) >= WEIR_TICK_DONE)
-				progress = true;
-			CommandCounterIncrement();
-		}
+		while (tick_all(stream_id))
+			;
+		if (!is_settling(stream_id))
+			return;
+		nap_for(nap);
+		nap = Min(nap * 2, MAX_POLL_MS);
 	}
 }
 

@@ -27,6 +27,8 @@ CREATE TABLE weir._cursor (
 	high pg_snapshot,					-- being consumed up to here
 	turn bigint NOT NULL,				-- position in the log, within (low, high]
 	tid tid NOT NULL,
+	slot_file oid NOT NULL,				-- of the slot when tid was right
+	slot_entries bigint NOT NULL,		-- of the interval in the slot, up to tid
 	history_leaf oid,					-- history: unread from here on; NULL: all read
 	history_block bigint NOT NULL,
 	watermark timestamptz NOT NULL,
