@@ -297,6 +297,7 @@ REGRESS_STREAM = \
 	stream_drain \
 	stream_log \
 	own_rows \
+	stream_partitions \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -352,6 +353,7 @@ ISOLATION = \
 	own_rows \
 	new_aggregate \
 	history_rewrite \
+	log_rewritten \
 	live_cache \
 	stat_views \
 	sink_locks \

@@ -5,7 +5,8 @@
  *
  * A row trigger refuses UPDATE.  Event triggers refuse commands that would
  * make rows escape (dropping the index or that trigger, foreign tables as
- * partitions, detaching a partition whose first rows are being read), follow
+ * partitions, detaching a partition whose first rows are being read, changing
+ * columns of one that has left with rows waiting), follow
  * those that are harmless (renaming, SET TABLESPACE), and clean up behind
  * tables that are dropped.
  *
@@ -317,8 +318,13 @@ follow_renaming(RenameStmt *statement)
 	if (statement->relation == NULL)
 		return;
 	if (statement->renameType == OBJECT_COLUMN)
-		rename_source(RangeVarGetRelid(statement->relation, NoLock, true),
-					  statement->subname, statement->newname);
+	{
+		Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
+
+		rename_source(relid, statement->subname, statement->newname);
+		if (OidIsValid(relid) && statement->relationType == OBJECT_TABLE)
+			weir_rewrite_check_columns(relid);
+	}
 	else if (statement->renameType == OBJECT_ATTRIBUTE)
 	{
 		foreach(lc, streams_of_type(statement->relation))
@@ -394,6 +400,26 @@ changes_type(AlterTableStmt *statement)
 	foreach(lc, statement->cmds)
 		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AlterColumnType)
 			return true;
+	return false;
+}
+
+static bool
+changes_columns(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+				return true;
+			default:
+				break;
+		}
+	}
 	return false;
 }
 
@@ -547,6 +573,9 @@ follow_altering(AlterTableStmt *statement)
 		foreach(lc, streams)
 			check_source_type(lfirst_oid(lc));
 	}
+	if (OidIsValid(relid) && statement->objtype == OBJECT_TABLE &&
+		changes_columns(statement))
+		weir_rewrite_check_columns(relid);
 	if (inherits(statement))
 		check_inheritance();
 }
