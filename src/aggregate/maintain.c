@@ -277,7 +277,10 @@ weir_aggregate_maintain(int32 aggregate_id)
 		return false;
 	if (!agg.is_ready)
 	{
-		if (!weir_aggregate_can_start(&agg))
+		/* a tick may be about to start it: again, don't wait */
+		if (!weir_aggregate_can_start(&agg) ||
+			!weir_cursor_lock_stream(agg.stream_id, false) ||
+			!weir_aggregate_read(aggregate_id, NULL, &agg) || agg.is_ready)
 			return false;
 		PushActiveSnapshot(GetTransactionSnapshot());
 		weir_aggregate_start(&agg);
