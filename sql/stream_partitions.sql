@@ -66,4 +66,29 @@ CALL weir.drain('p');
 SELECT * FROM parted;
 DROP TABLE p CASCADE;
 DROP TABLE p2;
+
+-- No row is of two streams: a stream is no partition of another, by whichever way.
+CREATE TABLE p (at timestamptz NOT NULL, n int) PARTITION BY RANGE (n);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+SELECT weir.create_stream('p', 'at');
+CREATE TABLE s (LIKE p);
+SELECT weir.create_stream('s', 'at');
+ALTER TABLE p ATTACH PARTITION s FOR VALUES FROM (10) TO (20);
+ALTER TRIGGER weir_refuse_update ON s RENAME TO refuse;
+ALTER TABLE p ATTACH PARTITION s FOR VALUES FROM (10) TO (20);
+CREATE TABLE m (LIKE p) PARTITION BY RANGE (n);
+CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (20) TO (30);
+SELECT weir.create_stream('m', 'at');
+ALTER TABLE p ATTACH PARTITION m FOR VALUES FROM (20) TO (30);
+CREATE TABLE top (LIKE p) PARTITION BY RANGE (n);
+ALTER TABLE top ATTACH PARTITION m FOR VALUES FROM (20) TO (30);
+SELECT weir.create_stream('top', 'at');
+SELECT weir.drop_stream('m');
+SELECT weir.create_stream('top', 'at');
+ALTER TABLE top ATTACH PARTITION p FOR VALUES FROM (0) TO (20);
+SELECT weir.drop_stream('s');
+ALTER TABLE p ATTACH PARTITION s FOR VALUES FROM (10) TO (20);
+SELECT stream FROM weir.streams ORDER BY stream::text;
+DROP TABLE p, top CASCADE;
+
 DROP PROCEDURE hold;

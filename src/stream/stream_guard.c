@@ -434,6 +434,48 @@ attaches(AlterTableStmt *statement)
 	return false;
 }
 
+/*
+ * Rows of a table that is a stream are logged as that's: as a partition of another
+ * stream it would keep them from this.
+ */
+static void
+refuse_streams_in(Oid partition, Oid parent)
+{
+	List	   *streams = weir_stream_tables();
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(partition, NoLock, NULL))
+		if (lfirst_oid(lc) != parent && list_member_oid(streams, lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot make stream \"%s\" a partition of stream \"%s\"",
+							get_rel_name(lfirst_oid(lc)), get_rel_name(parent)),
+					 errhint("Use weir.drop_stream to make it a plain table first.")));
+}
+
+/* Before it is done: the server would complain of the trigger that both have. */
+static void
+check_attach(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		AlterTableCmd *command = (AlterTableCmd *) lfirst(lc);
+		Oid			parent;
+		Oid			partition;
+
+		if (command->subtype != AT_AttachPartition || statement->objtype != OBJECT_TABLE)
+			continue;
+		parent = RangeVarGetRelid(statement->relation, NoLock, true);
+		partition = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name,
+									 NoLock, true);
+		if (OidIsValid(parent) && OidIsValid(partition) &&
+			weir_stream_of_leaf(parent) != 0)
+			refuse_streams_in(partition, parent);
+	}
+}
+
 /* A partition that cannot be captured is none of a stream's. */
 static void
 check_partitions(Oid relid)
@@ -442,6 +484,7 @@ check_partitions(Oid relid)
 
 	if (!OidIsValid(relid) || weir_stream_of_leaf(relid) == 0)
 		return;
+	refuse_streams_in(relid, relid);
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
@@ -537,7 +580,10 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 				 errmsg("function was not called by event trigger manager")));
 	data = (EventTriggerData *) fcinfo->context;
 	if (IsA(data->parsetree, AlterTableStmt))
+	{
 		check_detach((AlterTableStmt *) data->parsetree);
+		check_attach((AlterTableStmt *) data->parsetree);
+	}
 	PG_RETURN_NULL();
 }
 
