@@ -30,6 +30,28 @@ SELECT * FROM ever;
 CALL weir.drain('ev');
 SELECT * FROM ever;
 
+-- rolled back to before it, it is as if it had not been
+BEGIN;
+CREATE TABLE back (at timestamptz NOT NULL, n int);
+SELECT weir.create_stream('back', 'at');
+SELECT weir.create_continuous_aggregate('backed', $$
+	SELECT w.window_start, count(*) AS rows, sum(b.n) AS total
+	FROM back b, weir.tumble(b.at, '1 hour') w GROUP BY w.window_start $$);
+INSERT INTO back VALUES ('2024-01-01 00:02', 2);
+SAVEPOINT a;
+INSERT INTO back VALUES ('2024-01-01 00:03', 4);
+SELECT weir.advance_watermark('back', 'infinity');
+SELECT * FROM backed_closed;
+ROLLBACK TO a;
+INSERT INTO back VALUES ('2024-01-01 00:04', 8);
+COMMIT;
+SELECT * FROM backed;
+CALL weir.drain('back');
+SELECT weir.advance_watermark('back', 'infinity');
+SELECT * FROM backed_closed;
+SELECT count(*) FROM weir.late_rows;
+DROP TABLE back CASCADE;
+
 -- and once more, with an aggregate that reads its history in the middle of it
 BEGIN;
 INSERT INTO ev VALUES ('2024-01-01 00:06', 32);

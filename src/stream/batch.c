@@ -456,6 +456,23 @@ can_share_found(void)
 	return !WeirSnapshotsExpire();
 }
 
+/* Has any cursor of the stream taken the snapshot that it begins with? */
+static bool
+has_begun(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+		if (((WeirCursor *) lfirst(lc))->low != 0)
+			return true;
+	return false;
+}
+
+/*
+ * What this transaction has inserted itself is later than the history; but as long
+ * as nobody has begun to consume the stream it is history to all who will, like all
+ * else: then it need not be logged.
+ */
 static WeirBatch *
 next_history(const WeirStream *stream, const WeirCursor *cursor)
 {
@@ -465,6 +482,8 @@ next_history(const WeirStream *stream, const WeirCursor *cursor)
 	batch->after = *cursor;
 	if (cursor->low == 0)
 		batch->after.low = weir_snapshot_current();
+	if (cursor->low == 0 && !has_begun(stream->stream_id))
+		weir_capture_forget(stream->stream_id);
 	collect_later(batch, cursor->low);
 	collect_history(batch, cursor, tick_blocks,
 					&batch->after.history_leaf, &batch->after.history_block);

@@ -49,6 +49,12 @@ typedef void (*WeirCaptureVisitor) (const WeirLogEntry *entry, void *arg);
 
 extern void weir_capture_visit(int32 stream_id, WeirCaptureVisitor visit, void *arg);
 
+/*
+ * None of these is to be written: the rows are first rows of the stream, of which
+ * nobody has read any yet.
+ */
+extern void weir_capture_forget(int32 stream_id);
+
 /* What was inserted into other files of the table is in this one now. */
 extern void weir_capture_move(Oid relid, Oid filenode);
 
