@@ -53,6 +53,8 @@ typedef struct WeirAggregate
 	WeirAggregateStatus status;
 	int32		failures;		/* in a row */
 	TimestampTz next_retry;
+	bool		is_remade;		/* restored, and its history has been counted
+								 * before */
 } WeirAggregate;
 
 /* What a tick did; added up in the catalog. */
