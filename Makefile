@@ -305,6 +305,8 @@ REGRESS_STREAM = \
 	stream_tables \
 	stream_drain \
 	stream_log \
+	own_rows \
+	stream_partitions \
 	change_stream
 
 REGRESS_AGGREGATE = \
@@ -360,6 +362,11 @@ ISOLATION = \
 	queue_locked \
 	live_view \
 	live_interval \
+	drain_target \
+	own_rows \
+	new_aggregate \
+	history_rewrite \
+	log_rewritten \
 	live_cache \
 	stat_views \
 	sink_locks \

@@ -255,3 +255,15 @@ SELECT (SELECT count(*) FROM weir._superseded) AS superseded, (SELECT count(*) F
 	(SELECT count(*) FROM weir._stream) AS streams;
 DROP ACCESS METHOD other_heap;
 DROP FUNCTION consumed;
+
+-- A session that has the role of a replica fires ordinary triggers and event triggers
+-- no more; ours it does.
+SET session_replication_role = replica;
+CREATE TABLE replicated (at timestamptz NOT NULL, n int);
+SELECT weir.create_stream('replicated', 'at');
+INSERT INTO replicated VALUES ('2024-01-01', 1);
+UPDATE replicated SET n = 2;
+DROP INDEX replicated_weir;
+DROP TABLE replicated;
+SELECT count(*) FROM weir.streams WHERE stream::text LIKE '%replicated%';
+RESET session_replication_role;

@@ -33,6 +33,13 @@
 /* The schema that holds everything of weir's. */
 #define WEIR_SCHEMA "weir"
 
+/* May rows that a snapshot sees be removed?  Until 16, if it is old enough. */
+#if PG_VERSION_NUM >= 170000
+#define WeirSnapshotsExpire()	false
+#else
+#define WeirSnapshotsExpire()	(old_snapshot_threshold >= 0)
+#endif
+
 /*
  * The file number of a relation's main storage: RelFileNode became
  * RelFileLocator in 16.

@@ -8,9 +8,10 @@
  * still in history) both.  batch_reader.c reads them.
  *
  * Invariants:
- * 1. Every leaf with an entry is locked ACCESS SHARE before the snapshot is
- *	  taken (ticks: weir_batch_next asks for another snapshot) or a change of
- *	  its file raises 40001 (readers, who cannot choose their snapshot).
+ * 1. Every leaf with an entry, or with history, is locked ACCESS SHARE before
+ *	  the snapshot is taken (ticks: weir_batch_next asks for another snapshot) or
+ *	  a change of its file raises 40001 (readers, who cannot choose their
+ *	  snapshot).
  * 2. An entry whose file is not the table's is skipped only if the change of
  *	  files is explained: the table is dropped, or the file is recorded as
  *	  superseded.  Otherwise ticks stop with an error; never a silent skip.
@@ -36,6 +37,7 @@
 
 #include "storage/debug_point.h"
 #include "stream/batch.h"
+#include "stream/capture.h"
 #include "weir.h"
 
 static void (*reader_hook) (void) = NULL;
@@ -303,13 +305,47 @@ make_batch(const WeirStream *stream, Snapshot snapshot)
 }
 
 /*
- * Entries beyond the cursor, as many as a tick takes (or all).  False if a
- * leaf had to be locked first.
+ * Are all tables that can have history locked?  If not, they are now: what one of
+ * them was rewritten to while we waited for it only a later snapshot sees.
+ */
+static bool
+lock_history(const WeirStream *stream, List **locked)
+{
+	List	   *leaves = leaves_of(stream);
+
+	if (equal(leaves, *locked))
+		return true;
+	*locked = leaves;
+	return false;
+}
+
+/* The entry is the next of the interval. */
+static void
+go_to_entry(WeirCursor *cursor, const WeirLogEntry *entry)
+{
+	if (cursor->position.turn != entry->position.turn)
+		cursor->slot_entries = 0;
+	cursor->position = entry->position;
+	cursor->slot_file = entry->slot_file;
+	cursor->slot_entries++;
+}
+
+static void
+forget_position(WeirCursor *cursor)
+{
+	memset(&cursor->position, 0, sizeof(WeirLogPosition));
+	cursor->slot_file = InvalidOid;
+	cursor->slot_entries = 0;
+}
+
+/*
+ * Entries beyond the cursor, as many as a tick takes (or all); last goes along,
+ * if it is not NULL.  False if a leaf had to be locked first.
  */
 static bool
 collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 				const WeirLogPosition *after, List **locked,
-				WeirLogPosition *last, bool *is_all)
+				WeirCursor *last, bool *is_all)
 {
 	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
 									   batch->snapshot, cursor->low, after,
@@ -346,27 +382,49 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 		else
 			batch->has_skipped = true;
 		if (last)
-			*last = entry->position;
+			go_to_entry(last, entry);
 	}
 	weir_log_end(scan);
 	return !retry;
 }
 
-/* All entries that the snapshot sees and low does not, whatever their files. */
+/* Entries that history leaves out, while they are collected. */
+typedef struct LaterEntries
+{
+	WeirLogEntry *entries;
+	int			nentries;
+} LaterEntries;
+
+static void
+append_unlogged(const WeirLogEntry *entry, void *arg)
+{
+	LaterEntries *later = (LaterEntries *) arg;
+
+	append_entry(&later->entries, &later->nentries, entry);
+}
+
+/*
+ * All entries that the snapshot sees and low does not, whatever their files; and
+ * those that this transaction will write.  low: 0 if it sees all there is.
+ */
 static void
 collect_later(WeirBatch *batch, Datum low)
 {
-	WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
-									   batch->snapshot, low, NULL, false);
-	WeirLogEntry *entries = NULL;
-	int			nentries = 0;
-	WeirLogEntry *entry;
+	LaterEntries later = {0};
 
-	while ((entry = weir_log_next(scan)) != NULL)
-		if (!weir_snapshot_sees(low, entry->xid))
-			append_entry(&entries, &nentries, entry);
-	weir_log_end(scan);
-	index_later(batch, entries, nentries);
+	if (low != 0)
+	{
+		WeirLogScan *scan = weir_log_begin(batch->stream.stream_id,
+										   batch->snapshot, low, NULL, false);
+		WeirLogEntry *entry;
+
+		while ((entry = weir_log_next(scan)) != NULL)
+			if (!weir_snapshot_sees(low, entry->xid))
+				append_entry(&later.entries, &later.nentries, entry);
+		weir_log_end(scan);
+	}
+	weir_capture_visit(batch->stream.stream_id, append_unlogged, &later);
+	index_later(batch, later.entries, later.nentries);
 }
 
 WeirBatch *
@@ -388,18 +446,46 @@ weir_batch_unconsumed(const WeirStream *stream, const WeirCursor *cursor)
 	return batch;
 }
 
+/*
+ * Who reads where others have found rows relies on the snapshot to keep them
+ * there.
+ */
+static bool
+can_share_found(void)
+{
+	return !WeirSnapshotsExpire();
+}
+
+/* Has any cursor of the stream taken the snapshot that it begins with? */
+static bool
+has_begun(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+		if (((WeirCursor *) lfirst(lc))->low != 0)
+			return true;
+	return false;
+}
+
+/*
+ * What this transaction has inserted itself is later than the history; but as long
+ * as nobody has begun to consume the stream it is history to all who will, like all
+ * else: then it need not be logged.
+ */
 static WeirBatch *
 next_history(const WeirStream *stream, const WeirCursor *cursor)
 {
 	WeirBatch  *batch = make_batch(stream, GetActiveSnapshot());
 
-	batch->shares_found = true;
+	batch->shares_found = can_share_found();
 	batch->after = *cursor;
 	batch->left_out = weir_left_out_read(cursor->cursor_id, NULL);
 	if (cursor->low == 0)
 		batch->after.low = weir_snapshot_current();
-	else
-		collect_later(batch, cursor->low);
+	if (cursor->low == 0 && !has_begun(stream->stream_id))
+		weir_capture_forget(stream->stream_id);
+	collect_later(batch, cursor->low);
 	collect_history(batch, cursor, tick_blocks,
 					&batch->after.history_leaf, &batch->after.history_block);
 	batch->after.in_history = OidIsValid(batch->after.history_leaf);
@@ -412,22 +498,23 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 				Datum target, List **locked)
 {
 	WeirBatch  *batch;
+	WeirCursor *after;
+	WeirLogPosition begin;
 	Datum		high;
-	WeirLogPosition after = {0};
-	WeirLogPosition last;
 	bool		is_all;
 
 	if (cursor->in_history)
-		return next_history(stream, cursor);
+		return lock_history(stream, locked) ? next_history(stream, cursor) : NULL;
 
 	batch = make_batch(stream, GetActiveSnapshot());
-	batch->shares_found = true;
+	batch->shares_found = can_share_found();
 	batch->after = *cursor;
+	after = &batch->after;
 	high = cursor->high ? cursor->high : target;
-	if (cursor->high)
-		after = cursor->position;
-	last = after;
-	if (!collect_entries(batch, cursor, high, &after, locked, &last, &is_all))
+	if (cursor->high == 0)
+		forget_position(after);
+	begin = after->position;
+	if (!collect_entries(batch, cursor, high, &begin, locked, after, &is_all))
 		return NULL;
 
 	if (high == 0)
@@ -435,15 +522,12 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 	if (is_all)
 	{
 		batch->ends_interval = true;
-		batch->after.low = high;
-		batch->after.high = 0;
-		memset(&batch->after.position, 0, sizeof(WeirLogPosition));
+		after->low = high;
+		after->high = 0;
+		forget_position(after);
 	}
 	else
-	{
-		batch->after.high = high;
-		batch->after.position = last;
-	}
+		after->high = high;
 	return batch;
 }
 

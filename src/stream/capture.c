@@ -466,6 +466,49 @@ weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 	last_buffer = NULL;
 }
 
+/* Would it be written to the log of the stream? */
+static bool
+is_for_stream(CaptureBuffer *buffer, int32 stream_id)
+{
+	return buffer->nruns > 0 && is_current_file(buffer) &&
+		find_stream(buffer) && buffer->stream_id == stream_id;
+}
+
+void
+weir_capture_visit(int32 stream_id, WeirCaptureVisitor visit, void *arg)
+{
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+	{
+		WeirLogEntry entry = {0};
+
+		if (!is_for_stream(buffer, stream_id))
+			continue;
+		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+		entry.leaf = buffer->key.relid;
+		entry.filenode = buffer->key.filenode;
+		entry.xid = GetTopFullTransactionId();
+		entry.xids = buffer->xids;
+		entry.nxids = buffer->nxids;
+		entry.runs = buffer->runs;
+		entry.nruns = buffer->nruns;
+		visit(&entry, arg);
+	}
+}
+
+void
+weir_capture_forget(int32 stream_id)
+{
+	for (CaptureBuffer *buffer = buffers; buffer; buffer = buffer->next)
+	{
+		if (!is_for_stream(buffer, stream_id))
+			continue;
+		buffer->nruns = buffer->nxids = 0;
+		buffer->last_xid = InvalidTransactionId;
+	}
+	last_buffer = NULL;
+}
+
 void
 weir_capture_move(Oid relid, Oid filenode)
 {

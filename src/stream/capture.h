@@ -9,6 +9,7 @@
 #define WEIR_CAPTURE_H
 
 #include "datatype/timestamp.h"
+#include "stream/log.h"
 #include "types/tidrun.h"
 
 #define WEIR_CAPTURE_AM "weir_capture"
@@ -39,6 +40,20 @@ extern bool weir_capture_take(Oid relid, Oid filenode, int32 *stream_id,
 extern void weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 								 const WeirTidRun *runs, int nruns,
 								 const TransactionId *xids, int nxids);
+
+/*
+ * The entries that this transaction will write to the log of the stream if it
+ * commits now, without their positions.
+ */
+typedef void (*WeirCaptureVisitor) (const WeirLogEntry *entry, void *arg);
+
+extern void weir_capture_visit(int32 stream_id, WeirCaptureVisitor visit, void *arg);
+
+/*
+ * None of these is to be written: the rows are first rows of the stream, of which
+ * nobody has read any yet.
+ */
+extern void weir_capture_forget(int32 stream_id);
 
 /* What was inserted into other files of the table is in this one now. */
 extern void weir_capture_move(Oid relid, Oid filenode);

@@ -10,6 +10,12 @@
  * watermark moves only at the end of an interval, so that the result does
  * not depend on where the steps were cut.
  *
+ * A position is a place in the file of a slot.  Should somebody give that another
+ * one, by VACUUM FULL, its entries come to stand elsewhere, in the same order; so
+ * it is kept, too, which entry of the interval in the slot it is.  There are no
+ * more of these later: the rewriting of a stream's table, which logs entries of
+ * old transactions again, waits for the end of the interval (rewrite.c).
+ *
  * A cursor with history starts with low unset.  Its first tick takes its own
  * snapshot for low; rows that this snapshot saw are history and are read
  * block by block, which counts as the first interval.
@@ -17,7 +23,8 @@
  * Invariants:
  * 1. low never goes back, and neither does the watermark.
  * 2. All changes are made under the stream's lock (weir_cursor_lock_stream),
- *	  but for the insertion of new cursors.
+ *	  but for the insertion of new cursors with history, which need nothing of
+ *	  the log that is there.
  *
  * Locks: an advisory-class lock of weir's own for each stream, to the end of
  * the transaction.
@@ -59,6 +66,8 @@ enum
 	CURSOR_HIGH,
 	CURSOR_TURN,
 	CURSOR_TID,
+	CURSOR_SLOT_FILE,
+	CURSOR_SLOT_ENTRIES,
 	CURSOR_HISTORY_LEAF,
 	CURSOR_HISTORY_BLOCK,
 	CURSOR_WATERMARK,
@@ -126,6 +135,8 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->position.turn = DatumGetInt64(values[CURSOR_TURN - 1]);
 	ItemPointerCopy(DatumGetItemPointer(values[CURSOR_TID - 1]),
 					&cursor->position.tid);
+	cursor->slot_file = DatumGetObjectId(values[CURSOR_SLOT_FILE - 1]);
+	cursor->slot_entries = DatumGetInt64(values[CURSOR_SLOT_ENTRIES - 1]);
 	cursor->in_history = !nulls[CURSOR_HISTORY_LEAF - 1];
 	cursor->history_leaf = cursor->in_history ?
 		DatumGetObjectId(values[CURSOR_HISTORY_LEAF - 1]) : InvalidOid;
@@ -159,6 +170,8 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	nulls[CURSOR_HIGH - 1] = cursor->high == 0;
 	values[CURSOR_TURN - 1] = Int64GetDatum(cursor->position.turn);
 	values[CURSOR_TID - 1] = ItemPointerGetDatum(&cursor->position.tid);
+	values[CURSOR_SLOT_FILE - 1] = ObjectIdGetDatum(cursor->slot_file);
+	values[CURSOR_SLOT_ENTRIES - 1] = Int64GetDatum(cursor->slot_entries);
 	values[CURSOR_HISTORY_LEAF - 1] = ObjectIdGetDatum(cursor->history_leaf);
 	nulls[CURSOR_HISTORY_LEAF - 1] = !cursor->in_history;
 	values[CURSOR_HISTORY_BLOCK - 1] = Int64GetDatum((int64) cursor->history_block);
@@ -175,6 +188,19 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 }
 
+/*
+ * Within an interval: make its position one in the present file of the slot, which
+ * stays that until the end of the transaction.
+ */
+static void
+relocate(WeirCursor *cursor, Snapshot snapshot)
+{
+	if (cursor->low != 0 && cursor->high != 0 && cursor->position.turn != 0)
+		weir_log_relocate(cursor->stream_id, snapshot, cursor->low, cursor->high,
+						  cursor->slot_entries, &cursor->slot_file,
+						  &cursor->position);
+}
+
 bool
 weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 {
@@ -188,6 +214,8 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 	if (HeapTupleIsValid(tuple))
 		from_tuple(catalog, tuple, cursor);
 	table_close(catalog, AccessShareLock);
+	if (HeapTupleIsValid(tuple))
+		relocate(cursor, snapshot);
 	return HeapTupleIsValid(tuple);
 }
 
@@ -218,6 +246,7 @@ weir_cursor_list(int32 stream_id)
 	Relation	catalog = open_catalog(AccessShareLock);
 	List	   *result = NIL;
 	WeirCursor *cursor;
+	ListCell   *lc;
 	int32		after = 0;
 
 	while ((cursor = next_cursor(catalog, stream_id, after)) != NULL)
@@ -227,6 +256,8 @@ weir_cursor_list(int32 stream_id)
 			lappend(result, cursor);
 	}
 	table_close(catalog, AccessShareLock);
+	foreach(lc, result)
+		relocate((WeirCursor *) lfirst(lc), NULL);
 	return result;
 }
 
@@ -281,6 +312,8 @@ weir_cursor_create(int32 stream_id, bool with_history)
 	cursor.in_history = with_history;
 	if (!with_history)
 	{
+		/* what others have consumed must not go before they know of this one */
+		(void) weir_cursor_lock_stream(stream_id, true);
 		PushActiveSnapshot(GetLatestSnapshot());
 		cursor.low = weir_snapshot_current();
 		PopActiveSnapshot();

@@ -444,12 +444,12 @@ cursor_ids(int32 stream_id, MemoryContext context)
 }
 
 /*
- * Consume all there is, in this transaction.  What has to do the same again in
+ * Consume what can be, in this transaction.  What has to do the same again in
  * another one, as an aggregate that looks for what to skip, is left behind: it
  * has a cursor of its own, and closes windows when it has caught up.
  */
 static void
-consume_everything(int32 stream_id, MemoryContext context)
+consume_available(int32 stream_id, MemoryContext context)
 {
 	List	   *left_behind = NIL;
 	bool		progress = true;
@@ -471,6 +471,31 @@ consume_everything(int32 stream_id, MemoryContext context)
 				progress = true;
 		}
 		list_free(ids);
+	}
+}
+
+/* Does the stream still wait for who may have inserted first rows to end? */
+static bool
+is_settling(int32 main_cursor)
+{
+	WeirCursor	cursor;
+
+	return weir_cursor_read(main_cursor, NULL, &cursor) && cursor.low == 0;
+}
+
+/* All there is. */
+static void
+consume_everything(int32 stream_id, int32 main_cursor, MemoryContext context)
+{
+	int			nap = MIN_POLL_MS;
+
+	for (;;)
+	{
+		consume_available(stream_id, context);
+		if (!is_settling(main_cursor))
+			return;
+		nap_for(nap);
+		nap = Min(nap * 2, MAX_POLL_MS);
 	}
 }
 
@@ -498,6 +523,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	Oid			relid = stream_argument(fcinfo);
 	WeirStream	stream;
 	WeirCursor	cursor;
+	int32		main_cursor;
 	MemoryContext context;
 
 	if (PG_ARGISNULL(1))
@@ -510,14 +536,14 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	weir_tick_force_read_committed();
 	weir_stream_revive(stream.stream_id);
 	weir_cursor_lock_stream(stream.stream_id, true);
-	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
-		cursor.is_paused)
+	main_cursor = weir_cursor_main(stream.stream_id);
+	if (weir_cursor_read(main_cursor, NULL, &cursor) && cursor.is_paused)
 		refuse_paused(&stream);
 
 	/* what came before the watermark is before it */
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir advance",
 									ALLOCSET_DEFAULT_SIZES);
-	consume_everything(stream.stream_id, context);
+	consume_everything(stream.stream_id, main_cursor, context);
 	follow_up_everything(stream.stream_id, context);
 	MemoryContextDelete(context);
 	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,

@@ -70,6 +70,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/heap.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -438,6 +439,12 @@ truncate_slot(int32 stream_id, WeirLogSlot *slot, Datum known,
 	}
 	WEIR_DEBUG_POINT("truncate_begin");
 	weir_sequence_set(weir_log_truncated_sequence(stream_id), slot->turn);
+
+	/*
+	 * Who has consumed the entries may have committed asynchronously; the file
+	 * is cut off at once, and not every server flushes WAL for that.
+	 */
+	XLogFlush(XactLastRecEnd);
 	WEIR_DEBUG_POINT("truncate_marked");
 	slot->turn = 0;
 	slot->closed_at = slot->drained_by = InvalidFullTransactionId;

@@ -25,6 +25,7 @@ typedef struct WeirLogPosition
 typedef struct WeirLogEntry
 {
 	WeirLogPosition position;
+	Oid			slot_file;		/* that the position is in */
 	Oid			leaf;			/* table that has the rows */
 	Oid			filenode;		/* its file then */
 	FullTransactionId xid;		/* top transaction */
@@ -75,6 +76,15 @@ extern WeirLogScan *weir_log_begin(int32 stream_id, Snapshot snapshot,
 								   bool heads_only);
 extern WeirLogEntry *weir_log_next(WeirLogScan *scan);
 extern void weir_log_end(WeirLogScan *scan);
+
+/*
+ * Of a position that was taken in that file of its slot: if the slot has another
+ * by now, that of the entry that is the n-th there of what high sees and low does
+ * not.  The file does not change any more in this transaction.
+ */
+extern void weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low,
+							  Datum high, int64 n, Oid *slot_file,
+							  WeirLogPosition *position);
 
 /* -1, 0, 1 */
 extern int	weir_log_position_cmp(const WeirLogPosition *a,

@@ -33,6 +33,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -241,6 +242,7 @@ open_next_slot(WeirLogScan *scan)
 		scan->nblocks = RelationGetNumberOfBlocks(scan->rel);
 		scan->next_block = 0;
 		scan->entry.position.turn = slot->turn;
+		scan->entry.slot_file = WeirRelFileNumber(scan->rel);
 		return true;
 	}
 	return false;
@@ -478,4 +480,64 @@ weir_log_next(WeirLogScan *scan)
 			return NULL;
 		}
 	}
+}
+
+/* ----------------------------------------------------------------
+ *		Positions
+ * ----------------------------------------------------------------
+ */
+
+/* The slot that had its turn then; NULL if nothing in it is wanted any more. */
+static WeirLogSlot *
+slot_of_turn(int32 stream_id, Snapshot snapshot, int64 turn)
+{
+	int			nslots;
+	WeirLogSlot *slots = weir_log_slots(stream_id, snapshot, &nslots);
+
+	for (int i = 0; i < nslots; i++)
+	{
+		if (slots[i].turn != turn ||
+			FullTransactionIdIsValid(slots[i].drained_by))
+			continue;
+		slots[i].relid = weir_log_slot_relid(stream_id, slots[i].slot);
+		return &slots[i];
+	}
+	return NULL;
+}
+
+/* Is that file no longer the table's?  Tells which is. */
+static bool
+has_other_file(Oid relid, Oid *filenode)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		result = WeirRelFileNumber(rel) != *filenode;
+
+	*filenode = WeirRelFileNumber(rel);
+	table_close(rel, NoLock);
+	return result;
+}
+
+void
+weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low, Datum high,
+				  int64 n, Oid *slot_file, WeirLogPosition *position)
+{
+	WeirLogSlot *slot = slot_of_turn(stream_id, snapshot, position->turn);
+	WeirLogScan *scan;
+	WeirLogEntry *entry;
+
+	if (slot == NULL || !has_other_file(slot->relid, slot_file))
+		return;
+	snapshot = RegisterSnapshot(snapshot ? snapshot : GetLatestSnapshot());
+	scan = weir_log_begin_slot(slot, snapshot, low);
+	while (n > 0 && (entry = weir_log_next(scan)) != NULL)
+	{
+		if (!weir_snapshot_sees(high, entry->xid))
+			continue;
+		*position = entry->position;
+		n--;
+	}
+	if (n > 0)
+		elog(ERROR, "the log of stream %d lacks entries", stream_id);
+	weir_log_end(scan);
+	UnregisterSnapshot(snapshot);
 }

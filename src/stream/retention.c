@@ -3,7 +3,7 @@
  * retention.c
  *	  Deleting rows of a stream that are consumed and not to be kept.
  *
- * Deletion is by SQL, as the table's owner, so that the table's triggers and
+ * Deletion is by SQL, as the owner of the table or partition, so that the table's triggers and
  * foreign keys see it, a few thousand rows a statement.  A stream without
  * aggregates keeps its rows.  Change streams of wide tables have ways of
  * their own: see change_stream.c.
@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -96,17 +97,23 @@ spare_locked(Victims *victims)
 	victims->n = n;
 }
 
+static Oid
+owner_of(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	return owner;
+}
+
 static void
-delete_victims(Victims *victims)
+execute_delete(Victims *victims)
 {
 	StringInfoData sql;
 	Oid			types[1] = {TIDARRAYOID};
 	Datum		values[1];
 
-	if (victims->n > 0)
-		spare_locked(victims);
-	if (victims->n == 0)
-		return;
 	for (int i = 0; i < victims->n; i++)
 		victims->tids[i] = ItemPointerGetDatum(&victims->data[i]);
 	weir_batch_breathe();
@@ -122,6 +129,28 @@ delete_victims(Victims *victims)
 		weir_report_rule(victims->leaf);
 	victims->ndeleted += (int) SPI_processed;
 	SPI_finish();
+}
+
+/* We are the stream's owner; a partition may belong to somebody else. */
+static void
+delete_victims(Victims *victims)
+{
+	WeirIdentity identity;
+	Oid			owner;
+
+	if (victims->n > 0)
+		spare_locked(victims);
+	if (victims->n == 0)
+		return;
+	owner = owner_of(victims->leaf);
+	if (owner == GetUserId())
+		execute_delete(victims);
+	else
+	{
+		weir_become_restricted(&identity, owner);
+		execute_delete(victims);
+		weir_restore_identity(&identity);
+	}
 	victims->n = 0;
 }
 
@@ -140,16 +169,6 @@ has_aggregates(const WeirStream *stream)
 	const WeirConsumer *consumer = weir_tick_consumer();
 
 	return consumer && consumer->dependent(stream->stream_id) != NULL;
-}
-
-static Oid
-owner_of(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-	Oid			owner = rel->rd_rel->relowner;
-
-	table_close(rel, NoLock);
-	return owner;
 }
 
 /* Does anybody else still need the rows? */

@@ -25,7 +25,8 @@
  *
  * The rows need not be of the stream that the table belongs to: those that
  * waited when it was detached from a stream still do.  So the logs of all
- * partitioned streams are asked.
+ * partitioned streams are asked.  Nor do the columns that these rows are read by
+ * change while they wait.
  *
  * Whoever gives a table a new file holds its ACCESS EXCLUSIVE lock, so that
  * no other transaction has rows in it that are not committed, and no tick is
@@ -37,6 +38,7 @@
 #include "postgres.h"
 
 #include "access/heapam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "miscadmin.h"
@@ -323,8 +325,10 @@ transient_table(Relation heap)
 
 /*
  * Does some cursor still need the entry?  A cursor that is half through an
- * interval would meet the entry's successor behind its position and count the
- * rows twice: then the rewrite has to wait.
+ * interval with it has its place in the log.  It may have passed the entry, and
+ * would meet the successor, and count the rows twice; or the successor, which
+ * goes where there is room, might stand where it has been, and never be met.
+ * Then the rewrite has to wait.
  */
 static bool
 is_needed(Relation heap, int32 stream_id, List *cursors,
@@ -340,12 +344,13 @@ is_needed(Relation heap, int32 stream_id, List *cursors,
 
 		if (!weir_cursor_has_consumed(cursor, entry))
 			needed = true;
-		else if (cursor->low != 0 &&
-				 !weir_snapshot_sees(cursor->low, entry->xid))
+		if (cursor->low != 0 && cursor->high != 0 &&
+			!weir_snapshot_sees(cursor->low, entry->xid) &&
+			weir_snapshot_sees(cursor->high, entry->xid))
 			half_way = true;
 	}
 	if (needed && half_way)
-		refuse(heap, stream_id, "A large transaction is being consumed.");
+		refuse(heap, stream_id, "A large transaction, or a backlog, is being consumed.");
 	return needed;
 }
 
@@ -606,4 +611,127 @@ weir_rewrite_moved(Oid relid)
 		weir_capture_move(relid, WeirRelFileNumber(heap));
 	}
 	table_close(heap, NoLock);
+}
+
+/* ----------------------------------------------------------------
+ *		Columns
+ * ----------------------------------------------------------------
+ */
+
+/* The stream's column that the table does not have as it is, or NULL. */
+static const char *
+lacking_column(TupleDesc stream, TupleDesc table)
+{
+	for (int i = 0; i < stream->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(stream, i);
+		bool		found = att->attisdropped;
+
+		for (int j = 0; j < table->natts && !found; j++)
+		{
+			Form_pg_attribute other = TupleDescAttr(table, j);
+
+			found = !other->attisdropped &&
+				strcmp(NameStr(other->attname), NameStr(att->attname)) == 0 &&
+				other->atttypid == att->atttypid &&
+				other->atttypmod == att->atttypmod;
+		}
+		if (!found)
+			return NameStr(att->attname);
+	}
+	return NULL;
+}
+
+/* The entry's table is not, or no longer, one of the stream's. */
+static void
+check_entry_columns(Relation stream, const WeirLogEntry *entry)
+{
+	Relation	leaf = try_relation_open(entry->leaf, AccessShareLock);
+	const char *column;
+
+	if (leaf == NULL)
+		return;
+	column = WeirRelFileNumber(leaf) != entry->filenode ? NULL :
+		lacking_column(RelationGetDescr(stream), RelationGetDescr(leaf));
+	if (column != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has rows of stream \"%s\" that have not been consumed",
+						RelationGetRelationName(leaf),
+						RelationGetRelationName(stream)),
+				 errdetail("It was a partition of it, and both must have column \"%s\" alike until then.",
+						   column),
+				 errhint("Run CALL weir.drain('%s') first, and try again.",
+						 RelationGetRelationName(stream))));
+	relation_close(leaf, NoLock);
+}
+
+static bool
+is_waited_for(List *cursors, const WeirLogEntry *entry)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursors)
+		if (!weir_cursor_has_consumed((WeirCursor *) lfirst(lc), entry))
+			return true;
+	return false;
+}
+
+/* All tables that have left the stream with rows waiting, or that one. */
+static void
+check_detached(Relation stream, int32 stream_id, Oid only)
+{
+	List	   *cursors = weir_cursor_list(stream_id);
+	Oid			checked = InvalidOid;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	WeirLogScan *scan = weir_log_begin(stream_id, snapshot, (Datum) 0, NULL, true);
+	WeirLogEntry *entry;
+
+	while ((entry = weir_log_next(scan)) != NULL)
+	{
+		if (entry->leaf == checked ||
+			(OidIsValid(only) && entry->leaf != only) ||
+			weir_stream_of_leaf(entry->leaf) == stream_id ||
+			!is_waited_for(cursors, entry))
+			continue;
+		check_entry_columns(stream, entry);
+		checked = entry->leaf;
+	}
+	weir_log_end(scan);
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * Rows that waited when their table was detached are mapped to the stream's row
+ * type by the names of columns.
+ */
+void
+weir_rewrite_check_columns(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	AttrNumber	attno;
+	bool		valid;
+	bool		may_have_left = rel->rd_rel->relkind == RELKIND_RELATION &&
+		OidIsValid(weir_stream_capture_index(rel, &attno, &valid));
+	ListCell   *lc;
+
+	foreach(lc, weir_stream_tables())
+	{
+		Oid			parent = lfirst_oid(lc);
+		bool		is_own = parent == relid;
+		int32		stream_id;
+		Relation	stream;
+
+		if (get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE ||
+			(!is_own && !may_have_left))
+			continue;
+		stream = try_relation_open(parent, AccessShareLock);
+		if (stream == NULL)
+			continue;
+		stream_id = weir_stream_of_leaf(parent);
+		if (stream_id != 0 && weir_log_exists(stream_id))
+			check_detached(stream, stream_id, is_own ? InvalidOid : relid);
+		relation_close(stream, NoLock);
+	}
+	relation_close(rel, NoLock);
 }

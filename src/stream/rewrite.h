@@ -20,4 +20,10 @@ extern void weir_rewrite_follow(Relation heap, Relation index);
 /* The table's file has become a copy of the one before (SET TABLESPACE). */
 extern void weir_rewrite_moved(Oid relid);
 
+/*
+ * The columns of the table have been changed: raises 55000 if rows wait that could
+ * not be read as the stream's any more, see rewrite.c.
+ */
+extern void weir_rewrite_check_columns(Oid relid);
+
 #endif							/* WEIR_REWRITE_H */

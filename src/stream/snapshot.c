@@ -20,9 +20,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
 
@@ -38,10 +41,53 @@ weir_snapshot_sees(Datum snapshot, FullTransactionId xid)
 											snapshot));
 }
 
+/*
+ * The same pg_snapshot, but the transaction, whose id it has passed, is running
+ * for it.  It is not below xmin.
+ */
+static Datum
+with_running(Datum snapshot, FullTransactionId xid)
+{
+	WeirUnseen	unseen;
+	StringInfoData text;
+	bool		is_written = false;
+
+	weir_snapshot_unpack(snapshot, &unseen);
+	initStringInfo(&text);
+	appendStringInfo(&text, UINT64_FORMAT ":" UINT64_FORMAT ":",
+					 U64FromFullTransactionId(DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmin,
+																							 snapshot))),
+					 U64FromFullTransactionId(unseen.xmax));
+	for (int i = 0; i < unseen.nrunning; i++)
+	{
+		if (!is_written && FullTransactionIdPrecedes(xid, unseen.running[i]))
+		{
+			appendStringInfo(&text, UINT64_FORMAT ",", U64FromFullTransactionId(xid));
+			is_written = true;
+		}
+		appendStringInfo(&text, UINT64_FORMAT ",",
+						 U64FromFullTransactionId(unseen.running[i]));
+	}
+	if (!is_written)
+		appendStringInfo(&text, UINT64_FORMAT ",", U64FromFullTransactionId(xid));
+	/* the last comma */
+	text.data[--text.len] = '\0';
+	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.data));
+}
+
+/*
+ * The server has a transaction seen by its own snapshots once others, with later
+ * ids, have ended.  But what it will log when it commits is not consumed.
+ */
 Datum
 weir_snapshot_current(void)
 {
-	return OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+	Datum		current = OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+
+	if (FullTransactionIdIsValid(own) && weir_snapshot_sees(current, own))
+		return with_running(current, own);
+	return current;
 }
 
 void

@@ -17,7 +17,10 @@ extern bool weir_snapshot_sees(Datum snapshot, FullTransactionId xid);
 /* Does pg_snapshot a see all that b sees? */
 extern bool weir_snapshot_covers(Datum a, Datum b);
 
-/* The active snapshot as a pg_snapshot, in the current memory context. */
+/*
+ * The active snapshot as a pg_snapshot, in the current memory context.  The
+ * present transaction is running for it.
+ */
 extern Datum weir_snapshot_current(void);
 
 /*

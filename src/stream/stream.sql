@@ -26,6 +26,8 @@ CREATE TABLE weir._cursor (
 	high pg_snapshot,					-- being consumed up to here
 	turn bigint NOT NULL,				-- position in the log, within (low, high]
 	tid tid NOT NULL,
+	slot_file oid NOT NULL,				-- of the slot when tid was right
+	slot_entries bigint NOT NULL,		-- of the interval in the slot, up to tid
 	history_leaf oid,					-- history: unread from here on; NULL: all read
 	history_block bigint NOT NULL,
 	watermark timestamptz NOT NULL,
@@ -103,7 +105,10 @@ IS 'make a stream a plain table again';
 CREATE FUNCTION weir._stream_dropped() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_dropped';
 COMMENT ON FUNCTION weir._stream_dropped() IS 'cleans up behind dropped streams';
+-- Event triggers are ALWAYS on: a session with the role of a replica can drop and
+-- move a stream's table, too.
 CREATE EVENT TRIGGER weir_stream_drop ON sql_drop EXECUTE FUNCTION weir._stream_dropped();
+ALTER EVENT TRIGGER weir_stream_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_drop IS 'ends a stream whose table is dropped';
 
 CREATE FUNCTION weir._stream_altered() RETURNS event_trigger
@@ -111,6 +116,7 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altered';
 COMMENT ON FUNCTION weir._stream_altered() IS 'follows changes of the tables of streams';
 CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA') EXECUTE FUNCTION weir._stream_altered();
+ALTER EVENT TRIGGER weir_stream_alter ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_alter IS 'keeps streams in step with what is altered, and refuses what they cannot follow';
 
 CREATE FUNCTION weir._stream_altering() RETURNS event_trigger
@@ -118,6 +124,7 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altering';
 COMMENT ON FUNCTION weir._stream_altering() IS 'refuses what would lose rows of a stream';
 CREATE EVENT TRIGGER weir_stream_altering ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION weir._stream_altering();
+ALTER EVENT TRIGGER weir_stream_altering ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_altering IS 'looks at what ALTER TABLE is about to do to a stream';
 
 CREATE FUNCTION weir._index_drop() RETURNS event_trigger
@@ -125,4 +132,5 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'weir_index_drop';
 COMMENT ON FUNCTION weir._index_drop() IS 'keeps capture indexes from being dropped concurrently';
 CREATE EVENT TRIGGER weir_index_drop ON ddl_command_start
 	WHEN TAG IN ('DROP INDEX') EXECUTE FUNCTION weir._index_drop();
+ALTER EVENT TRIGGER weir_index_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_index_drop IS 'refuses to drop the capture index of a stream';

@@ -449,6 +449,23 @@ refuse_stream(Oid relid)
 				 errhint("Use weir.alter_stream to change its settings.")));
 }
 
+/* No row is of two streams. */
+static void
+refuse_streams_within(Oid relid)
+{
+	List	   *streams = weir_stream_tables();
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		if (lfirst_oid(lc) != relid && list_member_oid(streams, lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot make \"%s\" a stream", get_rel_name(relid)),
+					 errdetail("Partition \"%s\" is a stream of its own.",
+							   get_rel_name(lfirst_oid(lc))),
+					 errhint("Use weir.drop_stream to make that a plain table first.")));
+}
+
 Datum
 weir_create_stream(PG_FUNCTION_ARGS)
 {
@@ -489,6 +506,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 				   ShareRowExclusiveLock);
 	/* it may have become one while we waited */
 	refuse_stream(relid);
+	refuse_streams_within(relid);
 	if (sets_not_null)
 		weir_execute("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
 					 weir_stream_qualified_name(relid), quote_identifier(event_time));

@@ -5,7 +5,8 @@
  *
  * A row trigger refuses UPDATE.  Event triggers refuse commands that would
  * make rows escape (dropping the index or that trigger, foreign tables as
- * partitions, detaching a partition whose first rows are being read), follow
+ * partitions, detaching a partition whose first rows are being read, changing
+ * columns of one that has left with rows waiting), follow
  * those that are harmless (renaming, SET TABLESPACE), and clean up behind
  * tables that are dropped.
  *
@@ -317,8 +318,13 @@ follow_renaming(RenameStmt *statement)
 	if (statement->relation == NULL)
 		return;
 	if (statement->renameType == OBJECT_COLUMN)
-		rename_source(RangeVarGetRelid(statement->relation, NoLock, true),
-					  statement->subname, statement->newname);
+	{
+		Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
+
+		rename_source(relid, statement->subname, statement->newname);
+		if (OidIsValid(relid) && statement->relationType == OBJECT_TABLE)
+			weir_rewrite_check_columns(relid);
+	}
 	else if (statement->renameType == OBJECT_ATTRIBUTE)
 	{
 		foreach(lc, streams_of_type(statement->relation))
@@ -398,6 +404,26 @@ changes_type(AlterTableStmt *statement)
 }
 
 static bool
+changes_columns(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
+static bool
 attaches(AlterTableStmt *statement)
 {
 	ListCell   *lc;
@@ -408,6 +434,48 @@ attaches(AlterTableStmt *statement)
 	return false;
 }
 
+/*
+ * Rows of a table that is a stream are logged as that's: as a partition of another
+ * stream it would keep them from this.
+ */
+static void
+refuse_streams_in(Oid partition, Oid parent)
+{
+	List	   *streams = weir_stream_tables();
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(partition, NoLock, NULL))
+		if (lfirst_oid(lc) != parent && list_member_oid(streams, lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot make stream \"%s\" a partition of stream \"%s\"",
+							get_rel_name(lfirst_oid(lc)), get_rel_name(parent)),
+					 errhint("Use weir.drop_stream to make it a plain table first.")));
+}
+
+/* Before it is done: the server would complain of the trigger that both have. */
+static void
+check_attach(AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		AlterTableCmd *command = (AlterTableCmd *) lfirst(lc);
+		Oid			parent;
+		Oid			partition;
+
+		if (command->subtype != AT_AttachPartition || statement->objtype != OBJECT_TABLE)
+			continue;
+		parent = RangeVarGetRelid(statement->relation, NoLock, true);
+		partition = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name,
+									 NoLock, true);
+		if (OidIsValid(parent) && OidIsValid(partition) &&
+			weir_stream_of_leaf(parent) != 0)
+			refuse_streams_in(partition, parent);
+	}
+}
+
 /* A partition that cannot be captured is none of a stream's. */
 static void
 check_partitions(Oid relid)
@@ -416,6 +484,7 @@ check_partitions(Oid relid)
 
 	if (!OidIsValid(relid) || weir_stream_of_leaf(relid) == 0)
 		return;
+	refuse_streams_in(relid, relid);
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
@@ -511,7 +580,10 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 				 errmsg("function was not called by event trigger manager")));
 	data = (EventTriggerData *) fcinfo->context;
 	if (IsA(data->parsetree, AlterTableStmt))
+	{
 		check_detach((AlterTableStmt *) data->parsetree);
+		check_attach((AlterTableStmt *) data->parsetree);
+	}
 	PG_RETURN_NULL();
 }
 
@@ -547,6 +619,9 @@ follow_altering(AlterTableStmt *statement)
 		foreach(lc, streams)
 			check_source_type(lfirst_oid(lc));
 	}
+	if (OidIsValid(relid) && statement->objtype == OBJECT_TABLE &&
+		changes_columns(statement))
+		weir_rewrite_check_columns(relid);
 	if (inherits(statement))
 		check_inheritance();
 }

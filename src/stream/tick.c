@@ -247,6 +247,9 @@ consume_batch(TickState *state)
 	WEIR_DEBUG_POINT("tick_consumed");
 	if (state->tick.stays)
 		return;
+	/* invariant 1 of cursor.c */
+	Assert(state->tick.cursor.low == 0 ||
+		   weir_snapshot_covers(after->low, state->tick.cursor.low));
 	after->watermark = weir_tick_watermark(&state->tick);
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
@@ -420,6 +423,10 @@ tick_if_ready(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 		if (!target_of(cursor, (WeirCursor *) linitial(cursors), &target))
 			return WEIR_TICK_IDLE;
 	}
+	/* while we waited for the lock somebody may have gone beyond it */
+	else if (target != 0 && cursor->low != 0 && cursor->high == 0 &&
+			 weir_snapshot_covers(cursor->low, target))
+		return WEIR_TICK_IDLE;
 	if (!has_settled(stream, cursor))
 		return WEIR_TICK_IDLE;
 	return tick_locked(stream, cursor, cursors, target);

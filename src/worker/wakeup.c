@@ -120,7 +120,8 @@ claim_report(void)
 	int64		claimed_at;
 
 	may_report = false;
-	if (!is_start_due(now))
+	/* a transaction may be made READ ONLY after it has written */
+	if (!is_start_due(now) || XactReadOnly)
 		return;
 	claimed_at = weir_sequence_read(report_sequence());
 	if (claimed_at != 0 && claimed_at <= seconds &&
@@ -219,7 +220,7 @@ nudge(void)
 	if (RecoveryInProgress())
 		return;
 	note_worker();
-	if (find_worker() == NULL && !XactReadOnly)
+	if (find_worker() == NULL)
 		claim_report();
 	wake_or_start(GetCurrentTimestamp());
 }

@@ -115,6 +115,13 @@ same_rows($node, 'other', 'SELECT * FROM ever', 'SELECT key, count(*), sum(id) F
 $node->safe_psql('other', "CALL weir.drain('events')");
 is($node->safe_psql('other', "SELECT weir.wait('events', '0')"), 't', 'drain needs no worker');
 $node->safe_psql('postgres', 'DROP EXTENSION weir CASCADE');
+$node->safe_psql('other', <<'SQL');
+BEGIN;
+INSERT INTO events VALUES (1, '2024-01-01 03:00', 1);
+SET TRANSACTION READ ONLY;
+COMMIT;
+SQL
+pass('a transaction may be made READ ONLY after it has written');
 for (1 .. 1000)
 {
 	$session->query_safe("INSERT INTO events VALUES (1, '2024-01-01 03:00', 1)");
