@@ -71,6 +71,7 @@ OBJS_STORAGE = \
 	src/storage/rowlock.o \
 	src/storage/hll.o \
 	src/storage/heapscan.o \
+	src/storage/indexes.o \
 	src/storage/row_pieces.o \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
@@ -367,10 +368,12 @@ ISOLATION = \
 	stat_views \
 	sink_locks \
 	wide_table_rmw \
+	wide_table_clock \
 	wide_table_compact \
 	wide_table_serializable \
 	wide_table_join \
 	wide_table_links \
+	wide_table_locks \
 	authorized_view \
 	change_stream
 

@@ -115,6 +115,7 @@ DROP TABLE people_delta;
 \set VERBOSITY terse
 DROP TABLE profiles_delta;
 DROP TABLE profiles_base;
+DROP SEQUENCE profiles_seq;
 DROP FOREIGN TABLE elsewhere.people;
 \set VERBOSITY default
 SELECT c.relname FROM pg_class c WHERE relname ~ '^(profiles|people)' ORDER BY 1;

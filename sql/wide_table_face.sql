@@ -106,6 +106,13 @@ ROLLBACK;
 DELETE FROM w WHERE row_key = 'k1' RETURNING row_key, cells['f']['a'];
 DELETE FROM w USING ids WHERE w.row_key = ids.k AND ids.id = 2 RETURNING id, w.row_key;
 DELETE FROM w WHERE row_key >= 'm';
+-- a row that a join gives several times is deleted once, also if the transaction has one snapshot
+BEGIN;
+DELETE FROM w USING generate_series(1, 2) i WHERE row_key = 'k4' RETURNING row_key;
+ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+DELETE FROM w USING generate_series(1, 2) i WHERE row_key = 'k4' RETURNING row_key;
+ROLLBACK;
 DELETE FROM w WHERE row_key = 'none';
 SELECT row_key, cells FROM w;
 WITH gone AS (DELETE FROM w WHERE row_key = 'k3' RETURNING *) INSERT INTO w SELECT row_key || '!', cells FROM gone;

@@ -20,7 +20,15 @@ SELECT sketches.hll_cardinality(weir.value(cells, 'u', 'q')::sketches.hll) FROM 
 SELECT weir.mutate_row('h', 'k', weir.add_to_cell('u', 'q', '2024-01-01', 5));
 SELECT weir.mutate_row('h', 'k', weir.set_cell('u', 'q', 'x'));
 SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', '\xffff'));
+-- states with other parameters could not be combined with the others when the row is read
+SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', sketches.hll_empty(12)::text::bytea));
+SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', sketches.hll_empty(11, 5, 0, 1)::text::bytea));
 SELECT weir.read_row('h', 'k', weir.qualifier_regex('q'));
+SELECT count(sketches.hll_set_defaults(12, 5, -1, 1));
+SELECT weir.mutate_row('h', 'k3', weir.add_to_cell('u', 'q', '2024-01-01', 'a'));
+SELECT count(sketches.hll_set_defaults(11, 5, -1, 1));
+SELECT weir.mutate_row('h', 'k3', weir.add_to_cell('u', 'q', '2024-01-01', 'b'));
+SELECT sketches.hll_cardinality(weir.value(cells, 'u', 'q')::sketches.hll) FROM h WHERE row_key = 'k3';
 -- Changes are recorded as states that are merged; a copy made of them is the table.
 SELECT weir.create_wide_table('hw'), weir.create_wide_table('hcopy');
 SELECT weir.add_family('hw', 'u', weir.max_versions(2), 'hll'), weir.add_family('hcopy', 'u', NULL, 'hll');

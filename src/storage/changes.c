@@ -71,6 +71,7 @@
 
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/indexes.h"
 #include "storage/owner.h"
 #include "storage/sequence.h"
 #include "weir.h"
@@ -81,8 +82,7 @@ struct WeirChangeWriter
 	Relation	heap;
 	Oid			mutation_type;
 	List	   *indexes;		/* if all are on columns alone */
-	EState	   *estate;			/* if not */
-	ResultRelInfo *result_rel;
+	WeirIndexes *other_indexes; /* if not */
 	TupleTableSlot *slot;
 	MemoryContext context;		/* reset after each record */
 };
@@ -284,10 +284,7 @@ open_indexes(WeirChangeWriter *writer)
 	if (!are_plain(writer->indexes, index_infos(writer->table, oids)))
 	{
 		close_indexes(writer);
-		writer->estate = CreateExecutorState();
-		writer->result_rel = makeNode(ResultRelInfo);
-		InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
-		ExecOpenIndices(writer->result_rel, false);
+		writer->other_indexes = weir_indexes_open(writer->heap);
 	}
 	list_free(oids);
 }
@@ -319,29 +316,21 @@ weir_change_writer_close(WeirChangeWriter *writer)
 	MemoryContextDelete(writer->context);
 	ExecDropSingleTupleTableSlot(writer->slot);
 	close_indexes(writer);
-	if (writer->estate != NULL)
-	{
-		ExecCloseIndices(writer->result_rel);
-		FreeExecutorState(writer->estate);
-	}
+	if (writer->other_indexes != NULL)
+		weir_indexes_close(writer->other_indexes);
 	table_close(writer->heap, NoLock);
 	pfree(writer);
 }
 
-/* The record in the slot gets its entries in the indexes. */
+/* The record gets its entries in the indexes, which are plain. */
 static void
-insert_index_entries(WeirChangeWriter *writer)
+insert_index_entries(WeirChangeWriter *writer, HeapTuple tuple)
 {
 	ListCell   *lc;
 	ListCell   *lc_info;
 
-	if (writer->estate != NULL)
-	{
-		WeirExecInsertIndexTuples(writer->result_rel, writer->slot,
-								  writer->estate, false);
-		ResetPerTupleExprContext(writer->estate);
-		return;
-	}
+	ExecStoreHeapTuple(tuple, writer->slot, false);
+	writer->slot->tts_tableOid = RelationGetRelid(writer->heap);
 	forboth(lc, writer->indexes, lc_info, writer->table->changes_index_infos)
 	{
 		IndexInfo  *info = lfirst(lc_info);
@@ -354,6 +343,7 @@ insert_index_entries(WeirChangeWriter *writer)
 					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
 					 false, info);
 	}
+	ExecClearTuple(writer->slot);
 }
 
 /* In the context of the record. */
@@ -386,10 +376,10 @@ put_record(WeirChangeWriter *writer, const WeirRowKey *key, int64 seq,
 
 	tuple = heap_form_tuple(desc, values, nulls);
 	heap_insert(writer->heap, tuple, GetCurrentCommandId(true), 0, NULL);
-	ExecStoreHeapTuple(tuple, writer->slot, false);
-	writer->slot->tts_tableOid = RelationGetRelid(writer->heap);
-	insert_index_entries(writer);
-	ExecClearTuple(writer->slot);
+	if (writer->other_indexes != NULL)
+		weir_indexes_insert(writer->other_indexes, tuple);
+	else
+		insert_index_entries(writer, tuple);
 }
 
 void

@@ -46,7 +46,6 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "executor/executor.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -59,6 +58,7 @@
 #include "storage/compact_row.h"
 #include "storage/heapscan.h"
 #include "storage/hll.h"
+#include "storage/indexes.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "storage/shape.h"
@@ -101,8 +101,7 @@ struct WeirRowCompaction
 	WeirHeapScan delta;
 	Relation	base_heap;		/* for writing */
 	Relation	delta_heap;
-	EState	   *estate;
-	ResultRelInfo *base_rel;
+	WeirIndexes *base_indexes;
 	WeirFold   *fold;
 	WeirChangeWriter *changes;	/* for garbage; NULL: not recorded */
 	WeirFold   *fold_without_rules; /* what the row would be without */
@@ -474,19 +473,6 @@ due_of_segment(const Compaction *c, const WeirStoredCell *cells,
 	return due;
 }
 
-static void
-insert_index_entries(Compaction *c, HeapTuple tuple)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(c->base_heap),
-													&TTSOpsHeapTuple);
-
-	ExecStoreHeapTuple(tuple, slot, false);
-	slot->tts_tableOid = RelationGetRelid(c->base_heap);
-	WeirExecInsertIndexTuples(c->base_rel, slot, c->estate, false);
-	ExecDropSingleTupleTableSlot(slot);
-	ResetPerTupleExprContext(c->estate);
-}
-
 static HeapTuple
 form_segment(Compaction *c, const NewSegment *segment, struct varlena *bytes,
 			 int64 hi, int64 folded_at, int64 gc_due)
@@ -532,7 +518,7 @@ write_segment(Compaction *c, const WeirStoredCell *cells,
 	else
 		heap_insert(c->base_heap, tuple, GetCurrentCommandId(true), 0, NULL);
 	if (!HeapTupleIsHeapOnly(tuple))
-		insert_index_entries(c, tuple);
+		weir_indexes_insert(c->base_indexes, tuple);
 }
 
 static void
@@ -658,10 +644,7 @@ weir_row_compaction_begin(WeirWideTable *table,
 	c->delta_heap = table_open(table->delta, RowExclusiveLock);
 	weir_heap_scan_open(&c->base.scan, table->base, table->base_index);
 	weir_heap_scan_open(&c->delta, table->delta, table->delta_index);
-	c->estate = CreateExecutorState();
-	c->base_rel = makeNode(ResultRelInfo);
-	InitResultRelInfo(c->base_rel, c->base_heap, 0, NULL, 0);
-	ExecOpenIndices(c->base_rel, false);
+	c->base_indexes = weir_indexes_open(c->base_heap);
 	c->row_context = AllocSetContextCreate(CurrentMemoryContext,
 										   "weir compaction row",
 										   ALLOCSET_DEFAULT_SIZES);
@@ -695,8 +678,7 @@ weir_row_compaction_end(WeirRowCompaction *c)
 		weir_change_writer_close(c->changes);
 	}
 	MemoryContextDelete(c->row_context);
-	ExecCloseIndices(c->base_rel);
-	FreeExecutorState(c->estate);
+	weir_indexes_close(c->base_indexes);
 	weir_heap_scan_close(&c->delta);
 	weir_heap_scan_close(&c->base.scan);
 	table_close(c->delta_heap, NoLock);

@@ -244,7 +244,8 @@ static int
 acquire_sample(Relation rel, int elevel, HeapTuple *rows, int targrows,
 			   double *totalrows, double *totaldeadrows)
 {
-	WeirWideTable *table = weir_wide_table_require(RelationGetRelid(rel));
+	WeirWideTable *table = weir_wide_table_require_locked(RelationGetRelid(rel),
+														  AccessShareLock);
 	double		nbase = blocks_of(table->base);
 	double		ndelta = blocks_of(table->delta);
 

@@ -4,7 +4,7 @@
  *	  Dependencies between the relations of wide tables.
  *
  * The heaps of a wide table are internal dependents of the face, so that they
- * go with it and not alone; what the heap of changes and authorized views are
+ * go with it and not alone, and it depends on its sequence; what the heap of changes and authorized views are
  * is written where they are made.
  *
  * A dump does not have such dependencies.  When it is restored, triggers on
@@ -45,16 +45,20 @@
 static bool nothing_is_missing = false;
 
 void
-weir_link_heaps(Oid face, Oid delta, Oid base)
+weir_link_heaps(Oid face, Oid delta, Oid base, Oid seq)
 {
 	ObjectAddress face_address;
 	ObjectAddress heap_address;
+	ObjectAddress seq_address;
 
 	ObjectAddressSet(face_address, RelationRelationId, face);
 	ObjectAddressSet(heap_address, RelationRelationId, delta);
 	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
 	ObjectAddressSet(heap_address, RelationRelationId, base);
 	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
+	/* pg_dump would take an internal one for that of an identity column */
+	ObjectAddressSet(seq_address, RelationRelationId, seq);
+	recordDependencyOn(&face_address, &seq_address, DEPENDENCY_NORMAL);
 }
 
 /* Does a relation depend on another one? */
@@ -98,13 +102,14 @@ check_table(HeapTuple tuple, TupleDesc desc, void *arg)
 	Oid			face = weir_catalog_oid(tuple, Anum_wide_tables_face, desc);
 	Oid			delta = weir_catalog_oid(tuple, Anum_wide_tables_delta, desc);
 	Oid			base = weir_catalog_oid(tuple, Anum_wide_tables_base, desc);
+	Oid			seq = weir_catalog_oid(tuple, Anum_wide_tables_seq, desc);
 	Oid			changes = weir_changes_of_table(face);
 
 	if (!is_linked(delta, face))
 	{
 		links->missing = true;
 		if (links->repairs)
-			weir_link_heaps(face, delta, base);
+			weir_link_heaps(face, delta, base, seq);
 	}
 	if (OidIsValid(changes) && !is_linked(changes, face))
 	{

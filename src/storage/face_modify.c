@@ -68,7 +68,6 @@ typedef struct FaceModify
 	WeirFold   *pending;		/* the cells for pending_key */
 	WeirRowKey	pending_key;	/* bytes NULL: nothing is pending */
 	Size		pending_bytes;
-	int64		server_ts;
 } FaceModify;
 
 /* ---- begin and end ---- */
@@ -158,8 +157,10 @@ put_deletion(FaceModify *state, WeirRowKey key, WeirFold *fold)
 	WeirDelta  *delta = weir_fold_delta(fold, 0);
 	bool		done = true;
 
+	/* a join may give a row several times: it is deleted once */
 	if (IsolationUsesXactSnapshot())
-		weir_row_put_if_current(state->table, key, delta);
+		done = weir_row_put_if_current(state->table, key, delta,
+									   state->node != NULL);
 	else if (state->node != NULL)
 		done = weir_row_put_if(state->table, key, delta, passes_conditions,
 							   state);

@@ -147,7 +147,8 @@ begin_scan(ForeignScanState *node, int eflags)
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	state = palloc0(sizeof(FaceScan));
-	state->table = weir_wide_table_require(RelationGetRelid(node->ss.ss_currentRelation));
+	state->table = weir_wide_table_require_locked(RelationGetRelid(node->ss.ss_currentRelation),
+												  AccessShareLock);
 	state->strategies = list_nth(plan->fdw_private, WEIR_PLAN_STRATEGIES);
 	state->arguments = ExecInitExprList(list_truncate(list_copy(plan->fdw_exprs),
 													  number_of_arguments(plan)),

@@ -29,10 +29,16 @@
 #include "storage/hll.h"
 #include "storage/invalidation.h"
 
+/* the parameters of all states */
+#define HLL_LOG2M		11
+#define HLL_REGWIDTH	5
+#define HLL_EXPTHRESH	(-1)
+#define HLL_SPARSEON	1
+
 static struct
 {
 	bool		is_valid;
-	Oid			empty;			/* hll_empty() */
+	Oid			empty;			/* hll_empty(integer, integer, bigint, integer) */
 	Oid			hash;			/* hll_hash_bytea(bytea, integer) */
 	Oid			add;			/* hll_add(hll, hll_hashval) */
 	Oid			join;			/* hll_union(hll, hll) */
@@ -107,7 +113,8 @@ weir_hll_require(void)
 				 errhint("Install it and run CREATE EXTENSION hll.")));
 	hll = find_type(schema, "hll");
 	hashval = find_type(schema, "hll_hashval");
-	functions.empty = find_function(schema, "hll_empty", 0, NULL);
+	functions.empty = find_function(schema, "hll_empty", 4,
+									(Oid[4]) {INT4OID, INT4OID, INT8OID, INT4OID});
 	functions.hash = find_function(schema, "hll_hash_bytea", 2,
 								   (Oid[2]) {BYTEAOID, INT4OID});
 	functions.add = find_function(schema, "hll_add", 2,
@@ -132,6 +139,21 @@ datum_to_bytes(Datum d, const char **bytes, uint32 *len)
 	*len = VARSIZE_ANY_EXHDR(v);
 }
 
+/*
+ * The state of nothing.  Only states with the same parameters can be combined,
+ * and it is not before a row is read that its states are.  So all have the
+ * same: those that the extension has at first, whatever hll_set_defaults says.
+ */
+static Datum
+empty_state(void)
+{
+	return OidFunctionCall4(functions.empty,
+							Int32GetDatum(HLL_LOG2M),
+							Int32GetDatum(HLL_REGWIDTH),
+							Int64GetDatum(HLL_EXPTHRESH),
+							Int32GetDatum(HLL_SPARSEON));
+}
+
 void
 weir_hll_of_bytes(const char *bytes, uint32 len,
 				  const char **state, uint32 *state_len)
@@ -141,8 +163,7 @@ weir_hll_of_bytes(const char *bytes, uint32 len,
 	weir_hll_require();
 	hash = OidFunctionCall2(functions.hash, bytes_to_datum(bytes, len),
 							Int32GetDatum(0));
-	datum_to_bytes(OidFunctionCall2(functions.add,
-									OidFunctionCall0(functions.empty), hash),
+	datum_to_bytes(OidFunctionCall2(functions.add, empty_state(), hash),
 				   state, state_len);
 }
 
@@ -156,12 +177,41 @@ weir_hll_combine(const char *a, uint32 alen, const char *b, uint32 blen,
 				   result, result_len);
 }
 
+/* Raises 22023 in place of what the extension says of the error being handled. */
+static void
+state_is_invalid(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) !=
+		ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+		PG_RE_THROW();
+	FlushErrorState();
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid state for a family of kind \"hll\": %s",
+					error->message),
+			 errhint("States of such families are made with log2m %d, regwidth %d, expthresh %d and sparseon %d.",
+					 HLL_LOG2M, HLL_REGWIDTH, HLL_EXPTHRESH, HLL_SPARSEON)));
+}
+
+/* The extension checks a value when it works with it. */
 void
 weir_hll_check(const char *state, uint32 len)
 {
-	const char *result;
-	uint32		result_len;
+	MemoryContext context = CurrentMemoryContext;
 
-	/* The extension checks a value when it works with it. */
-	weir_hll_combine(state, len, state, len, &result, &result_len);
+	weir_hll_require();
+	PG_TRY();
+	{
+		(void) OidFunctionCall2(functions.join, empty_state(),
+								bytes_to_datum(state, len));
+	}
+	PG_CATCH();
+	{
+		state_is_invalid(context);
+	}
+	PG_END_TRY();
 }

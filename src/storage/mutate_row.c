@@ -62,11 +62,11 @@
 /* ---- execution ---- */
 
 static void
-write_delta(WeirWideTable *table, WeirRowKey key, WeirDelta *delta)
+write_list(WeirWideTable *table, WeirRowKey key, const WeirMutationList *list)
 {
 	WeirWriter *writer = weir_writer_open(table);
 
-	weir_writer_put(writer, key, delta);
+	weir_writer_put_list(writer, key, list);
 	weir_writer_close(writer);
 }
 
@@ -77,6 +77,7 @@ mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
 												RowExclusiveLock, 0);
 	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
 	ArrayType  *mutations;
+	WeirMutationList list;
 
 	PreventCommandIfReadOnly("weir.mutate_row()");
 	if (PG_ARGISNULL(2))
@@ -86,7 +87,8 @@ mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there are no mutations")));
-	write_delta(table, key, weir_delta_of_mutations(table, mutations));
+	list = weir_mutation_list_of_array(table, mutations);
+	write_list(table, key, &list);
 	PG_RETURN_VOID();
 }
 
@@ -154,19 +156,21 @@ weir__mutate_row(PG_FUNCTION_ARGS)
 {
 	const bytea *layout = PG_GETARG_BYTEA_PP(1);
 	const uint8 *kinds = (const uint8 *) VARDATA_ANY(layout) + 1;
-	int			n = VARSIZE_ANY_EXHDR(layout) - 1;
-	WeirMutation *mutations = palloc(sizeof(WeirMutation) * n);
+	WeirMutationList list = {0};
 	WeirWideTable *table;
 	WeirRowKey	key;
 
+	list.n = VARSIZE_ANY_EXHDR(layout) - 1;
+	list.mutations = palloc(sizeof(WeirMutation) * list.n);
 	/* what is wrong is found in the order in which the one call does */
-	call_set_cells(fcinfo, kinds, n, mutations);
+	call_set_cells(fcinfo, kinds, list.n, list.mutations);
 	table = weir_wide_table_open(weir_table_argument(fcinfo, 2),
 								 RowExclusiveLock, 0);
 	key = weir_row_key_argument(fcinfo, 3, kinds[-1] != 0);
 	PreventCommandIfReadOnly("weir.mutate_row()");
-	read_mutations(fcinfo, kinds, n, mutations);
-	write_delta(table, key, weir_delta_of_list(table, mutations, n));
+	read_mutations(fcinfo, kinds, list.n, list.mutations);
+	weir_mutation_list_finish(table, &list);
+	write_list(table, key, &list);
 	PG_RETURN_VOID();
 }
 

@@ -16,6 +16,9 @@
  *	6. write, with the number taken
  *
  * Blind writes that come in between have greater numbers: they happen after.
+ * So the server's time, of cells that are given none, is that of the number,
+ * not that of the end of the wait: else such a write would seem to be older.
+ * Nor is it that of the call, as what it is computed from may be younger.
  *
  * Under REPEATABLE READ and SERIALIZABLE the snapshot is that of the
  * transaction.  If a fresh one sees anything else of the row, acting on what
@@ -231,15 +234,22 @@ write_and_close(LockedRow *row, WeirDelta *delta)
  * need not be kept once it has written.  So a statement can do this, and the
  * next, to any number of rows.
  */
-void
-weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta)
+bool
+weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
+						bool must_exist)
 {
 	LockedRow	row = {0};
+	bool		done;
 
 	Assert(IsolationUsesXactSnapshot());
 	row.gives_lock_back = true;
-	lock_row(&row, table, key);
-	write_and_close(&row, delta);
+	if (must_exist)
+		lock_and_read(&row, table, key, NULL);
+	else
+		lock_row(&row, table, key);
+	done = row.exists || !must_exist;
+	write_and_close(&row, done ? delta : NULL);
+	return done;
 }
 
 bool
@@ -259,18 +269,17 @@ weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 
 /* ---- check_and_mutate_row ---- */
 
-/* The delta of argument n, NULL if the list is empty. */
-static WeirDelta *
-delta_argument(FunctionCallInfo fcinfo, int n, const WeirWideTable *table)
+/* The list in argument n.  What is wrong is said before anything is waited for. */
+static WeirMutationList
+list_argument(FunctionCallInfo fcinfo, int n, const WeirWideTable *table)
 {
-	ArrayType  *array;
+	WeirMutationList list = {0};
 
 	if (PG_ARGISNULL(n))
-		return NULL;
-	array = PG_GETARG_ARRAYTYPE_P(n);
-	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) == 0)
-		return NULL;
-	return weir_delta_of_mutations(table, array);
+		return list;
+	list = weir_mutation_list_of_array(table, PG_GETARG_ARRAYTYPE_P(n));
+	(void) weir_mutation_list_delta(table, &list, 0);
+	return list;
 }
 
 static Datum
@@ -280,17 +289,17 @@ check_and_mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
 												RowExclusiveLock, ACL_SELECT);
 	WeirRowKey	key = weir_row_key_argument(fcinfo, 1, key_is_text);
 	WeirRowFilter *predicate = NULL;
-	WeirDelta  *if_matched;
-	WeirDelta  *if_not_matched;
+	WeirMutationList if_matched;
+	WeirMutationList if_not_matched;
 	LockedRow	row = {0};
 	bool		matched;
 
 	PreventCommandIfReadOnly("weir.check_and_mutate_row()");
 	if (!PG_ARGISNULL(2))
 		predicate = weir_row_filter_create(table, PG_GETARG_DATUM(2));
-	if_matched = delta_argument(fcinfo, 3, table);
-	if_not_matched = delta_argument(fcinfo, 4, table);
-	if (if_matched == NULL && if_not_matched == NULL)
+	if_matched = list_argument(fcinfo, 3, table);
+	if_not_matched = list_argument(fcinfo, 4, table);
+	if (if_matched.n == 0 && if_not_matched.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there are no mutations"),
@@ -300,7 +309,9 @@ check_and_mutate_row(FunctionCallInfo fcinfo, bool key_is_text)
 				  predicate ? weir_row_filter_columns(predicate) : NULL);
 	matched = row.exists &&
 		(predicate == NULL || weir_row_filter_matches(predicate, row.scan));
-	write_and_close(&row, matched ? if_matched : if_not_matched);
+	write_and_close(&row,
+					weir_mutation_list_delta(table, matched ? &if_matched :
+											 &if_not_matched, row.at));
 	PG_RETURN_BOOL(matched);
 }
 
@@ -524,7 +535,7 @@ modify_row(LockedRow *row, const Rule *rules, int nrules, WeirDelta **delta)
 {
 	const WeirCell *cells = weir_row_scan_cells(row->scan);
 	uint32		ncells = row->exists ? weir_row_scan_ncells(row->scan) : 0;
-	int64		server_ts = weir_server_cell_ts();
+	int64		server_ts = weir_server_cell_ts(row->at);
 	WeirRowBuilder *result = weir_row_builder_create();
 	WeirFold   *fold = weir_builder_begin();
 

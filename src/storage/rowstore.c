@@ -8,6 +8,10 @@
  * puts its tuple into heap and index under the shared barrier of its row, see
  * rowlock.c; the delta's time is taken there too.
  *
+ * So is the server's time of cells that are given none, as the order of these
+ * times must be that of the numbers: who reads a row to write to it sees what
+ * has smaller numbers, and what it writes has to be newer.
+ *
  * Under SERIALIZABLE a blind write first reads the deltas of its row, so that
  * the server sees a conflict between two transactions that write to the same
  * rows in different orders.
@@ -31,7 +35,6 @@
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -45,6 +48,7 @@
 #include "storage/changes.h"
 #include "storage/debug_point.h"
 #include "storage/hll.h"
+#include "storage/indexes.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
 #include "storage/rowstore.h"
@@ -60,23 +64,12 @@ struct WeirWriter
 	WeirWideTable *table;
 	Relation	heap;
 	Relation	index;			/* the only index, or NULL if there are more */
-	EState	   *estate;			/* if there are more */
-	ResultRelInfo *result_rel;
+	WeirIndexes *indexes;		/* if there are more */
 	WeirChangeWriter *changes;	/* NULL: no change stream */
 	const char *change_kind;	/* what is recorded there */
 };
 
 /* ---- the heap of deltas ---- */
-
-/* For a heap with indexes that are not ours. */
-static void
-open_other_indexes(WeirWriter *writer)
-{
-	writer->estate = CreateExecutorState();
-	writer->result_rel = makeNode(ResultRelInfo);
-	InitResultRelInfo(writer->result_rel, writer->heap, 0, NULL, 0);
-	ExecOpenIndices(writer->result_rel, false);
-}
 
 static void (*writer_hook) (void) = NULL;
 
@@ -107,7 +100,7 @@ weir_writer_open(WeirWideTable *table)
 		}
 	}
 	else
-		open_other_indexes(writer);
+		writer->indexes = weir_indexes_open(writer->heap);
 	list_free(indexes);
 	if (OidIsValid(table->changes))
 		writer->changes = weir_change_writer_open(table);
@@ -124,10 +117,7 @@ weir_writer_close(WeirWriter *writer)
 	if (writer->index != NULL)
 		index_close(writer->index, NoLock);
 	else
-	{
-		ExecCloseIndices(writer->result_rel);
-		FreeExecutorState(writer->estate);
-	}
+		weir_indexes_close(writer->indexes);
 	if (writer->changes != NULL)
 		weir_change_writer_close(writer->changes);
 	table_close(writer->heap, NoLock);
@@ -144,19 +134,6 @@ int64
 weir_writer_next_seq(WeirWriter *writer)
 {
 	return nextval_internal(writer->table->seq, false);
-}
-
-static void
-insert_into_other_indexes(WeirWriter *writer, HeapTuple tuple)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
-													&TTSOpsHeapTuple);
-
-	ExecStoreHeapTuple(tuple, slot, false);
-	slot->tts_tableOid = RelationGetRelid(writer->heap);
-	WeirExecInsertIndexTuples(writer->result_rel, slot, writer->estate, false);
-	ExecDropSingleTupleTableSlot(slot);
-	ResetPerTupleExprContext(writer->estate);
 }
 
 void
@@ -179,7 +156,7 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 					 writer->heap, UNIQUE_CHECK_NO, false,
 					 writer->table->delta_index_info);
 	else
-		insert_into_other_indexes(writer, tuple);
+		weir_indexes_insert(writer->indexes, tuple);
 	heap_freetuple(tuple);
 	pfree(key_datum);
 	if (writer->changes != NULL)
@@ -187,21 +164,40 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 									 writer->change_kind, delta);
 }
 
-void
-weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
+/* A blind write of the delta or, if it is NULL, of the list. */
+static void
+put_blindly(WeirWriter *writer, WeirRowKey key, WeirDelta *delta,
+			const WeirMutationList *list)
 {
 	Oid			face = writer->table->home;
 	uint32		hash = weir_row_hash(key.bytes, key.len);
 	int64		seq;
+	int64		at;
 
 	if (IsolationIsSerializable())
 		weir_row_touch_deltas(writer->table, key);
 	weir_barrier_acquire(face, hash, ShareLock);
 	seq = weir_writer_next_seq(writer);
 	WEIR_DEBUG_POINT("write_numbered");
-	weir_delta_set_time(delta, weir_clock_usec());
+	at = weir_clock_usec();
+	if (delta == NULL)
+		delta = weir_mutation_list_delta(writer->table, list, at);
+	weir_delta_set_time(delta, at);
 	weir_writer_put_numbered(writer, key, seq, delta);
 	weir_barrier_release(face, hash, ShareLock);
+}
+
+void
+weir_writer_put(WeirWriter *writer, WeirRowKey key, WeirDelta *delta)
+{
+	put_blindly(writer, key, delta, NULL);
+}
+
+void
+weir_writer_put_list(WeirWriter *writer, WeirRowKey key,
+					 const WeirMutationList *list)
+{
+	put_blindly(writer, key, NULL, list);
 }
 
 /* ---- building deltas ---- */
@@ -238,11 +234,9 @@ weir_builder_finish(WeirFold *fold)
 }
 
 int64
-weir_server_cell_ts(void)
+weir_server_cell_ts(int64 at)
 {
-	int64		now = weir_clock_usec();
-
-	return now - now % 1000;
+	return at - at % 1000;
 }
 
 static void
@@ -458,57 +452,63 @@ weir_mutation_rights(const WeirMutation *mutation)
 	return mutation->kind >= WEIR_DELETE_FROM_COLUMN ? ACL_DELETE : ACL_INSERT;
 }
 
-/* The elements of an array of mutations, unpacked. */
-static WeirMutation *
-unpack_mutations(ArrayType *array, int *nmutations)
+static WeirDelta *
+build_delta(const WeirWideTable *table, const WeirMutationList *list, int64 at)
 {
-	WeirMutation *mutations;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
+	int64		server_ts = weir_server_cell_ts(at);
+	WeirFold   *fold = weir_builder_begin();
 
-	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT,
-					  &elements, &nulls, &n);
-	if (n > WEIR_MAX_MUTATIONS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("too many mutations: %d", n),
-				 errdetail("One call takes at most %d.", WEIR_MAX_MUTATIONS)));
-	mutations = palloc(sizeof(WeirMutation) * (n + 1));
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			weir_argument_is_null("mutation");
-		weir_mutation_from_datum(&mutations[i], elements[i]);
-	}
-	*nmutations = n;
-	return mutations;
-}
-
-WeirDelta *
-weir_delta_of_list(const WeirWideTable *table, const WeirMutation *mutations,
-				   int n)
-{
-	int64		server_ts = weir_server_cell_ts();
-	AclMode		required = 0;
-	WeirFold   *fold;
-
-	for (int i = 0; i < n; i++)
-		required |= weir_mutation_rights(&mutations[i]);
-	weir_wide_table_check_acl(table->face, required);
-	fold = weir_builder_begin();
-	for (int i = 0; i < n; i++)
-		weir_builder_add_mutation(fold, table, &mutations[i], server_ts);
+	for (int i = 0; i < list->n; i++)
+		weir_builder_add_mutation(fold, table, &list->mutations[i], server_ts);
 	return weir_builder_finish(fold);
 }
 
-WeirDelta *
-weir_delta_of_mutations(const WeirWideTable *table, ArrayType *array)
+void
+weir_mutation_list_finish(const WeirWideTable *table, WeirMutationList *list)
 {
-	int			n;
-	WeirMutation *mutations = unpack_mutations(array, &n);
+	AclMode		required = 0;
 
-	return weir_delta_of_list(table, mutations, n);
+	for (int i = 0; i < list->n; i++)
+	{
+		required |= weir_mutation_rights(&list->mutations[i]);
+		if (list->mutations[i].flags & WEIR_MUTATION_SERVER_TIME)
+			list->needs_time = true;
+	}
+	weir_wide_table_check_acl(table->face, required);
+	if (list->n > 0 && !list->needs_time)
+		list->delta = build_delta(table, list, 0);
+}
+
+WeirDelta *
+weir_mutation_list_delta(const WeirWideTable *table,
+						 const WeirMutationList *list, int64 at)
+{
+	return list->needs_time ? build_delta(table, list, at) : list->delta;
+}
+
+WeirMutationList
+weir_mutation_list_of_array(const WeirWideTable *table, ArrayType *array)
+{
+	WeirMutationList list = {0};
+	Datum	   *elements;
+	bool	   *nulls;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &list.n);
+	if (list.n > WEIR_MAX_MUTATIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("too many mutations: %d", list.n),
+				 errdetail("One call takes at most %d.", WEIR_MAX_MUTATIONS)));
+	list.mutations = palloc(sizeof(WeirMutation) * (list.n + 1));
+	for (int i = 0; i < list.n; i++)
+	{
+		if (nulls[i])
+			weir_argument_is_null("mutation");
+		weir_mutation_from_datum(&list.mutations[i], elements[i]);
+	}
+	weir_mutation_list_finish(table, &list);
+	return list;
 }
 
 WeirRowKey

@@ -21,6 +21,15 @@ typedef struct WeirWriter WeirWriter;
 extern WeirWriter *weir_writer_open(WeirWideTable *table);
 extern void weir_writer_close(WeirWriter *writer);
 
+/* What a call is to do to a row. */
+typedef struct WeirMutationList
+{
+	WeirMutation *mutations;
+	int			n;
+	bool		needs_time;		/* cells without one get that of the write */
+	WeirDelta  *delta;			/* NULL: empty, or it needs a time */
+} WeirMutationList;
+
 /* Called whenever one is opened: what is written will have to be compacted. */
 extern void weir_writer_set_hook(void (*hook) (void));
 
@@ -31,13 +40,19 @@ extern void weir_writer_set_change_kind(WeirWriter *writer, const char *kind);
 extern void weir_writer_put(WeirWriter *writer, WeirRowKey key,
 							WeirDelta *delta);
 
+/* The same of a list, which must not be empty. */
+extern void weir_writer_put_list(WeirWriter *writer, WeirRowKey key,
+								 const WeirMutationList *list);
+
 /*
  * Under REPEATABLE READ and SERIALIZABLE, for a write that depends on what
  * the transaction has read of the row: raises 40001 if its snapshot does not
- * see the whole row.  Takes the row lock.  In rowmodify.c.
+ * see the whole row.  If the row must exist, which it may not because of what
+ * the transaction itself has done, returns whether it did and was written.
+ * Takes the row lock.  In rowmodify.c.
  */
-extern void weir_row_put_if_current(WeirWideTable *table, WeirRowKey key,
-									WeirDelta *delta);
+extern bool weir_row_put_if_current(WeirWideTable *table, WeirRowKey key,
+									WeirDelta *delta, bool must_exist);
 
 /*
  * Writes if the row exists and passes the test, as all writes before this one
@@ -80,15 +95,24 @@ extern void weir_builder_set_cell(WeirFold *builder,
 								  const WeirCell *cell);
 
 /*
- * The delta of an array of mutations.  Checks the rights of the current user
- * on the face; raises 22023 for NULLs in the array or too many mutations.
+ * Completes a list of which mutations and n are given.  Checks the rights of
+ * the current user on the face; unless the list needs a time, raises 22023 and
+ * 42703 as above.
  */
-extern WeirDelta *weir_delta_of_mutations(const WeirWideTable *table,
-										  ArrayType *array);
+extern void weir_mutation_list_finish(const WeirWideTable *table,
+									  WeirMutationList *list);
 
-/* the same of a list that has been read */
-extern WeirDelta *weir_delta_of_list(const WeirWideTable *table,
-									 const WeirMutation *mutations, int n);
+/* A complete list; raises 22023 for NULLs in the array or too many mutations. */
+extern WeirMutationList weir_mutation_list_of_array(const WeirWideTable *table,
+													ArrayType *array);
+
+/*
+ * The delta of a list for a write at a time; NULL if the list is empty.  Raises
+ * 22023 and 42703 if the list needs a time.
+ */
+extern WeirDelta *weir_mutation_list_delta(const WeirWideTable *table,
+										   const WeirMutationList *list,
+										   int64 at);
 
 /* INSERT to set cells, DELETE to delete them */
 extern AclMode weir_mutation_rights(const WeirMutation *mutation);
@@ -97,7 +121,7 @@ extern AclMode weir_mutation_rights(const WeirMutation *mutation);
 extern WeirRowKey weir_row_key_argument(FunctionCallInfo fcinfo, int n,
 										bool is_text);
 
-/* The current time in whole milliseconds, as microseconds since 1970. */
-extern int64 weir_server_cell_ts(void);
+/* A time of the clock in whole milliseconds, as microseconds since 1970. */
+extern int64 weir_server_cell_ts(int64 at);
 
 #endif							/* WEIR_ROWSTORE_H */

@@ -37,7 +37,6 @@
 #include "commands/event_trigger.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -62,15 +61,6 @@
 #include "weir.h"
 
 /* ---- helpers ---- */
-
-static void
-execute(const char *sql)
-{
-	int			result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-}
 
 void
 weir_check_owner(Oid face)
@@ -128,30 +118,30 @@ create_delta_heap(const char *delta, const char *seq)
 	 * another descent.  Row keys are never compressed, as index entries are
 	 * made of them.
 	 */
-	execute(psprintf("CREATE TABLE %s (row_key bytea NOT NULL,"
-					 " seq bigint NOT NULL, cells weir.delta NOT NULL)"
-					 " USING heap WITH (toast_tuple_target = 8160)", delta));
-	execute(psprintf("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN",
-					 delta));
+	weir_execute("CREATE TABLE %s (row_key bytea NOT NULL,"
+				 " seq bigint NOT NULL, cells weir.delta NOT NULL)"
+				 " USING heap WITH (toast_tuple_target = 8160)", delta);
+	weir_execute("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN",
+				 delta);
 	/* no two entries are equal, so that looking for duplicates is in vain */
-	execute(psprintf("CREATE INDEX ON %s (row_key, seq)"
-					 " WITH (deduplicate_items = off)", delta));
-	execute(psprintf("CREATE SEQUENCE %s AS bigint CACHE 1 OWNED BY %s.seq",
-					 seq, delta));
+	weir_execute("CREATE INDEX ON %s (row_key, seq)"
+				 " WITH (deduplicate_items = off)", delta);
+	weir_execute("CREATE SEQUENCE %s AS bigint CACHE 1 OWNED BY %s.seq",
+				 seq, delta);
 }
 
 static void
 create_base_heap(const char *base)
 {
-	execute(psprintf("CREATE TABLE %s (row_key bytea NOT NULL,"
-					 " part bytea NOT NULL, hi bigint, folded_at bigint,"
-					 " gc_due bigint, cells weir.segment NOT NULL,"
-					 " PRIMARY KEY (row_key, part))"
-					 " USING heap WITH (toast_tuple_target = 8160)", base));
-	execute(psprintf("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN,"
-					 " ALTER COLUMN part SET STORAGE PLAIN", base));
-	execute(psprintf("CREATE INDEX ON %s (gc_due) WHERE gc_due IS NOT NULL",
-					 base));
+	weir_execute("CREATE TABLE %s (row_key bytea NOT NULL,"
+				 " part bytea NOT NULL, hi bigint, folded_at bigint,"
+				 " gc_due bigint, cells weir.segment NOT NULL,"
+				 " PRIMARY KEY (row_key, part))"
+				 " USING heap WITH (toast_tuple_target = 8160)", base);
+	weir_execute("ALTER TABLE %s ALTER COLUMN row_key SET STORAGE PLAIN,"
+				 " ALTER COLUMN part SET STORAGE PLAIN", base);
+	weir_execute("CREATE INDEX ON %s (gc_due) WHERE gc_due IS NOT NULL",
+				 base);
 }
 
 static void
@@ -180,12 +170,9 @@ weir_create_face(const char *name)
 	char	   *relname;
 	Oid			nspid = creation_namespace(name, &relname);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	execute(psprintf("CREATE FOREIGN TABLE %s (row_key bytea NOT NULL,"
-					 " cells weir.widerow NOT NULL) SERVER weir",
-					 qualified(nspid, relname)));
-	SPI_finish();
+	weir_execute("CREATE FOREIGN TABLE %s (row_key bytea NOT NULL,"
+				 " cells weir.widerow NOT NULL) SERVER weir",
+				 qualified(nspid, relname));
 	return get_relname_relid(relname, nspid);
 }
 
@@ -218,8 +205,6 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	face = weir_create_face(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	nspid = get_rel_namespace(face);
 	relname = get_rel_name(face);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	delta_name = ChooseRelationName(relname, NULL, "delta", nspid, false);
 	seq_name = ChooseRelationName(relname, NULL, "seq", nspid, false);
 	create_delta_heap(qualified(nspid, delta_name),
@@ -232,10 +217,9 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	weir_revoke_default_privileges(delta);
 	weir_revoke_default_privileges(base);
 	weir_revoke_default_privileges(seq);
-	SPI_finish();				/* the names are gone */
 
 	insert_wide_table(face, delta, base, seq, granularity);
-	weir_link_heaps(face, delta, base);
+	weir_link_heaps(face, delta, base, seq);
 	CacheInvalidateRelcacheByRelid(face);
 	CommandCounterIncrement();
 	PG_RETURN_OID(face);
@@ -246,11 +230,8 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 void
 weir_drop_face(Oid face)
 {
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	execute(psprintf("DROP FOREIGN TABLE %s",
-					 qualified(get_rel_namespace(face), get_rel_name(face))));
-	SPI_finish();
+	weir_execute("DROP FOREIGN TABLE %s",
+				 qualified(get_rel_namespace(face), get_rel_name(face)));
 }
 
 PG_FUNCTION_INFO_V1(weir_drop_wide_table);
@@ -378,9 +359,11 @@ weir__wide_table_changed(PG_FUNCTION_ARGS)
 										 &isnull);
 		Datum		base = heap_getattr(tuple, Anum_wide_tables_base, desc,
 										&isnull);
+		Datum		seq = heap_getattr(tuple, Anum_wide_tables_seq, desc,
+									   &isnull);
 
-		weir_link_heaps(face, DatumGetObjectId(delta),
-						DatumGetObjectId(base));
+		weir_link_heaps(face, DatumGetObjectId(delta), DatumGetObjectId(base),
+						DatumGetObjectId(seq));
 	}
 	else if (RelationGetRelid(trigger->tg_relation) ==
 			 weir_own_relid("_authorized_views", false))

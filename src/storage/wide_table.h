@@ -22,7 +22,7 @@ extern void weir_drop_face(Oid face);
 extern void weir_forget_rules(Oid face, uint16 family, int64 until_seq);
 
 /* from face_links.c: makes the heaps go with the face */
-extern void weir_link_heaps(Oid face, Oid delta, Oid base);
+extern void weir_link_heaps(Oid face, Oid delta, Oid base, Oid seq);
 
 /* from authorized_view.c: the view goes if its table goes with CASCADE */
 extern void weir_link_authorized_view(Oid view, Oid home);
