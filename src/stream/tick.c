@@ -79,6 +79,12 @@ weir_stream_leave_sink(void)
 	sink_depth--;
 }
 
+bool
+weir_stream_is_in_tick(void)
+{
+	return sink_depth > 0 || is_consuming;
+}
+
 void
 weir_stream_refuse_in_tick(const char *command)
 {
@@ -212,8 +218,8 @@ consume_batch(TickState *state)
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
 	after->not_before = 0;
-	if (weir_retention_is_queue(&state->stream) && after->is_main)
-		weir_retention_delete_batch(batch);
+	if (weir_retention_is_queue(&state->stream))
+		weir_retention_delete_batch(batch, &state->tick.cursor);
 	weir_cursor_write(after);
 	WEIR_DEBUG_POINT("tick_stored");
 }

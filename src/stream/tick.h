@@ -103,6 +103,7 @@ extern void weir_stream_leave_sink(void);
  * there.
  */
 extern void weir_stream_refuse_in_tick(const char *command);
+extern bool weir_stream_is_in_tick(void);
 
 /* ---- for the worker ---- */
 
