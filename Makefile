@@ -35,6 +35,7 @@ OBJS_TYPES = \
 	src/types/window.o \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
+	src/types/regex_set.o \
 	src/types/regex.o \
 	src/types/row_key.o \
 	src/types/key_range.o \
@@ -47,6 +48,8 @@ OBJS_TYPES = \
 	src/types/delta.o \
 	src/types/gc_rule.o \
 	src/types/fold.o \
+	src/types/fold_row.o \
+	src/types/fold_delta.o \
 	src/types/segment.o \
 	src/types/plain_row.o \
 	src/types/json_list.o \
@@ -56,6 +59,7 @@ OBJS_TYPES = \
 
 OBJS_STORAGE = \
 	src/storage/owner.o \
+	src/storage/newest.o \
 	src/storage/invalidation.o \
 	src/storage/sequence.o \
 	src/storage/debug_point.o \
@@ -145,6 +149,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/runs_merge.o \
 	src/aggregate/runs_stats.o \
 	src/aggregate/sink.o \
+	src/aggregate/sink_check.o \
 	src/aggregate/delivery.o \
 	src/aggregate/state_order.o \
 	src/aggregate/session.o \
@@ -309,6 +314,7 @@ REGRESS_AGGREGATE = \
 	aggregate_parts \
 	skip \
 	skip_combine \
+	event_times \
 	skip_ticks \
 	live_merge \
 	live_cache \
@@ -319,6 +325,7 @@ REGRESS_AGGREGATE = \
 	closing_held \
 	sink \
 	sink_isolation \
+	sink_check \
 	tick_commands \
 	session \
 	cascade \
@@ -331,7 +338,8 @@ REGRESS_AGGREGATE = \
 	state \
 	distinct \
 	flink_rules \
-	read_only
+	read_only \
+	default_privileges
 
 REGRESS = init $(REGRESS_TYPES) $(REGRESS_STORAGE) $(REGRESS_STREAM) $(REGRESS_AGGREGATE) conventions
 REGRESS_OPTS = --temp-instance=tmp_check_regress --temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale
@@ -340,6 +348,7 @@ ISOLATION = \
 	tick_vs_insert \
 	long_writer \
 	old_snapshot \
+	held_snapshot \
 	queue_delete \
 	writer_isolation \
 	stream_locks \
@@ -356,6 +365,7 @@ ISOLATION = \
 	wide_table_serializable \
 	wide_table_join \
 	wide_table_links \
+	authorized_view \
 	change_stream
 
 # These hold processes at debug points: make WEIR_DEBUG=1 has them, with a library
@@ -365,7 +375,8 @@ ISOLATION_DEBUG = \
 	debug_history \
 	debug_rotation \
 	debug_merge \
-	debug_reader
+	debug_reader \
+	debug_describe
 ifdef WEIR_DEBUG
 ISOLATION += $(ISOLATION_DEBUG)
 endif

@@ -129,6 +129,48 @@ SELECT p, differs(p::bytea[]) FROM (VALUES (ARRAY['a#', 'b']::bytea[]), (ARRAY['
 DROP FUNCTION differs;
 DROP TABLE keys;
 SELECT weir.drop_wide_table('many');
+-- how many rows the planner expects, and which part of the bytes the view has
+SELECT weir.create_wide_table('sized');
+SELECT weir.add_family('sized', 'f');
+INSERT INTO sized SELECT (CASE WHEN i % 100 < 90 THEN 'a' WHEN i % 100 < 99 THEN 'b' ELSE 'c' END || i)::bytea,
+	weir.widerow('f', 'q', repeat('x', 1000), '1970-01-01') FROM generate_series(1, 4000) i;
+SELECT weir.create_authorized_view('va', 'sized', ARRAY['a'::bytea]), weir.create_authorized_view('vb', 'sized', ARRAY['b'::bytea]),
+	weir.create_authorized_view('vc', 'sized', ARRAY['c'::bytea]), weir.create_authorized_view('vac', 'sized', ARRAY['a'::bytea, 'c']),
+	weir.create_authorized_view('vnone', 'sized', ARRAY['d'::bytea]), weir.create_authorized_view('vall', 'sized', ARRAY[''::bytea]);
+CREATE FUNCTION plan_of(q text, what text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || q INTO plan;
+	RETURN plan -> 0 -> 'Plan' ->> what;
+END $$;
+CREATE FUNCTION plan_rows(rel text) RETURNS float8 LANGUAGE sql AS $$ SELECT plan_of('SELECT FROM ' || rel, 'Plan Rows') $$;
+CREATE FUNCTION plan_cost(rel text) RETURNS float8 LANGUAGE sql AS $$ SELECT plan_of('SELECT FROM ' || rel, 'Total Cost') $$;
+-- without statistics as for any condition
+SELECT v, plan_rows(v) / plan_rows('sized') < 0.02 AS few, plan_cost(v) / plan_cost('sized') < 0.05 AS cheap FROM unnest(ARRAY['va', 'vac', 'vnone', 'vall']) v;
+ANALYZE sized;
+SELECT v, abs(plan_rows(v) - n) <= 40 + n * 0.1 AS right FROM (VALUES ('va', 3600), ('vb', 360), ('vc', 40), ('vac', 3640), ('vnone', 1), ('vall', 4000)) v (v, n);
+SELECT plan_cost('vb') / plan_cost('va') < 0.3 AS cheaper;
+ANALYZE vb;
+SELECT plan_rows('vb');
+DROP FUNCTION plan_rows, plan_cost, plan_of;
+-- bytes by rows: folded, in deltas, and both
+CREATE FUNCTION part_of(v text) RETURNS numeric LANGUAGE sql AS $$
+	SELECT round((SELECT max(offset_bytes) FROM weir.sample_row_keys(v)) / (SELECT max(offset_bytes) FROM weir.sample_row_keys('sized'))::numeric, 1) $$;
+SELECT part_of('va'), part_of('vb'), part_of('vc'), part_of('vac'), part_of('vnone'), part_of('vall');
+SELECT skipped FROM weir.compact('sized');
+VACUUM sized_delta;
+SELECT part_of('va'), part_of('vb'), part_of('vc'), part_of('vac'), part_of('vnone'), part_of('vall');
+INSERT INTO sized SELECT ('b' || i)::bytea, weir.widerow('f', 'r', repeat('x', 1000), '1970-01-01') FROM generate_series(10001, 14000) i;
+SELECT part_of('va'), part_of('vb'), part_of('vnone'), part_of('vall');
+-- keys of the view in order, parts of about one megabyte, the empty key at last
+SELECT count(*) BETWEEN 4 AND 6 AS some, bool_and(row_key ^@ 'b' OR row_key = '') AS are_in_view,
+	bool_and(row_key > before IS NOT FALSE OR row_key = '') AS ascending, bool_and(offset_bytes - offset_before BETWEEN 1000000 AND 1200000 OR row_key = '') AS even
+FROM (SELECT encode(row_key, 'escape') AS row_key, offset_bytes, lag(encode(row_key, 'escape')) OVER () AS before, coalesce(lag(offset_bytes) OVER (), 0) AS offset_before FROM weir.sample_row_keys('vb')) s;
+DROP FUNCTION part_of;
+SET client_min_messages = warning;
+DROP FOREIGN TABLE sized CASCADE;
+RESET client_min_messages;
 -- default privileges are not given on the heaps, where a view ends
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO weir_guest;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;

@@ -352,6 +352,8 @@ SELECT aggregate, status FROM weir.stat_aggregates WHERE status <> 'active';
 CREATE TABLE sunk (window_start timestamptz, n numeric);
 SELECT weir.create_sink('s', 'days', $$ INSERT INTO sunk SELECT window_start, n FROM closed $$);
 SELECT weir.create_sink('t', 'mins', $$ SELECT count(*) FROM days $$);
+CREATE FUNCTION count_days() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM days';
+SELECT weir.create_sink('t', 'mins', $$ SELECT count_days() FROM closed $$);
 INSERT INTO reading VALUES (50000, '2024-01-05 00:01', 1, 1);
 SET weir.max_failures = 1;
 CALL weir.drain('reading');

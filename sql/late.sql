@@ -129,6 +129,54 @@ SELECT weir.advance_watermark('days', '2024-05-31 00:00:00.000001');
 SELECT weir._maintain_aggregate('months');
 SELECT * FROM months_closed ORDER BY 1;
 
+-- retention waits for the stream that a table of closed rows is made, or is a part of
+CREATE TABLE hours (at timestamptz, n int);
+SELECT weir.create_stream('hours', 'at');
+SELECT weir.create_continuous_aggregate('hourly', $$
+    SELECT w.window_start, w.window_end, sum(n) AS n FROM hours, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end $$, retention => '0');
+SELECT weir.create_continuous_aggregate('hourly_too', $$
+    SELECT w.window_start, w.window_end, sum(n) AS n FROM hours, weir.tumble(at, '1 hour') w GROUP BY w.window_start, w.window_end $$, retention => '0');
+INSERT INTO hours SELECT timestamptz '2024-01-01' + i * interval '1 hour', i FROM generate_series(0, 10) i;
+CALL weir.drain('hours');
+CREATE TABLE all_hours (window_start timestamptz, window_end timestamptz, n bigint) PARTITION BY RANGE (window_start);
+CREATE TABLE other_hours PARTITION OF all_hours FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
+ALTER TABLE all_hours ATTACH PARTITION hourly_too_closed DEFAULT;
+SELECT weir.create_stream('hourly_closed', 'window_start');
+SELECT weir.create_stream('all_hours', 'window_start');
+SELECT weir.create_continuous_aggregate('of_hourly', 'SELECT sum(n) AS n, count(*) AS hours FROM hourly_closed');
+SELECT weir.create_continuous_aggregate('of_all_hours', 'SELECT sum(n) AS n, count(*) AS hours FROM all_hours');
+CREATE VIEW hours_left AS SELECT (SELECT count(*) FROM hourly_closed) AS hourly, (SELECT count(*) FROM hourly_too_closed) AS hourly_too,
+    of_hourly.n, of_hourly.hours, of_all_hours.n AS all_n, of_all_hours.hours AS all_hours FROM of_hourly, of_all_hours;
+-- not begun
+SELECT weir._maintain_aggregate('hourly'), weir._maintain_aggregate('hourly_too');
+TABLE hours_left;
+CALL weir.drain('hourly_closed');
+SELECT weir._maintain_aggregate('hourly'), weir._maintain_aggregate('hourly_too');
+TABLE hours_left;
+CALL weir.drain('all_hours');
+SELECT weir._maintain_aggregate('hourly'), weir._maintain_aggregate('hourly_too');
+TABLE hours_left;
+-- consumed by some
+SELECT weir.create_continuous_aggregate('of_hourly_too', 'SELECT max(window_start) AS latest, count(*) AS hours FROM hourly_closed');
+CALL weir.drain('hourly_closed');
+SELECT weir.pause('of_hourly_too');
+INSERT INTO hours SELECT timestamptz '2024-01-01' + i * interval '1 hour', i FROM generate_series(11, 20) i;
+CALL weir.drain('hours');
+CALL weir.drain('hourly_closed');
+SELECT weir._maintain_aggregate('hourly'), weir._maintain_aggregate('hourly_too');
+TABLE hours_left;
+INSERT INTO hours VALUES ('2024-01-02', 21);
+SELECT weir.resume('of_hourly_too');
+CALL weir.drain('hourly_closed');
+CALL weir.drain('hours');
+SELECT weir._maintain_aggregate('hourly');
+TABLE hours_left;
+CALL weir.drain('hourly_closed');
+CALL weir.drain('all_hours');
+SELECT weir._maintain_aggregate('hourly'), weir._maintain_aggregate('hourly_too');
+TABLE hours_left;
+TABLE of_hourly_too;
+
 -- late rows are kept until their aggregate's owner deletes them
 CREATE TABLE kept AS SELECT count(*) AS n, max(arrived_at) AS until FROM weir.late_rows WHERE aggregate = 'plain_10m'::regclass;
 SELECT n FROM kept;

@@ -123,6 +123,32 @@ SELECT k, n FROM of_caseless ORDER BY k;
 CALL weir.drain('t');
 SELECT k, n FROM of_caseless ORDER BY k;
 SELECT lower(k), n FROM of_caseless WHERE k = 'b1';
+-- (also those in ranges, which have a collation of their own): no hash is stored
+CREATE TYPE caseless_range AS RANGE (subtype = text, collation = caseless);
+CREATE TYPE exact_range AS RANGE (subtype = text, collation = "C");
+CREATE DOMAIN caseless_ranges AS caseless_range[];
+CREATE FUNCTION hashes(OUT aggregate regclass, OUT are_stored boolean) RETURNS SETOF record LANGUAGE plpgsql AS $$
+DECLARE
+    id int;
+BEGIN
+    FOR aggregate, id IN SELECT view, aggregate_id FROM weir._aggregate WHERE view::text IN ('of_b', 'of_caseless', 'of_caseless_range', 'of_caseless_multirange', 'of_caseless_array', 'of_exact_range') ORDER BY view::text LOOP
+        EXECUTE format('SELECT bool_or(hash_lo < hash_hi) FROM weir._state_%s', id) INTO are_stored;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+SELECT weir.create_continuous_aggregate('of_b', 'SELECT b AS k, count(*) AS n FROM t GROUP BY 1');
+SELECT weir.create_continuous_aggregate('of_exact_range', 'SELECT exact_range(b, NULL) AS k, count(*) AS n FROM t GROUP BY 1');
+SELECT weir.create_continuous_aggregate('of_caseless_range', 'SELECT caseless_range(b, NULL) AS k, count(*) AS n FROM t GROUP BY 1');
+SELECT weir.create_continuous_aggregate('of_caseless_multirange', 'SELECT caseless_multirange(caseless_range(b, NULL)) AS k, count(*) AS n FROM t GROUP BY 1');
+SELECT weir.create_continuous_aggregate('of_caseless_array', 'SELECT ARRAY[caseless_range(b, NULL)]::caseless_ranges AS k, count(*) AS n FROM t GROUP BY 1');
+CALL weir.drain('t');
+INSERT INTO t (ts, a, b) SELECT '2024-01-01 14:00', 1, 'B' || j % 3 FROM generate_series(1, 30) j;
+CALL weir.drain('t');
+SELECT * FROM hashes();
+SELECT lower(lower(k)), n FROM of_caseless_range ORDER BY k;
+SELECT lower(lower(k)), n FROM of_caseless_range WHERE k = '[b1,)';
+SELECT k, n FROM of_exact_range ORDER BY k;
+SELECT weir.drop_continuous_aggregate(aggregate) IS NULL FROM hashes() WHERE aggregate <> 'of_caseless'::regclass;
 
 -- enums keep their hash, and what is stored its order
 CREATE TYPE mood AS ENUM ('sad', 'happy');

@@ -103,13 +103,30 @@ CALL weir.drain('history');
 TABLE stat;
 SELECT count(*) FROM weir.late_rows;
 SELECT *, (SELECT sum(10 / v) FROM history WHERE v <> 0) FROM of_history;
--- all in one transaction
+-- the watermark is moved in one transaction: it waits for a search that takes no
+-- longer than a tick may, and leaves behind who needs more
 INSERT INTO history SELECT timestamptz '2024-01-02' + i * interval '1 second', i % 3 FROM generate_series(1, 30) i;
+SELECT weir.create_continuous_aggregate('hours_of_history', $$ SELECT w.window_end, count(*) AS n, sum(10 / v) AS total FROM history, weir.tumble(at, '1 hour') w GROUP BY w.window_end $$, with_data => false);
+INSERT INTO history VALUES ('2024-01-02 00:00:59', 5);
 CALL weir.drain('history');
 SELECT weir.skip('of_history');
 SELECT weir.advance_watermark('history', '2024-01-03');
 SELECT aggregate, status, skipped_rows FROM stat;
+SELECT count(*) FROM found;
+TABLE hours_of_history_closed;
+CALL weir.drain('history');
+SELECT aggregate, status, skipped_rows FROM stat;
 SELECT *, (SELECT sum(10 / v) FROM history WHERE v <> 0) FROM of_history;
+RESET weir.skip_time;
+INSERT INTO history SELECT timestamptz '2024-01-04' + i * interval '1 second', i % 3 FROM generate_series(1, 30) i;
+CALL weir.drain('history');
+SELECT weir.skip(aggregate) IS NULL FROM weir.stat_aggregates WHERE status = 'failed';
+SELECT weir.advance_watermark('history', '2024-01-05');
+SELECT aggregate, status, skipped_rows FROM stat;
+SELECT *, (SELECT sum(10 / v) FROM history WHERE v <> 0) FROM of_history;
+TABLE hours_of_history_closed ORDER BY window_end;
+SELECT weir.drop_continuous_aggregate('hours_of_history');
+SET weir.skip_time = 0;
 
 -- groups, found while windows close: rows of the tick are not taken in twice
 CREATE TABLE shares (at timestamptz, k text, part int, whole int);

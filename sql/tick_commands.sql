@@ -23,9 +23,13 @@ SELECT aggregates();
 CALL weir.drain('ev');
 
 -- A sink is refused; what it is about goes on.
+CREATE FUNCTION do_it(statement text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE 'SELECT ' || statement;
+END $$;
 CREATE FUNCTION in_sink(statement text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM weir.create_sink('it', 'closing', format('SELECT %s FROM closed', statement));
+	PERFORM weir.create_sink('it', 'closing', format('SELECT do_it(%L) FROM closed', statement));
 	INSERT INTO ev SELECT max + i * interval '1 minute', 1
 		FROM (SELECT coalesce(max(at), '2024-01-01') FROM ev) m (max), generate_series(1, 3) i;
 END $$;

@@ -67,6 +67,67 @@ BEGIN
 	END LOOP;
 END $$;
 
+-- partitions, and what is below them, with other orders of columns
+SELECT weir.create_wide_table('x');
+SELECT weir.add_family('x', 'f'), weir.add_family('x', 'g');
+INSERT INTO x VALUES ('x1', '{"f": {"a": [[0, "xa"]], "b": [[0, "xb"]]}, "g": {"a": [[0, "ga"]]}}');
+CREATE FUNCTION columns_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		line := substring(line FROM 'Foreign Scan on \w|Columns: .*');
+		IF line IS NOT NULL THEN
+			RETURN NEXT line;
+		END IF;
+	END LOOP;
+END $$;
+CREATE TABLE below (cells weir.widerow NOT NULL, row_key bytea NOT NULL) PARTITION BY RANGE (row_key);
+CREATE TABLE above (gone int, cells weir.widerow NOT NULL, row_key bytea NOT NULL) PARTITION BY RANGE (row_key);
+ALTER TABLE above DROP COLUMN gone;
+ALTER TABLE below ATTACH PARTITION w FOR VALUES FROM ('k') TO ('l');
+ALTER TABLE above ATTACH PARTITION below FOR VALUES FROM ('a') TO ('m');
+ALTER TABLE above ATTACH PARTITION x FOR VALUES FROM ('x') TO ('y');
+SELECT columns_of($q$SELECT row_key, cells['f']['a'] FROM above$q$);
+SELECT row_key, cells['f']['a'] FROM above ORDER BY 1;
+SELECT columns_of($q$SELECT row_key FROM above WHERE cells['g']['a'] = 'ga' OR cells['f']['b'] = 'fb2'$q$);
+SELECT row_key FROM above WHERE cells['g']['a'] = 'ga' OR cells['f']['b'] = 'fb2' ORDER BY 1;
+SELECT columns_of($q$SELECT cells['g'], count(cells['f']['b']) FROM below GROUP BY 1$q$);
+SELECT cells['g'], count(cells['f']['b']) FROM below GROUP BY 1 ORDER BY 1;
+-- used as a whole, here or there
+SELECT columns_of($q$SELECT above FROM above$q$);
+SELECT columns_of($q$SELECT cells['f']['a'] FROM above ORDER BY above.cells$q$);
+SELECT cells['f']['a'] FROM above WHERE cells OPERATOR(weir.->>) 'g:a' = 'ga';
+-- joined, also partition by partition
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_partitionwise_join = on;
+SELECT columns_of($q$SELECT a.cells['f']['a'], b.cells['g']['a'] FROM below a JOIN below b USING (row_key) WHERE b.cells['f']['b'] <> 'fb1'$q$);
+SELECT a.cells['f']['a'], b.cells['g']['a'] FROM below a JOIN below b USING (row_key) WHERE b.cells['f']['b'] <> 'fb1' ORDER BY 1;
+SELECT a.row_key, a.cells['f']['b'], b.cells['g']['a'] FROM below a LEFT JOIN x b ON b.cells['f']['a'] <> a.cells['g']['a'] AND a.row_key < 'k3' ORDER BY 1;
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_partitionwise_join;
+-- UNION ALL: of columns, of the whole, of both
+SELECT columns_of($q$SELECT row_key, cells['f']['a'] FROM w UNION ALL SELECT row_key, cells['g']['a'] FROM x$q$);
+SELECT row_key, cells['f']['a'] FROM w UNION ALL SELECT row_key, cells['g']['a'] FROM x ORDER BY 1;
+SELECT columns_of($q$SELECT u.cells['f']['b'] FROM (SELECT row_key, cells FROM w UNION ALL SELECT row_key, cells FROM x) u WHERE u.cells['g']['a'] IS NOT NULL$q$);
+SELECT u.cells['f']['b'] FROM (SELECT row_key, cells FROM w UNION ALL SELECT row_key, cells FROM x) u WHERE u.cells['g']['a'] IS NOT NULL ORDER BY 1;
+SELECT columns_of($q$SELECT u.cells['f']['b'], u.a FROM (SELECT cells, cells['g']['a'] AS a FROM w UNION ALL SELECT cells, cells['f']['a'] FROM x) u$q$);
+SELECT u.cells['f']['b'], u.a FROM (SELECT cells, cells['g']['a'] AS a FROM w UNION ALL SELECT cells, cells['f']['a'] FROM x) u ORDER BY 1;
+SELECT columns_of($q$SELECT u.cells['f']['b'], u.n FROM (SELECT cells, weir.cell_count(cells) AS n FROM w UNION ALL SELECT cells, 0 FROM x) u$q$);
+SELECT u.cells['f']['b'], u.n FROM (SELECT cells, weir.cell_count(cells) AS n FROM w UNION ALL SELECT cells, 0 FROM x) u ORDER BY 1;
+SELECT columns_of($q$SELECT u.cells FROM (SELECT cells FROM w UNION ALL SELECT cells FROM x) u$q$);
+-- beside one
+SELECT columns_of($q$SELECT w.cells['f']['a'], u.i FROM w, (SELECT 1 AS i UNION ALL SELECT 2) u WHERE w.row_key = 'k1'$q$);
+-- subscripts that the query might never compute
+SET plan_cache_mode = force_generic_plan;
+PREPARE q(int) AS SELECT CASE WHEN $1 > 0 THEN u.c END FROM (SELECT cells['f'][(10 / $1)::text] AS c FROM w UNION ALL SELECT cells['f']['a'] FROM x) u;
+SELECT columns_of($q$EXECUTE q(0)$q$);
+RESET plan_cache_mode;
+DEALLOCATE q;
+ALTER TABLE below DETACH PARTITION w;
+ALTER TABLE above DETACH PARTITION x;
+DROP TABLE above;
+DROP FUNCTION columns_of;
+SELECT weir.drop_wide_table('x');
+
 RESET bytea_output;
 -- looking up many rows takes no more memory than looking up one
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off; SET enable_material = off;

@@ -53,6 +53,16 @@ SELECT * FROM errors();
 ROLLBACK;
 SELECT row_key, cells['f']['a'], cells['f']['b'] FROM w;
 
+-- numbers that are given out otherwise than one by one
+ALTER SEQUENCE w_seq CACHE 10;
+SELECT * FROM errors();
+ALTER SEQUENCE w_seq CACHE 1 CYCLE;
+SELECT * FROM errors();
+ALTER SEQUENCE w_seq NO CYCLE INCREMENT -1;
+SELECT * FROM errors();
+ALTER SEQUENCE w_seq INCREMENT 1;
+SELECT * FROM errors();
+
 DROP FUNCTION errors, error_of;
 SELECT weir.drop_wide_table('w');
 

@@ -154,6 +154,15 @@
 	pg_proc_aclcheck(function, role, mode)
 #endif
 
+/* Rights on a language. */
+#if PG_VERSION_NUM >= 160000
+#define WeirLanguageAclcheck(language, role, mode) \
+	object_aclcheck(LanguageRelationId, language, role, mode)
+#else
+#define WeirLanguageAclcheck(language, role, mode) \
+	pg_language_aclcheck(language, role, mode)
+#endif
+
 /*
  * tid as a Datum: private to the server before 16.
  */

@@ -46,6 +46,7 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/counted.h"
 #include "aggregate/runs.h"
+#include "storage/newest.h"
 #include "stream/stream.h"
 
 enum
@@ -73,6 +74,7 @@ enum
 	Anum_status,
 	Anum_failures,
 	Anum_next_retry,
+	Anum_is_remade,
 	Anum_last_error,
 	Anum_last_error_at,
 	Anum_late_rows,				/* counters from here on */
@@ -82,9 +84,12 @@ enum
 	Anum_state_rows,
 	Anum_closed_rows,
 	Anum_closed_windows,
-	Anum_busy_usec,
-	Natts_progress = Anum_busy_usec
+	Anum_busy_usec,				/* the last of them */
+	Anum_progress_version,
+	Natts_progress = Anum_progress_version
 };
+
+#define N_COUNTERS	(Anum_busy_usec - Anum_late_rows + 1)
 
 /* The rows with that id in the column, which the index is on. */
 static SysScanDesc
@@ -99,22 +104,27 @@ scan_by(Relation rel, const char *index, AttrNumber column, int32 id,
 }
 
 static SysScanDesc
-scan_by_id(Relation rel, const char *index, int32 id, Snapshot snapshot)
+scan_by_id(Relation rel, int32 id, Snapshot snapshot)
 {
-	return scan_by(rel, index, 1, id, snapshot);
+	return scan_by(rel, "_aggregate_pkey", Anum_aggregate_id, id, snapshot);
 }
 
-static Oid
-relation_owner(Oid relid)
+static Relation
+open_progress(LOCKMODE lockmode)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	return table_open(weir_own_relid("_aggregate_progress", false), lockmode);
+}
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+/* The row of that aggregate, or NULL. */
+static HeapTuple
+progress_row(Relation rel, int32 id, Snapshot snapshot)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, Anum_progress_id, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(id));
+	return weir_newest_version(rel, "_aggregate_progress_id_version", snapshot,
+							   1, &key);
 }
 
 static List *
@@ -149,8 +159,8 @@ list_to_text_array(List *list)
 static void
 set_owners(WeirAggregate *agg)
 {
-	agg->owner = relation_owner(agg->query);
-	agg->view_owner = relation_owner(agg->view);
+	agg->owner = weir_relation_owner(agg->query);
+	agg->view_owner = weir_relation_owner(agg->view);
 }
 
 static void
@@ -184,11 +194,8 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 static void
 read_progress(WeirAggregate *agg, Snapshot snapshot)
 {
-	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
-								 AccessShareLock);
-	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", agg->id,
-								  snapshot);
-	HeapTuple	tuple = systable_getnext(scan);
+	Relation	rel = open_progress(AccessShareLock);
+	HeapTuple	tuple = progress_row(rel, agg->id, snapshot);
 
 	if (tuple != NULL)
 	{
@@ -202,10 +209,10 @@ read_progress(WeirAggregate *agg, Snapshot snapshot)
 		agg->failures = DatumGetInt32(values[Anum_failures - 1]);
 		agg->next_retry = isnull[Anum_next_retry - 1] ? DT_NOEND :
 			DatumGetTimestampTz(values[Anum_next_retry - 1]);
+		agg->is_remade = DatumGetBool(values[Anum_is_remade - 1]);
 	}
 	else if (agg->parent_id != 0 && !OidIsValid(weir_runs_relid(agg->id)))
 		agg->parent_until = DT_NOBEGIN; /* restored without its state */
-	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 }
 
@@ -213,7 +220,7 @@ bool
 weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
 {
 	Relation	rel = table_open(weir_own_relid("_aggregate", false), AccessShareLock);
-	SysScanDesc scan = scan_by_id(rel, "_aggregate_pkey", id, snapshot);
+	SysScanDesc scan = scan_by_id(rel, id, snapshot);
 	HeapTuple	tuple = systable_getnext(scan);
 
 	if (tuple != NULL)
@@ -228,10 +235,8 @@ weir_aggregate_read(int32 id, Snapshot snapshot, WeirAggregate *agg)
 char *
 weir_aggregate_last_error(int32 id)
 {
-	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
-								 AccessShareLock);
-	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
-	HeapTuple	tuple = systable_getnext(scan);
+	Relation	rel = open_progress(AccessShareLock);
+	HeapTuple	tuple = progress_row(rel, id, NULL);
 	bool		isnull = true;
 	Datum		error = 0;
 	char	   *result = NULL;
@@ -241,7 +246,6 @@ weir_aggregate_last_error(int32 id)
 							 &isnull);
 	if (!isnull)
 		result = TextDatumGetCString(error);
-	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return result;
 }
@@ -355,8 +359,7 @@ weir_aggregate_ids_of_parent(int32 parent_id)
 List *
 weir_aggregate_ids_of_cursor(int32 cursor_id)
 {
-	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
-								 AccessShareLock);
+	Relation	rel = open_progress(AccessShareLock);
 	ScanKeyData key;
 
 	ScanKeyInit(&key, Anum_cursor_id, BTEqualStrategyNumber, F_INT4EQ,
@@ -440,13 +443,12 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 	weir_counted_settle(agg->id);
 }
 
-/* Replace columns of the row with this id; true if there is one. */
-static bool
-update_row(const char *table, const char *index, int32 id, Datum *values,
-		   bool *isnull, bool *replace)
+/* Replace columns of the row with this id. */
+static void
+update_row(int32 id, Datum *values, bool *isnull, bool *replace)
 {
-	Relation	rel = table_open(weir_own_relid(table, false), RowExclusiveLock);
-	SysScanDesc scan = scan_by_id(rel, index, id, NULL);
+	Relation	rel = table_open(weir_own_relid("_aggregate", false), RowExclusiveLock);
+	SysScanDesc scan = scan_by_id(rel, id, NULL);
 	HeapTuple	tuple = systable_getnext(scan);
 
 	if (tuple != NULL)
@@ -459,7 +461,6 @@ update_row(const char *table, const char *index, int32 id, Datum *values,
 	systable_endscan(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-	return tuple != NULL;
 }
 
 static void
@@ -507,8 +508,7 @@ weir_aggregate_set_options(int32 id, Datum lateness, bool set_lateness,
 	replace[Anum_retention - 1] = set_retention;
 	values[Anum_realtime - 1] = BoolGetDatum(realtime);
 	replace[Anum_realtime - 1] = set_realtime;
-	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
-					  replace);
+	update_row(id, values, isnull, replace);
 }
 
 /* How far something has come; "forever" is stored as NULL. */
@@ -522,8 +522,7 @@ set_until(int32 id, AttrNumber column, Datum until, bool is_forever)
 	values[column - 1] = until;
 	isnull[column - 1] = is_forever;
 	replace[column - 1] = true;
-	(void) update_row("_aggregate", "_aggregate_pkey", id, values, isnull,
-					  replace);
+	update_row(id, values, isnull, replace);
 }
 
 void
@@ -539,20 +538,27 @@ weir_aggregate_set_parent_until(int32 id, Timestamp parent_until)
 			  TIMESTAMP_IS_NOEND(parent_until));
 }
 
-/*
- * Store cursor, status, failures and time of the next try; an error message,
- * if given, replaces the last one, and becoming active clears it.  With the
- * status "skipping" ends what was found in it.
- */
-void
-weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
+/* Of the row of progress that takes the place of this one, NULL: is the first. */
+static Datum
+next_version(Relation rel, HeapTuple tuple)
+{
+	bool		isnull;
+
+	return Int64GetDatum(tuple == NULL ? 1 :
+						 DatumGetInt64(heap_getattr(tuple, Anum_progress_version,
+													RelationGetDescr(rel),
+													&isnull)) + 1);
+}
+
+/* error: the last one; NULL leaves the one that there is, or clears it. */
+static void
+write_progress(const WeirAggregate *agg, const char *error, bool clear)
 {
 	Datum		values[Natts_progress];
 	bool		isnull[Natts_progress];
 	bool		replace[Natts_progress];
-	bool		clear = error == NULL && agg->status == WEIR_AGGREGATE_ACTIVE &&
-		agg->failures == 0;
 	Relation	rel;
+	HeapTuple	tuple;
 	int			i;
 
 	memset(values, 0, sizeof(values));
@@ -565,6 +571,7 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 	values[Anum_next_retry - 1] = TimestampTzGetDatum(agg->next_retry);
 	isnull[Anum_next_retry - 1] = agg->status != WEIR_AGGREGATE_RETRYING &&
 		agg->status != WEIR_AGGREGATE_SKIPPING;
+	values[Anum_is_remade - 1] = BoolGetDatum(agg->is_remade);
 	if (error != NULL)
 	{
 		values[Anum_last_error - 1] = CStringGetTextDatum(error);
@@ -575,33 +582,54 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 		isnull[Anum_last_error - 1] = isnull[Anum_last_error_at - 1] = true;
 		replace[Anum_last_error - 1] = replace[Anum_last_error_at - 1] = clear;
 	}
-	for (i = Anum_late_rows; i <= Natts_progress; i++)
+	for (i = Anum_late_rows; i <= Anum_busy_usec; i++)
 	{
 		values[i - 1] = Int64GetDatum(0);
 		replace[i - 1] = false;
 	}
 	if (agg->status != WEIR_AGGREGATE_SKIPPING)
 		delete_rows("_skip_found", agg->id);
-	if (update_row("_aggregate_progress", "_aggregate_progress_pkey", agg->id,
-				   values, isnull, replace))
-		return;
 
-	rel = table_open(weir_own_relid("_aggregate_progress", false), RowExclusiveLock);
-	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
-											isnull));
+	rel = open_progress(RowExclusiveLock);
+	tuple = progress_row(rel, agg->id, NULL);
+	values[Anum_progress_version - 1] = next_version(rel, tuple);
+	if (tuple != NULL)
+		CatalogTupleUpdate(rel, &tuple->t_self,
+						   heap_modify_tuple(tuple, RelationGetDescr(rel),
+											 values, isnull, replace));
+	else
+		CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
+												isnull));
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
+}
+
+/*
+ * Store cursor, status, failures and time of the next try; an error message,
+ * if given, replaces the last one, and becoming active clears it.  With the
+ * status "skipping" ends what was found in it.
+ */
+void
+weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
+{
+	write_progress(agg, error, error == NULL && agg->failures == 0 &&
+				   agg->status == WEIR_AGGREGATE_ACTIVE);
+}
+
+/* It has gone over to another cursor; what its last error says stays true. */
+void
+weir_aggregate_set_cursor(const WeirAggregate *agg)
+{
+	write_progress(agg, NULL, false);
 }
 
 /* One more tick, and what it did. */
 void
 weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 {
-	Relation	rel = table_open(weir_own_relid("_aggregate_progress", false),
-								 RowExclusiveLock);
-	SysScanDesc scan = scan_by_id(rel, "_aggregate_progress_pkey", id, NULL);
-	HeapTuple	tuple = systable_getnext(scan);
-	int64		added[Natts_progress - Anum_late_rows + 1];
+	Relation	rel = open_progress(RowExclusiveLock);
+	HeapTuple	tuple = progress_row(rel, id, NULL);
+	int64		added[N_COUNTERS];
 	int			i;
 
 	added[0] = counts->late_rows;
@@ -618,13 +646,13 @@ weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 		bool		isnull[Natts_progress];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
-		for (i = Anum_late_rows; i <= Natts_progress; i++)
+		for (i = Anum_late_rows; i <= Anum_busy_usec; i++)
 			values[i - 1] = Int64GetDatum(DatumGetInt64(values[i - 1]) +
 										  added[i - Anum_late_rows]);
+		values[Anum_progress_version - 1] = next_version(rel, tuple);
 		CatalogTupleUpdate(rel, &tuple->t_self,
 						   heap_form_tuple(RelationGetDescr(rel), values, isnull));
 	}
-	systable_endscan(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
 }

@@ -53,6 +53,8 @@ typedef struct WeirAggregate
 	WeirAggregateStatus status;
 	int32		failures;		/* in a row */
 	TimestampTz next_retry;
+	bool		is_remade;		/* restored, and its history has been counted
+								 * before */
 } WeirAggregate;
 
 /* What a tick did; added up in the catalog. */
@@ -115,6 +117,7 @@ extern void weir_aggregate_set_closed_until(int32 id, Timestamp closed_until);
 extern void weir_aggregate_set_parent_until(int32 id, Timestamp parent_until);
 extern void weir_aggregate_set_progress(const WeirAggregate *agg,
 										const char *error);
+extern void weir_aggregate_set_cursor(const WeirAggregate *agg);
 extern void weir_aggregate_count(int32 id, const WeirAggregateCounts *counts);
 extern int32 weir_aggregate_next_id(void);
 

@@ -22,13 +22,15 @@ CREATE INDEX _aggregate_parent_id ON weir._aggregate (parent_id);
 COMMENT ON TABLE weir._aggregate IS 'continuous aggregates';
 CREATE SEQUENCE weir._aggregate_id_seq AS integer OWNED BY weir._aggregate.aggregate_id;
 
--- What a dump leaves behind: it is about this server's log and state.
+-- What a dump leaves behind: it is about this server's log and state.  A tick
+-- updates it: see newest.c.
 CREATE TABLE weir._aggregate_progress (
-    aggregate_id integer PRIMARY KEY,
+    aggregate_id integer NOT NULL,
     cursor_id integer NOT NULL,
     status integer NOT NULL,
     failures integer NOT NULL,
     next_retry timestamptz,
+    is_remade boolean NOT NULL,         -- restored, and its history counted before
     last_error text,
     last_error_at timestamptz,
     late_rows bigint NOT NULL,
@@ -38,8 +40,10 @@ CREATE TABLE weir._aggregate_progress (
     state_rows bigint NOT NULL,
     closed_rows bigint NOT NULL,
     closed_windows bigint NOT NULL,
-    busy_usec bigint NOT NULL
+    busy_usec bigint NOT NULL,
+    version bigint NOT NULL             -- of the row, counted up
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+CREATE UNIQUE INDEX _aggregate_progress_id_version ON weir._aggregate_progress (aggregate_id, version DESC);
 COMMENT ON TABLE weir._aggregate_progress IS 'how each continuous aggregate fares';
 
 -- What a search of weir.skip has found that goes on in the next tick.

@@ -372,10 +372,10 @@ may_run(const WeirAggregate *agg)
 		 agg->next_retry <= GetCurrentTimestamp());
 }
 
-bool
+WeirTickResult
 weir_cascade_catch_up(int32 stream_id)
 {
-	bool		done = false;
+	WeirTickResult result = WEIR_TICK_IDLE;
 	ListCell   *lc;
 
 	/* the parents come first, as their numbers are lower */
@@ -390,16 +390,22 @@ weir_cascade_catch_up(int32 stream_id)
 			!may_run(&agg) ||
 			(!agg.is_ready && !weir_aggregate_can_start(&agg)))
 			continue;
-		done = true;
 		step.id = agg.id;
 		step.after = agg.parent_until;
 		PushActiveSnapshot(GetLatestSnapshot());
 		error = weir_closed_attempt(step.id, catch_up, &step);
-		if (error != NULL && !weir_skip_is_postponed(step.id, error))
-			fall_behind(&step, error);
 		PopActiveSnapshot();
+		if (error != NULL && weir_skip_is_postponed(step.id, error))
+		{
+			if (result == WEIR_TICK_IDLE)
+				result = WEIR_TICK_STAYS;
+			continue;
+		}
+		result = WEIR_TICK_MORE;
+		if (error != NULL)
+			fall_behind(&step, error);
 	}
-	return done;
+	return result;
 }
 
 bool

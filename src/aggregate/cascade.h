@@ -14,6 +14,7 @@
 
 #include "aggregate/aggregate.h"
 #include "aggregate/definition.h"
+#include "stream/tick.h"
 
 /*
  * The windows of the parent that end in (after, until] have closed, in this
@@ -26,9 +27,9 @@ extern void weir_cascade_follow(const WeirAggregate *parent,
 
 /*
  * In a transaction that can tick: one step of each aggregate of the stream
- * that is behind its parent, and may run.  True if there was one to do.
+ * that is behind its parent, and may run; as WeirConsumer has it.
  */
-extern bool weir_cascade_catch_up(int32 stream_id);
+extern WeirTickResult weir_cascade_catch_up(int32 stream_id);
 
 /* Is there an aggregate that is behind its parent and not paused? */
 extern bool weir_cascade_is_behind(int32 stream_id);

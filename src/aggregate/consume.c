@@ -61,8 +61,8 @@ weir_consume_is_in_tick(int32 cursor_id)
 
 /*
  * Find and keep the late rows, and count those late for some of their windows:
- * they count in the others (D4).  Not in history: of a restored aggregate, these
- * are in the closed rows already.
+ * they count in the others (D4).  Not if the aggregate is made again: what is
+ * rejected in its history is in the closed rows already, or was kept then.
  */
 static void
 find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
@@ -72,7 +72,7 @@ find_late_rows(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 	List	   *late;
 	int64		partly_late;
 
-	if (tick->cursor.in_history)
+	if (tick->cursor.in_history && agg->is_remade)
 		return;
 	late = weir_partial_late_rows(def, tick->batch, bound, test, arg,
 								  &partly_late);
@@ -308,7 +308,7 @@ join_cursor(int32 from, int32 to)
 		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg))
 			continue;
 		agg.cursor_id = to;
-		weir_aggregate_set_progress(&agg, NULL);
+		weir_aggregate_set_cursor(&agg);
 	}
 }
 

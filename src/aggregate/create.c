@@ -222,7 +222,10 @@ define(NewAggregate *new, const char *sql)
 	error_context_stack = callback.previous;
 }
 
-/* Into schema weir, without regard to the caller's rights there. */
+/*
+ * Into schema weir, without regard to the caller's rights there, and for
+ * nobody else.
+ */
 static Oid
 move_to_weir(NewAggregate *new, const char *name)
 {
@@ -236,6 +239,7 @@ move_to_weir(NewAggregate *new, const char *name)
 	free_object_addresses(moved);
 	relation_close(rel, NoLock);
 	CommandCounterIncrement();
+	weir_revoke_default_privileges(relid);
 	return relid;
 }
 

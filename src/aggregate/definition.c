@@ -156,16 +156,32 @@ is_window_var(const WeirDefinition *def, Node *node)
 		((Var *) node)->varno == def->window_rti && def->window_rti != 0;
 }
 
+static bool
+is_nondeterministic(Oid collation)
+{
+	return OidIsValid(collation) && !get_collation_isdeterministic(collation);
+}
+
 /*
  * The hash of a row changes when its type gets or loses a column, and that of a
  * text under a nondeterministic collation with the version of the collation.
+ * Ranges have a collation of their own.
  */
 static bool
 has_lasting_hash(const WeirKey *key)
 {
-	return key->hashable && !weir_row_type_holds(key->type) &&
-		(!OidIsValid(key->collation) ||
-		 get_collation_isdeterministic(key->collation));
+	Oid			type;
+
+	if (!key->hashable || weir_row_type_holds(key->type) ||
+		is_nondeterministic(key->collation))
+		return false;
+	for (type = key->type; OidIsValid(type); type = weir_row_type_inner(type))
+	{
+		if (get_typtype(type) == TYPTYPE_RANGE &&
+			is_nondeterministic(get_range_collation(type)))
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -589,41 +605,41 @@ describe_state(WeirDefinition *def)
  * oid: it may be renamed, and its values hold the oid, such as rows and enums do.
  */
 static uint32
-hash_object(Oid oid, Oid namespace, const char *name)
+hash_object(int cache, Oid oid, AttrNumber namespace_column,
+			AttrNumber name_column)
 {
-	if (oid >= FirstNormalObjectId && namespace == weir_schema_oid())
-		return hash_bytes((const unsigned char *) name, strlen(name));
-	return hash_bytes_uint32(oid);
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
+	bool		isnull;
+	uint32		hash = hash_bytes_uint32(oid);
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for object %u", oid);
+	if (oid >= FirstNormalObjectId &&
+		DatumGetObjectId(SysCacheGetAttr(cache, tuple, namespace_column,
+										 &isnull)) == weir_schema_oid())
+	{
+		const char *name = NameStr(*DatumGetName(SysCacheGetAttr(cache, tuple,
+																 name_column,
+																 &isnull)));
+
+		hash = hash_bytes((const unsigned char *) name, strlen(name));
+	}
+	ReleaseSysCache(tuple);
+	return hash;
 }
 
 static uint32
 hash_function(Oid function)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc form;
-	uint32		hash;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	hash = hash_object(function, form->pronamespace, NameStr(form->proname));
-	ReleaseSysCache(tuple);
-	return hash;
+	return hash_object(PROCOID, function, Anum_pg_proc_pronamespace,
+					   Anum_pg_proc_proname);
 }
 
 static uint32
 hash_type(Oid type)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	Form_pg_type form;
-	uint32		hash;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", type);
-	form = (Form_pg_type) GETSTRUCT(tuple);
-	hash = hash_object(type, form->typnamespace, NameStr(form->typname));
-	ReleaseSysCache(tuple);
-	return hash;
+	return hash_object(TYPEOID, type, Anum_pg_type_typnamespace,
+					   Anum_pg_type_typname);
 }
 
 /* Two definitions with the same one can read each other's state. */

@@ -55,6 +55,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -64,6 +65,7 @@
 #include "aggregate/delivery.h"
 #include "aggregate/failure.h"
 #include "aggregate/partial.h"
+#include "aggregate/sink_check.h"
 #include "storage/debug_point.h"
 #include "stream/cursor.h"
 #include "stream/tick.h"
@@ -89,6 +91,7 @@ typedef struct SinkRun
 	const char *statement;
 	Tuplestorestate *rows;
 	TupleDesc	desc;
+	const WeirAggregate *checked_for;	/* check the statement, too; or NULL */
 } SinkRun;
 
 static void
@@ -119,6 +122,21 @@ execute(const char *statement)
 	PG_END_TRY();
 }
 
+/* What running it over no rows does not show. */
+static void
+check(const SinkRun *sink)
+{
+	SPIPlanPtr	plan = SPI_prepare(sink->statement, 0, NULL);
+	ListCell   *lc;
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare the statement of a sink: %s",
+			 SPI_result_code_string(SPI_result));
+	foreach(lc, SPI_plan_get_plan_sources(plan))
+		weir_sink_check(sink->checked_for,
+						((CachedPlanSource *) lfirst(lc))->query_list);
+}
+
 static void
 run(void *arg)
 {
@@ -141,6 +159,8 @@ run(void *arg)
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the closed rows");
 	execute(sink->statement);
+	if (sink->checked_for != NULL)
+		check(sink);
 	SPI_finish();
 	WEIR_DEBUG_POINT("sink_run");
 
@@ -413,7 +433,7 @@ note_failure(const WeirAggregate *agg, WeirSink *sink, const ErrorData *error)
 static ErrorData *
 try_run(const WeirSink *sink, Tuplestorestate *rows, TupleDesc desc)
 {
-	SinkRun		sink_run = {NameStr(sink->name), sink->statement, rows, desc};
+	SinkRun		sink_run = {NameStr(sink->name), sink->statement, rows, desc, NULL};
 	ErrorData  *error = weir_failure_catch(run, &sink_run, false);
 
 	if (error != NULL &&
@@ -535,13 +555,14 @@ void
 weir_delivery_try(const WeirAggregate *agg, const char *name,
 				  const char *statement)
 {
-	SinkRun		sink_run;
+	SinkRun		sink_run = {0};
 	WeirIdentity saved;
 	ErrorData  *error;
 
 	weir_aggregate_become_owner(agg, &saved);
 	sink_run.name = name;
 	sink_run.statement = statement;
+	sink_run.checked_for = agg;
 	sink_run.desc = weir_partial_result_desc(weir_definition_analyze(weir_definition_query(agg->query)));
 	sink_run.rows = tuplestore_begin_heap(false, false, work_mem);
 	error = weir_failure_catch(run, &sink_run, true);

@@ -29,8 +29,8 @@ extern void weir_delivery_run(const WeirAggregate *agg, Tuplestorestate *rows,
 extern bool weir_delivery_catch_up(const WeirAggregate *agg, bool wait);
 
 /*
- * Run a sink's statement over no rows and undo it: names, types and rights are
- * checked, and whether the command is allowed in a sink.
+ * Run a sink's statement over no rows and undo it, and check it: names, types and
+ * rights, and whether what it does is allowed in a sink.
  */
 extern void weir_delivery_try(const WeirAggregate *agg, const char *name,
 							  const char *statement);

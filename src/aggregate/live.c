@@ -65,6 +65,7 @@
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
 #include "aggregate/session.h"
+#include "aggregate/sink_check.h"
 #include "aggregate/source.h"
 #include "stream/cursor.h"
 #include "stream/newrows.h"
@@ -407,11 +408,7 @@ find_aggregate(int32 id, Snapshot snapshot, WeirAggregate *agg,
 						get_rel_name(agg->view)),
 				 errhint("Drop the continuous aggregate and create it again.")));
 	if (weir_consume_is_in_tick(weir_cascade_cursor(agg, snapshot)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("open windows of aggregate \"%s\" cannot be read in a sink on the same stream",
-						get_rel_name(agg->view)),
-				 errhint("A sink sees the rows just closed as \"closed\".")));
+		weir_sink_refuse_open_windows(agg);
 }
 
 /*

@@ -31,6 +31,7 @@
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
 #include "stream/cursor.h"
+#include "stream/retention.h"
 #include "stream/stream.h"
 
 PG_FUNCTION_INFO_V1(weir__maintain_aggregate);
@@ -71,9 +72,32 @@ ended_before(const WeirDefinition *def, Timestamp *limit)
 	return column;
 }
 
+/* Delete rows in which the column is less than the limit; is there more? */
+static bool
+delete_older(Oid closed, const char *column, Oid type, Timestamp limit)
+{
+	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(closed)),
+												   get_rel_name(closed));
+	Oid			argtypes[1] = {type};
+	Datum		values[1] = {TimestampGetDatum(limit)};
+	int64		deleted;
+
+	SPI_connect();
+	if (SPI_execute_with_args(psprintf("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY ("
+									   "ARRAY(SELECT ctid FROM %s WHERE %s OPERATOR(pg_catalog.<) $1 LIMIT %d))",
+									   table, table, quote_identifier(column),
+									   RETENTION_BATCH_ROWS),
+							  1, argtypes, values, NULL, false, 0) != SPI_OK_DELETE)
+		weir_report_rule(closed);
+	deleted = SPI_processed;
+	SPI_finish();
+	return deleted == RETENTION_BATCH_ROWS;
+}
+
 /*
  * True if there may be more.  What an aggregate over this one has not taken yet
- * stays.
+ * stays, and so does what a stream has not consumed that the table is made, or is
+ * a partition of.
  */
 static bool
 maintain_retention(const WeirAggregate *agg)
@@ -81,12 +105,9 @@ maintain_retention(const WeirAggregate *agg)
 	WeirDefinition *def;
 	Timestamp	watermark;
 	WeirIdentity saved;
-	char	   *table;
 	char	   *column;
 	Timestamp	limit;
-	Oid			argtypes[1];
-	Datum		values[1];
-	int64		deleted;
+	bool		more;
 
 	if (agg->retention_usec < 0 || !OidIsValid(agg->closed))
 		return false;
@@ -102,24 +123,16 @@ maintain_retention(const WeirAggregate *agg)
 		return false;
 
 	weir_aggregate_become_owner(agg, &saved);
-	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(agg->closed)),
-									   get_rel_name(agg->closed));
 	column = get_attname(agg->closed, ended_before(def, &limit), false);
-	argtypes[0] = def->window_type;
-	values[0] = TimestampGetDatum(limit);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	if (SPI_execute_with_args(psprintf("DELETE FROM %s WHERE ctid OPERATOR(pg_catalog.=) ANY ("
-									   "ARRAY(SELECT ctid FROM %s WHERE %s OPERATOR(pg_catalog.<) $1 LIMIT %d))",
-									   table, table, quote_identifier(column),
-									   RETENTION_BATCH_ROWS),
-							  1, argtypes, values, NULL, false, 0) != SPI_OK_DELETE)
-		weir_report_rule(agg->closed);
-	deleted = SPI_processed;
-	SPI_finish();
+	if (weir_stream_of_leaf(agg->closed) != 0)
+		more = weir_retention_delete_consumed(agg->closed, column,
+											  def->window_type, limit);
+	else
+		more = delete_older(agg->closed, column, def->window_type, limit);
 	PopActiveSnapshot();
 	weir_restore_identity(&saved);
-	return deleted == RETENTION_BATCH_ROWS;
+	return more;
 }
 
 /* ---------- cursors ---------- */
@@ -217,6 +230,7 @@ weir_aggregate_start(WeirAggregate *agg)
 		weir_cursor_create(agg->stream_id, true);
 	agg->status = WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
+	agg->is_remade = !has_state;
 	if (!OidIsValid(agg->closed) && !has_state && lacks_rows(agg))
 	{
 		error = "restored from a dump that lacks rows deleted by retention; weir.resume goes on with the rows that are there";
@@ -262,7 +276,7 @@ maintain_place(const WeirAggregate *agg)
 {
 	return agg->parent_id != 0 && !TIMESTAMP_IS_NOEND(agg->parent_until) &&
 		weir_cursor_lock_stream(agg->stream_id, false) &&
-		weir_cascade_catch_up(agg->stream_id);
+		weir_cascade_catch_up(agg->stream_id) != WEIR_TICK_IDLE;
 }
 
 bool

@@ -67,31 +67,35 @@ receive_late(TupleTableSlot *slot, DestReceiver *self)
 	LateReceiver *receiver = (LateReceiver *) self;
 	LateKey		key;
 	LateEntry  *entry;
+	Timestamp	event_time;
 	Timestamp	window_end;
-	bool		is_infinite;
+	bool		is_in_window;
 	bool		found;
 
 	slot_getallattrs(slot);
 	memset(&key, 0, sizeof(key));
 	key.relid = DatumGetObjectId(slot->tts_values[0]);
 	key.tid = *(ItemPointer) DatumGetPointer(slot->tts_values[1]);
-	window_end = DatumGetTimestamp(slot->tts_values[3]);
-	is_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestamp(slot->tts_values[2]));
-	if (receiver->test != NULL && !is_infinite &&
+	event_time = DatumGetTimestamp(slot->tts_values[2]);
+	is_in_window = weir_is_event_time(event_time);
+	if (is_in_window)
+		window_end = DatumGetTimestamp(slot->tts_values[3]);
+	else
+		window_end = event_time < 0 ? DT_NOBEGIN : DT_NOEND;
+	if (receiver->test != NULL && is_in_window &&
 		!receiver->test(receiver->test_arg, slot->tts_values + 5,
-						slot->tts_isnull + 5,
-						DatumGetTimestamp(slot->tts_values[2]), &window_end))
+						slot->tts_isnull + 5, event_time, &window_end))
 		return true;			/* it is in a session that is open */
 
 	entry = hash_search(receiver->rows, &key, HASH_ENTER, &found);
 	if (!found)
 	{
-		entry->late.event_time = DatumGetTimestamp(slot->tts_values[2]);
+		entry->late.event_time = event_time;
 		entry->late.window_end = window_end;
 		entry->has_row = false;
 	}
 	entry->late.window_end = Max(entry->late.window_end, window_end);
-	if (!entry->has_row && (window_end <= receiver->bound || is_infinite))
+	if (!entry->has_row && (window_end <= receiver->bound || !is_in_window))
 	{
 		MemoryContext old = MemoryContextSwitchTo(receiver->context);
 
@@ -197,6 +201,15 @@ late_query(WeirDefinition *def, WeirOpenFilter *filter)
 	return query;
 }
 
+static char *
+late_reason(Timestamp event_time)
+{
+	if (TIMESTAMP_NOT_FINITE(event_time))
+		return "event time is infinite";
+	return weir_is_event_time(event_time) ? "window closed" :
+		"event time is out of range";
+}
+
 static int
 compare_late(const ListCell *a, const ListCell *b)
 {
@@ -241,13 +254,12 @@ weir_partial_late_rows(WeirDefinition *def, WeirBatch *batch, Timestamp bound,
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
 		if (entry->late.window_end <= bound ||
-			TIMESTAMP_NOT_FINITE(entry->late.event_time))
+			!weir_is_event_time(entry->late.event_time))
 		{
 			WeirLateRow *row = palloc(sizeof(WeirLateRow));
 
 			*row = entry->late;
-			row->reason = TIMESTAMP_NOT_FINITE(row->event_time) ?
-				"event time is infinite" : "window closed";
+			row->reason = late_reason(row->event_time);
 			late = lappend(late, row);
 		}
 		else if (def->by_pane || entry->has_row)

@@ -27,32 +27,35 @@
 
 #include "aggregate/row_type.h"
 
+Oid
+weir_row_type_inner(Oid type)
+{
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return getBaseType(type);
+		case TYPTYPE_RANGE:
+			return get_range_subtype(type);
+		case TYPTYPE_MULTIRANGE:
+			return get_multirange_range(type);
+		default:
+			return get_element_type(type);
+	}
+}
+
+static bool
+is_row_type(Oid type)
+{
+	return get_typtype(type) == TYPTYPE_COMPOSITE || type == RECORDOID ||
+		type == RECORDARRAYOID;
+}
+
 bool
 weir_row_type_holds(Oid type)
 {
-	while (OidIsValid(type))
-	{
-		switch (get_typtype(type))
-		{
-			case TYPTYPE_COMPOSITE:
-				return true;
-			case TYPTYPE_DOMAIN:
-				type = getBaseType(type);
-				break;
-			case TYPTYPE_RANGE:
-				type = get_range_subtype(type);
-				break;
-			case TYPTYPE_MULTIRANGE:
-				type = get_multirange_range(type);
-				break;
-			case TYPTYPE_PSEUDO:
-				return type == RECORDOID || type == RECORDARRAYOID;
-			default:
-				type = get_element_type(type);
-				break;
-		}
-	}
-	return false;
+	while (OidIsValid(type) && !is_row_type(type))
+		type = weir_row_type_inner(type);
+	return OidIsValid(type);
 }
 
 static void

@@ -17,6 +17,12 @@
 extern bool weir_row_type_holds(Oid type);
 
 /*
+ * What the values of the type are made of, if it is an array, domain, range or
+ * multirange; or InvalidOid.
+ */
+extern Oid	weir_row_type_inner(Oid type);
+
+/*
  * Have the server refuse, as it does of columns of tables, what would change
  * rows that lie in the column of the table: state rows of the definition.
  */

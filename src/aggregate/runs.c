@@ -134,6 +134,7 @@ weir_runs_create(int32 aggregate_id, bool is_dumped)
 				 WEIR_SCHEMA, name);
 	weir_execute("CREATE INDEX ON %s.%s (window_end, window_start, spread, hash_lo, hash_hi)",
 				 WEIR_SCHEMA, name);
+	weir_revoke_default_privileges(weir_runs_relid(aggregate_id));
 	weir_restore_identity(&identity);
 	weir_runs_set_dumped(aggregate_id, is_dumped);
 }

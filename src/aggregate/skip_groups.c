@@ -5,10 +5,8 @@
  *
  * A group fails when its states are combined, as sums that overflow together, or
  * when its result is computed.  So that a trial can do both with the first so many
- * groups, and with whole ones, the state rows are sorted first.
- *
- * Where keys have no order, only hash functions, the rows are combined instead; a
- * group whose states cannot be is beyond us there.
+ * groups, and with whole ones, the state rows are put in the order of their groups
+ * first.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,105 +75,23 @@ count_row(GroupTrial *trial, bool is_new)
 	trial->ends[trial->ngroups - 1] = before + 1;
 }
 
-static bool
-is_same_group(GroupTrial *trial, WeirKeyEquality *keys, TupleTableSlot *first,
-			  TupleTableSlot *row)
-{
-	int			nwindow = trial->def->nwindow;
-	int			i;
-
-	if (trial->ngroups == 0)
-		return false;
-	for (i = 0; i < nwindow; i++)
-	{
-		if (first->tts_values[i] != row->tts_values[i])
-			return false;
-	}
-	return weir_keys_equal(keys, first->tts_values + nwindow,
-						   first->tts_isnull + nwindow,
-						   row->tts_values + nwindow,
-						   row->tts_isnull + nwindow);
-}
-
 static void
-add_row(GroupTrial *trial, WeirKeyEquality *keys, TupleTableSlot *first,
-		TupleTableSlot *row)
+add_row(TupleTableSlot *row, bool is_new, void *arg)
 {
-	bool		is_new;
+	GroupTrial *trial = arg;
 
-	CHECK_FOR_INTERRUPTS();
-	slot_getallattrs(row);
-	is_new = !is_same_group(trial, keys, first, row);
-	if (is_new)
-	{
-		ExecCopySlot(first, row);
-		slot_getallattrs(first);
-	}
 	count_row(trial, is_new);
 	tuplestore_puttupleslot(trial->rows, row);
-}
-
-static void
-add_sorted(GroupTrial *trial, WeirKeyEquality *keys, TupleTableSlot *first,
-		   WeirStateSource *source)
-{
-	Tuplesortstate *sort = weir_keys_sort(trial->def, source);
-	TupleTableSlot *row = MakeSingleTupleTableSlot(trial->def->state_desc,
-												   &TTSOpsMinimalTuple);
-
-	while (tuplesort_gettupleslot(sort, true, false, row, NULL))
-		add_row(trial, keys, first, row);
-	ExecDropSingleTupleTableSlot(row);
-	tuplesort_end(sort);
-}
-
-/* As they come: a single group, or no two of a group. */
-static void
-add_all(GroupTrial *trial, WeirKeyEquality *keys, TupleTableSlot *first,
-		WeirStateSource *source)
-{
-	TupleTableSlot *row = MakeSingleTupleTableSlot(trial->def->state_desc,
-												   &TTSOpsVirtual);
-
-	while (source->next(source, row))
-	{
-		add_row(trial, keys, first, row);
-		ExecClearTuple(row);
-	}
-	ExecDropSingleTupleTableSlot(row);
-}
-
-static WeirStateSource *
-combined_first(WeirDefinition *def, WeirStateSource *source)
-{
-	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = weir_source_receiver(rows);
-
-	weir_partial_combine(def, source, dest);
-	dest->rDestroy(dest);
-	return weir_source_stored(def, rows);
 }
 
 /* Take the rows of the source apart into groups, and number these. */
 static void
 collect_groups(GroupTrial *trial, WeirStateSource *source)
 {
-	WeirDefinition *def = trial->def;
-	TupleTableSlot *first = MakeSingleTupleTableSlot(def->state_desc,
-													 &TTSOpsMinimalTuple);
-	WeirKeyEquality keys;
-
-	weir_keys_init_equality(&keys, def);
 	trial->rows = tuplestore_begin_heap(false, false, work_mem);
 	trial->max_groups = 1024;
 	trial->ends = palloc(sizeof(int64) * trial->max_groups);
-	if (def->nwindow + def->nkeys == 0)
-		add_all(trial, &keys, first, source);
-	else if (weir_keys_can_sort(def))
-		add_sorted(trial, &keys, first, source);
-	else
-		add_all(trial, &keys, first, combined_first(def, source));
-	ExecDropSingleTupleTableSlot(first);
+	weir_keys_visit_groups(trial->def, source, add_row, trial);
 	trial->pub.filter->nrows = trial->ngroups;
 	trial->pub.filter->is_left_out =
 		MemoryContextAllocExtended(CurrentMemoryContext, Max(trial->ngroups, 1),

@@ -44,9 +44,15 @@ SELECT a.view AS aggregate,
     CASE WHEN p.last_error IS NULL THEN k.last_error_at ELSE p.last_error_at END AS last_error_at,
     p.next_retry, k.sinks_behind
 FROM weir._aggregate a
-LEFT JOIN weir._aggregate_progress p USING (aggregate_id)
+LEFT JOIN LATERAL (
+    SELECT * FROM weir._aggregate_progress x
+    WHERE x.aggregate_id OPERATOR(pg_catalog.=) a.aggregate_id
+    ORDER BY x.version DESC LIMIT 1) p ON true
 JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) a.view
-LEFT JOIN weir._cursor c ON c.id OPERATOR(pg_catalog.=) p.cursor_id
+LEFT JOIN LATERAL (
+    SELECT * FROM weir._cursor x
+    WHERE x.id OPERATOR(pg_catalog.=) p.cursor_id
+    ORDER BY x.version DESC LIMIT 1) c ON true
 CROSS JOIN LATERAL weir._aggregate_stats(a.aggregate_id) st
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) FILTER (WHERE s.closings_behind OPERATOR(pg_catalog.>) 0) AS sinks_behind,

@@ -150,11 +150,39 @@ weir_step_add_qual(Query *query, Expr *qual)
 		make_and_qual(query->jointree->quals, (Node *) qual);
 }
 
+static Node *
+guard_event_time(Node *node, WeirDefinition *def)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+		return (Node *) weir_step_call("_event_time", TIMESTAMPTZOID, (Expr *) node,
+									   def->window_type, &def->window);
+	return expression_tree_mutator(node, guard_event_time, def);
+}
+
+/*
+ * The window function, where it is called, is to see no event time for which it
+ * would raise an error.  Among its arguments only that of a stream is a column.
+ */
+static void
+guard_window_call(WeirDefinition *def, Query *query)
+{
+	RangeTblEntry *rte = rt_fetch(def->window_rti, query->rtable);
+	RangeTblFunction *function = linitial_node(RangeTblFunction, rte->functions);
+
+	function->funcexpr = guard_event_time(function->funcexpr, def);
+}
+
 /* The FROM and WHERE of the definition, without what stands above. */
 Query *
 weir_step_query(WeirDefinition *def)
 {
 	Query	   *query = copyObject(def->query);
+
+	if (def->window_rti != 0 && !def->by_pane && !def->is_session &&
+		def->parent == NULL)
+		guard_window_call(def, query);
 
 	query->targetList = NIL;
 	query->groupClause = NIL;

@@ -15,27 +15,47 @@
 
 #include "aggregate/window_filter.h"
 
+PG_FUNCTION_INFO_V1(weir__event_time);
 PG_FUNCTION_INFO_V1(weir__window_is_open);
 PG_FUNCTION_INFO_V1(weir__pane_start);
 PG_FUNCTION_INFO_V1(weir__pane_last_end);
 PG_FUNCTION_INFO_V1(weir__session_end);
 
 /*
- * An infinite event time falls into no window.  Such rows are left out as late
- * ones are, and kept with them; one bad clock must not stop an aggregate.
+ * Rows older than the stream can have an event time that is infinite, or so near
+ * the end of the range of its type that windows cannot be computed.  They are left
+ * out as late ones are, and kept with them; one bad clock must not stop an
+ * aggregate.
  */
+
+/* NULL in the place of such a time: a window function makes windows of NULLs. */
+Datum
+weir__event_time(PG_FUNCTION_ARGS)
+{
+	if (!weir_is_event_time(PG_GETARG_TIMESTAMP(0)))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMP(PG_GETARG_TIMESTAMP(0));
+}
 
 Datum
 weir__window_is_open(PG_FUNCTION_ARGS)
 {
 	WeirOpenFilter *filter = (WeirOpenFilter *) PG_GETARG_POINTER(1);
+	Timestamp	value = PG_GETARG_TIMESTAMP(0);
+	bool		is_window = !PG_ARGISNULL(0) &&
+		(!filter->is_of_times || weir_is_event_time(value));
 
-	if (likely(PG_GETARG_TIMESTAMP(0) > filter->last_late &&
-			   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0))))
+	if (likely(is_window && value > filter->last_late))
 		PG_RETURN_BOOL(true);
 	filter->late++;
-	PG_RETURN_BOOL(PG_GETARG_TIMESTAMP(0) > filter->last_closed &&
-				   !TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMP(0)));
+	PG_RETURN_BOOL(is_window && value > filter->last_closed);
+}
+
+/* Beyond all windows, in the direction of a time that is none. */
+static Timestamp
+end_of_time(Timestamp t)
+{
+	return t < 0 ? DT_NOBEGIN : DT_NOEND;
 }
 
 Datum
@@ -44,8 +64,8 @@ weir__pane_start(PG_FUNCTION_ARGS)
 	Timestamp	t = PG_GETARG_TIMESTAMP(0);
 	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
 
-	if (TIMESTAMP_NOT_FINITE(t))
-		PG_RETURN_TIMESTAMP(t);
+	if (!weir_is_event_time(t))
+		PG_RETURN_TIMESTAMP(end_of_time(t));
 	PG_RETURN_TIMESTAMP(weir_window_pane_start(spec, weir_window_pane(spec, t)));
 }
 
@@ -66,8 +86,8 @@ weir__session_end(PG_FUNCTION_ARGS)
 	Timestamp	t = PG_GETARG_TIMESTAMP(0);
 	WeirWindowSpec *spec = (WeirWindowSpec *) PG_GETARG_POINTER(1);
 
-	if (TIMESTAMP_NOT_FINITE(t))
-		PG_RETURN_TIMESTAMP(t);
+	if (!weir_is_event_time(t))
+		PG_RETURN_TIMESTAMP(end_of_time(t));
 	PG_RETURN_TIMESTAMP(weir_window_session(spec, t).end);
 }
 
@@ -126,6 +146,7 @@ weir_open_filter_init(WeirDefinition *def, Timestamp bound,
 					  WeirOpenFilter *filter)
 {
 	filter->late = 0;
+	filter->is_of_times = def->by_pane || def->is_session;
 	filter->last_closed = def->is_session ? DT_NOBEGIN : bound;
 	filter->last_late = filter->last_closed;
 	if (def->by_pane && !TIMESTAMP_NOT_FINITE(bound))

@@ -15,7 +15,9 @@ typedef struct WeirOpenFilter
 {
 	Timestamp	last_closed;	/* greatest value that is not open */
 	Timestamp	last_late;		/* greatest that may be late for a window */
-	int64		late;			/* values up to there that it has met */
+	int64		late;			/* values up to there that it has met, and such
+								 * as are none */
+	bool		is_of_times;	/* values are event times */
 } WeirOpenFilter;
 
 /*

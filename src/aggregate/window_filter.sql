@@ -3,10 +3,17 @@
 -- Called only from plans that weir makes itself: an argument of type internal
 -- can't be written in SQL.
 
+CREATE FUNCTION weir._event_time(event_time timestamptz, spec internal)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'weir__event_time'
+LANGUAGE C IMMUTABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION weir._event_time(timestamptz, internal) IS
+'event_time, or NULL if there can be no windows that hold it';
+
 CREATE FUNCTION weir._window_is_open(window_end timestamptz, filter internal)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'weir__window_is_open'
-LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION weir._window_is_open(timestamptz, internal) IS
 'does the window still take rows';
 

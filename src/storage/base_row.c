@@ -22,15 +22,6 @@
 #include "storage/rowscan.h"
 #include "types/segment.h"
 
-WeirRowKey
-weir_bytes_of_datum(Datum d)
-{
-	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
-	WeirRowKey	bytes = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
-
-	return bytes;
-}
-
 /* ---- reading ---- */
 
 static int
@@ -50,11 +41,11 @@ static void
 read_segment(WeirBaseRow *row, WeirBaseSegment *segment)
 {
 	const TupleTableSlot *slot = row->scan.slot;
-	WeirRowKey	cells = weir_bytes_of_datum(slot->tts_values[Anum_base_cells - 1]);
+	WeirRowKey	cells = weir_row_key_copy(slot->tts_values[Anum_base_cells - 1]);
 
 	memset(segment, 0, sizeof(*segment));
 	segment->tid = slot->tts_tid;
-	segment->part = weir_bytes_of_datum(slot->tts_values[Anum_base_part - 1]);
+	segment->part = weir_row_key_copy(slot->tts_values[Anum_base_part - 1]);
 	segment->bytes = cells.bytes;
 	segment->len = cells.len;
 	segment->gc_due = due_of_slot(slot);
@@ -221,7 +212,7 @@ weir_base_row_find_garbage(WeirBaseRow *row, Datum key, int64 now,
 		if (few)
 		{
 			spans[*nspans].low =
-				start_of_first_column(weir_bytes_of_datum(slot->tts_values[Anum_base_cells - 1]));
+				start_of_first_column(weir_row_key_copy(slot->tts_values[Anum_base_cells - 1]));
 			spans[*nspans].high =
 				PG_DETOAST_DATUM_COPY(slot->tts_values[Anum_base_part - 1]);
 			(*nspans)++;

@@ -80,7 +80,4 @@ extern int64 weir_base_row_due_of_cut(const WeirBaseRow *row,
 									  const struct varlena *part,
 									  const WeirStoredCell *cell, int64 now);
 
-/* detoasted, in the current memory context */
-extern WeirRowKey weir_bytes_of_datum(Datum d);
-
 #endif							/* WEIR_BASE_ROW_H */

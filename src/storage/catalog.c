@@ -14,10 +14,10 @@
  *
  * They are written by wide_table.c, authorized_view.c and changes.c only.
  * Here they are read into one descriptor a table, cached for the life of the
- * process.  A descriptor is
- * thrown away when a relcache invalidation arrives for the face or one of
- * its relations; who writes the tables sends one for the face.  Whoever holds
- * a descriptor may keep using it until the end of the transaction.
+ * process.  A descriptor is thrown away when a relcache invalidation arrives
+ * for the face or one of its relations; who writes the tables sends one for
+ * the face.  Whoever holds a descriptor may keep using it until the end of the
+ * transaction.
  *
  * Locks, in this order: the face, the heap of deltas, the base, their
  * indexes, the sequence, then those of rowlock.c.  Readers take
@@ -55,6 +55,7 @@
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/debug_point.h"
 #include "storage/invalidation.h"
 #include "storage/owner.h"
 #include "storage/shape.h"
@@ -74,7 +75,23 @@ static HTAB *cache = NULL;
 /* Descriptors that were replaced, freed at the end of the transaction. */
 static List *outdated = NIL;
 
+/*
+ * The descriptor that is being loaded, or NULL.  Loading takes locks, and with
+ * them arrive messages about what has been read already.
+ */
+static const WeirWideTable *loading = NULL;
+static bool loading_is_outdated;
+
 /* ---- the cache ---- */
+
+static bool
+depends_on(const WeirWideTable *table, Oid relid)
+{
+	return !OidIsValid(relid) ||
+		table->face == relid || table->home == relid ||
+		table->delta == relid || table->base == relid ||
+		table->seq == relid || table->changes == relid;
+}
 
 static void
 invalidate(Oid relid)
@@ -82,19 +99,14 @@ invalidate(Oid relid)
 	HASH_SEQ_STATUS status;
 	CacheEntry *entry;
 
+	if (loading != NULL && depends_on(loading, relid))
+		loading_is_outdated = true;
 	if (cache == NULL)
 		return;
 	hash_seq_init(&status, cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
-	{
-		const WeirWideTable *table = entry->table;
-
-		if (!OidIsValid(relid) || entry->face == relid ||
-			(table != NULL &&
-			 (table->home == relid || table->delta == relid || table->base == relid ||
-			  table->seq == relid || table->changes == relid)))
+		if (entry->table != NULL && depends_on(entry->table, relid))
 			entry->is_valid = false;
-	}
 }
 
 static void
@@ -490,6 +502,7 @@ check_shapes(const WeirWideTable *table)
 	rel = table_open(table->base, AccessShareLock);
 	weir_shape_check_base(rel);
 	table_close(rel, AccessShareLock);
+	weir_shape_check_sequence(table->seq);
 	if (!OidIsValid(table->changes))
 		return;
 	rel = table_open(table->changes, AccessShareLock);
@@ -497,12 +510,18 @@ check_shapes(const WeirWideTable *table)
 	table_close(rel, AccessShareLock);
 }
 
-/* The rest of the description; frees all of it on error. */
-static void
+/*
+ * The rest of the description; frees all of it on error.  False if something
+ * of it has been changed meanwhile: then it is good for the caller, who began
+ * before that, but not for the next one.
+ */
+static bool
 load_details(WeirWideTable *table)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(table->context);
 
+	loading = table;
+	loading_is_outdated = false;
 	PG_TRY();
 	{
 		table->changes = weir_changes_of_table(table->home);
@@ -512,18 +531,22 @@ load_details(WeirWideTable *table)
 		if (OidIsValid(table->changes))
 			table->changes_index = index_of_heap(table->changes, 1);
 		load_families(table);
+		WEIR_DEBUG_POINT("families_read");
 		load_rules(table);
 		if (table->home != table->face)
 			load_restriction(table);
 	}
 	PG_CATCH();
 	{
+		loading = NULL;
 		MemoryContextSwitchTo(old_context);
 		MemoryContextDelete(table->context);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	loading = NULL;
 	MemoryContextSwitchTo(old_context);
+	return !loading_is_outdated;
 }
 
 static WeirWideTable *
@@ -531,6 +554,7 @@ wide_table_lookup(Oid face)
 {
 	CacheEntry *entry = cache_entry(face);
 	WeirWideTable *table;
+	bool		is_valid;
 
 	if (entry->is_valid && entry->table != NULL)
 		return entry->table;
@@ -546,15 +570,14 @@ wide_table_lookup(Oid face)
 			table = load_table(face, home);
 		}
 	}
-	if (table != NULL)
-		load_details(table);
+	is_valid = table != NULL && load_details(table);
 
 	/* Loading took locks, so the hash table may have changed. */
 	entry = cache_entry(face);
 	if (entry->table != NULL)
 		set_outdated(entry->table);
 	entry->table = table;
-	entry->is_valid = true;
+	entry->is_valid = is_valid;
 	return table;
 }
 
@@ -592,14 +615,24 @@ weir_wide_table_require(Oid face)
 }
 
 WeirWideTable *
+weir_wide_table_require_locked(Oid face, LOCKMODE lockmode)
+{
+	WeirWideTable *table = weir_wide_table_require(face);
+
+	if (table->home == face)
+		return table;
+	LockRelationOid(table->home, lockmode);
+	/* what was changed until the lock was had counts */
+	return weir_wide_table_require(face);
+}
+
+WeirWideTable *
 weir_wide_table_open(Oid face, LOCKMODE lockmode, AclMode required)
 {
 	WeirWideTable *table;
 
 	LockRelationOid(face, lockmode);
-	table = weir_wide_table_require(face);
-	if (table->home != face)
-		LockRelationOid(table->home, lockmode);
+	table = weir_wide_table_require_locked(face, lockmode);
 	weir_wide_table_check_acl(face, required);
 	return table;
 }

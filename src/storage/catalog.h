@@ -70,6 +70,10 @@ extern WeirWideTable *weir_wide_table_open(Oid face, LOCKMODE lockmode,
 /* the same for a face that is locked, without looking at rights */
 extern WeirWideTable *weir_wide_table_require(Oid face);
 
+/* and if it is an authorized view, its wide table is locked, too */
+extern WeirWideTable *weir_wide_table_require_locked(Oid face,
+													 LOCKMODE lockmode);
+
 /* Checks rights as above without opening. */
 extern void weir_wide_table_check_acl(Oid face, AclMode required);
 

@@ -508,24 +508,20 @@ weir_changes_link(Oid home, Oid changes)
 	recordDependencyOn(&heap, &face, DEPENDENCY_AUTO);
 }
 
-static Oid
-owner_of(Oid relid)
-{
-	Relation	rel = table_open(relid, NoLock);
-	Oid			owner = rel->rd_rel->relowner;
-
-	table_close(rel, NoLock);
-	return owner;
-}
-
 /* By whoever has the rights of the owner, for the owner. */
-static void
-create_heap(const char *name, Oid owner)
+static Oid
+create_heap(Oid nspid, const char *relname, Oid owner)
 {
+	const char *name = quote_qualified_identifier(get_namespace_name(nspid),
+												  relname);
+	Oid			relid;
+
 	weir_execute("CREATE TABLE %s (seq bigint PRIMARY KEY, row_key bytea,"
 				 " kind text NOT NULL, changes " WEIR_SCHEMA ".mutation[] NOT NULL,"
 				 " at timestamptz NOT NULL, horizon xid8 NOT NULL"
 				 " GENERATED ALWAYS AS ('0') STORED) USING heap", name);
+	relid = get_relname_relid(relname, nspid);
+	weir_revoke_default_privileges(relid);
 	weir_execute("CREATE TRIGGER weir_refuse_change"
 				 " BEFORE INSERT OR DELETE OR TRUNCATE ON %s"
 				 " FOR EACH STATEMENT EXECUTE FUNCTION "
@@ -533,6 +529,7 @@ create_heap(const char *name, Oid owner)
 	if (owner != GetUserId())
 		weir_execute("ALTER TABLE %s OWNER TO %s", name,
 					 quote_identifier(GetUserNameFromId(owner, false)));
+	return relid;
 }
 
 static void
@@ -559,11 +556,9 @@ weir_changes_create(const WeirWideTable *table)
 	Oid			nspid = get_rel_namespace(table->home);
 	char	   *relname = ChooseRelationName(get_rel_name(table->home), NULL,
 											 "changes", nspid, false);
-	Oid			changes;
+	Oid			changes = create_heap(nspid, relname,
+									  weir_relation_owner(table->home));
 
-	create_heap(quote_qualified_identifier(get_namespace_name(nspid), relname),
-				owner_of(table->home));
-	changes = get_relname_relid(relname, nspid);
 	insert_change_stream(table, changes);
 	weir_changes_link(table->home, changes);
 	CacheInvalidateRelcacheByRelid(table->home);

@@ -33,6 +33,7 @@
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -230,11 +231,8 @@ rows_with_garbage(Pass *pass, int64 now, int64 max)
 	while (n < max && weir_heap_scan_next(&cursor, ForwardScanDirection))
 	{
 		WeirRowKey *key = palloc(sizeof(WeirRowKey));
-		struct varlena *v;
 
-		v = PG_DETOAST_DATUM_COPY(cursor.slot->tts_values[Anum_base_row_key - 1]);
-		key->bytes = VARDATA(v);
-		key->len = VARSIZE(v) - VARHDRSZ;
+		*key = weir_row_key_copy(cursor.slot->tts_values[Anum_base_row_key - 1]);
 		rows = lappend(rows, key);
 		n++;
 	}
@@ -340,16 +338,14 @@ apply_rules(Pass *pass)
 
 /*
  * The owner of the base, whose indexes may have functions of the owner's: they
- * must not run with the rights of whoever compacts.
+ * must not run with the rights of whoever compacts.  Both heaps are locked.
  */
 static Oid
 owner_of_base(const WeirWideTable *table)
 {
-	Relation	rel = table_open(table->base, RowExclusiveLock);
-	Oid			owner = rel->rd_rel->relowner;
-
-	table_close(rel, NoLock);
-	return owner;
+	LockRelationOid(table->delta, RowExclusiveLock);
+	LockRelationOid(table->base, RowExclusiveLock);
+	return weir_relation_owner(table->base);
 }
 
 bool

@@ -206,7 +206,7 @@ read_deltas(Compaction *c)
 	/* What lies out of line is fetched without holding up writers. */
 	for (int i = 0; i < c->ndeltas; i++)
 	{
-		c->deltas[i].bytes = weir_bytes_of_datum(c->deltas[i].stored);
+		c->deltas[i].bytes = weir_row_key_copy(c->deltas[i].stored);
 		c->delta_bytes_read += c->deltas[i].bytes.len;
 	}
 	return true;

@@ -15,6 +15,7 @@
  *
  * The points, in the order of what happens to a row:
  *
+ *	families_read								what is known of a wide table is read
  *	write_numbered								a write to a wide table
  *	flush_begin, flush_end						a writer's commit
  *	tick_locked, tick_batch, tick_aggregate,

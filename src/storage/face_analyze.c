@@ -163,11 +163,9 @@ static WeirRowKey
 key_of_segment(HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
-	Datum		d = heap_getattr(tuple, Anum_base_row_key, desc, &isnull);
-	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
-	WeirRowKey	key = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
 
-	return key;
+	return weir_row_key_copy(heap_getattr(tuple, Anum_base_row_key, desc,
+										  &isnull));
 }
 
 /* A sample of the row keys, in no order; estimates how many there are. */

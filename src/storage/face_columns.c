@@ -9,6 +9,9 @@
  * the query are looked at where a reference may be; where that gets too
  * difficult the answer is "all", which is always right.
  *
+ * A partition, or a branch of UNION ALL, is referred to by way of what it is a
+ * part of: the planner translates the columns of that into its own.
+ *
  * A scan computes the subscripts when it begins.  So they may be constants,
  * parameters, and what is made of these by functions that are not volatile;
  * but no more than parameters where the query might never compute them, as
@@ -31,21 +34,40 @@
 /* Remembering more columns than this is not worth while. */
 #define MAX_COLUMNS		32
 
+/* What stands for the column "cells" in the query. */
+typedef struct Target
+{
+	Index		relid;			/* the relation, or one that it is a part of */
+	AttrNumber	attno;
+} Target;
+
 typedef struct Search
 {
-	Index		relid;
+	List	   *targets;
 	List	   *columns;		/* of lists of one or two expressions */
 	bool		is_conditional; /* below what may not be computed */
 	bool		found_other;	/* cells is used as a whole */
 } Search;
 
+/* Is it the column of a target, or, if so asked, a whole row of its relation? */
 static bool
-is_cells(const Node *node, Index relid)
+is_target(const Search *search, const Node *node, bool or_row)
 {
 	const Var  *var = (const Var *) node;
+	ListCell   *lc;
 
-	return IsA(node, Var) && var->varno == relid && var->varlevelsup == 0 &&
-		var->varattno == Anum_face_cells;
+	if (!IsA(node, Var) || var->varlevelsup > 0)
+		return false;
+	foreach(lc, search->targets)
+	{
+		const Target *target = lfirst(lc);
+
+		if (var->varno == target->relid &&
+			(var->varattno == target->attno ||
+			 (or_row && var->varattno == InvalidAttrNumber)))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -98,7 +120,7 @@ search_walker(Node *node, Search *search)
 	if (node == NULL || search->found_other)
 		return search->found_other;
 	if (IsA(node, SubscriptingRef) &&
-		is_cells((Node *) ((SubscriptingRef *) node)->refexpr, search->relid))
+		is_target(search, (Node *) ((SubscriptingRef *) node)->refexpr, false))
 	{
 		List	   *subscripts = subscripts_of_scan(search,
 													(SubscriptingRef *) node);
@@ -110,12 +132,7 @@ search_walker(Node *node, Search *search)
 	}
 	if (IsA(node, Var))
 	{
-		const Var  *var = (const Var *) node;
-
-		/* A whole row has its attribute number, zero. */
-		if (var->varno == search->relid && var->varlevelsup == 0 &&
-			(var->varattno == Anum_face_cells || var->varattno == 0))
-			search->found_other = true;
+		search->found_other = is_target(search, node, true);
 		return search->found_other;
 	}
 	if (IsA(node, RestrictInfo))
@@ -141,6 +158,42 @@ search_walker(Node *node, Search *search)
 	return expression_tree_walker(node, search_walker, search);
 }
 
+/*
+ * Adds a column of a relation, and what stands for it in relations that this
+ * one is a part of.  Of other columns of these, which the query may use or
+ * not, the expressions are looked at that they are translated into.
+ */
+static void
+add_target(Search *search, PlannerInfo *root, Index relid, AttrNumber attno)
+{
+	const AppendRelInfo *part = root->append_rel_array == NULL ? NULL :
+		root->append_rel_array[relid];
+	Target	   *target = palloc(sizeof(Target));
+	AttrNumber	column = 0;
+	ListCell   *lc;
+
+	target->relid = relid;
+	target->attno = attno;
+	search->targets = lappend(search->targets, target);
+	if (part == NULL)
+		return;
+	foreach(lc, part->translated_vars)
+	{
+		Node	   *node = lfirst(lc);
+		bool		was_conditional = search->is_conditional;
+
+		column++;
+		if (node != NULL && IsA(node, Var) && is_target(search, node, false))
+		{
+			add_target(search, root, part->parent_relid, column);
+			continue;
+		}
+		search->is_conditional = true;
+		search_walker(node, search);
+		search->is_conditional = was_conditional;
+	}
+}
+
 static void
 search_clauses(Search *search, List *clauses)
 {
@@ -148,6 +201,21 @@ search_clauses(Search *search, List *clauses)
 
 	foreach(lc, clauses)
 		search_walker((Node *) lfirst(lc), search);
+}
+
+/* The conditions on the relations of all targets. */
+static void
+search_conditions(Search *search, PlannerInfo *root)
+{
+	ListCell   *lc;
+
+	foreach(lc, search->targets)
+	{
+		const RelOptInfo *rel = root->simple_rel_array[((Target *) lfirst(lc))->relid];
+
+		search_clauses(search, rel->baserestrictinfo);
+		search_clauses(search, rel->joininfo);
+	}
 }
 
 static void
@@ -208,16 +276,14 @@ weir_face_columns(PlannerInfo *root, RelOptInfo *rel)
 {
 	Search		search = {0};
 
-	if (rel->reloptkind != RELOPT_BASEREL || root->hasLateralRTEs ||
-		root->parse->commandType != CMD_SELECT ||
-		root->parse->rowMarks != NIL || root->append_rel_list != NIL)
+	if (root->hasLateralRTEs || root->parse->commandType != CMD_SELECT ||
+		root->parse->rowMarks != NIL)
 		return NIL;
-	search.relid = rel->relid;
+	add_target(&search, root, rel->relid, Anum_face_cells);
 	search_walker((Node *) root->processed_tlist, &search);
 	search_walker((Node *) root->parse->havingQual, &search);
 	search_walker((Node *) root->parse->jointree->quals, &search);
-	search_clauses(&search, rel->baserestrictinfo);
-	search_clauses(&search, rel->joininfo);
+	search_conditions(&search, root);
 	search_outer_join_clauses(&search, root->left_join_clauses);
 	search_outer_join_clauses(&search, root->right_join_clauses);
 	search_outer_join_clauses(&search, root->full_join_clauses);

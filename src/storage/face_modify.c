@@ -104,7 +104,8 @@ begin(const ResultRelInfo *rri)
 	state->context = context;
 	state->row_context = AllocSetContextCreate(context, "weir face delta",
 											   ALLOCSET_DEFAULT_SIZES);
-	state->table = weir_wide_table_require(RelationGetRelid(rel));
+	state->table = weir_wide_table_require_locked(RelationGetRelid(rel),
+												  RowExclusiveLock);
 	state->writer = weir_writer_open(state->table);
 	state->pending = weir_fold_create(weir_hll_combine);
 	state->writes_at_once = fires_insert_triggers(rri);

@@ -32,26 +32,11 @@
 #include "storage/owner.h"
 #include "weir.h"
 
-/* InvalidOid if there is no such relation. */
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
 /* What was given away by itself stays where it is. */
 static void
 give(Oid relid, Oid before, Oid owner)
 {
-	if (owner_of(relid) == before)
+	if (weir_relation_owner(relid) == before)
 		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
 }
 
@@ -111,14 +96,14 @@ static void
 follow_owner(Oid face)
 {
 	List	   *parts = parts_of_table(face);
-	Oid			owner = owner_of(face);
+	Oid			owner = weir_relation_owner(face);
 	Oid			before;
 	ListCell   *lc;
 
 	if (parts == NIL)
 		return;
 	/* the heap of deltas belongs to whom the table did */
-	before = owner_of(linitial_oid(parts));
+	before = weir_relation_owner(linitial_oid(parts));
 	if (!OidIsValid(before) || before == owner)
 		return;
 	foreach(lc, list_concat(parts, views_of_table(face)))

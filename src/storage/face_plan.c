@@ -8,6 +8,10 @@
  * Rows come in key order, either way.  A join on the row key can be a nested
  * loop with the wide table inside (a parameterized path).
  *
+ * Of an authorized view only the rows with its prefixes are read.  If it was
+ * not analyzed itself, how many they are is estimated by the statistics of the
+ * wide table.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -15,7 +19,9 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_opfamily.h"
+#include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -26,10 +32,13 @@
 #include "optimizer/plancat.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
+#include "storage/authorized_view.h"
 #include "storage/catalog.h"
 #include "storage/face.h"
 #include "weir.h"
@@ -37,8 +46,8 @@
 /* rel->fdw_private */
 typedef struct FaceRel
 {
-	double		pages;			/* of both heaps */
-	double		tuples;			/* in both heaps */
+	double		pages;			/* of both heaps, as far as they are in the */
+	double		tuples;			/* view, if it is one; and their tuples */
 	bool		needs_cells;
 } FaceRel;
 
@@ -162,17 +171,94 @@ add_heap_size(Oid heap, FaceRel *face)
 	table_close(rel, NoLock);
 }
 
+/* The part of the row keys that are less, by a histogram of them; or -1. */
+static double
+part_before(PlannerInfo *root, VariableStatData *keys, WeirRowKey key)
+{
+	Oid			less = get_opfamily_member(BYTEA_BTREE_FAM_OID, BYTEAOID,
+										   BYTEAOID, BTLessStrategyNumber);
+	FmgrInfo	less_function;
+
+	fmgr_info(get_opcode(less), &less_function);
+	return ineq_histogram_selectivity(root, keys, less, &less_function,
+									  false, false, InvalidOid,
+									  PointerGetDatum(cstring_to_text_with_len(key.bytes,
+																			   key.len)),
+									  BYTEAOID);
+}
+
+static double
+part_in_range(PlannerInfo *root, VariableStatData *keys,
+			  const WeirKeyRange *range)
+{
+	double		lower = part_before(root, keys, range->lower);
+	double		upper = range->upper.bytes == NULL ? 1 :
+		part_before(root, keys, range->upper);
+
+	/* as the planner has it for conditions, if nothing is known */
+	if (lower < 0 || upper < 0)
+		return range->lower.len == 0 ? 1 : DEFAULT_RANGE_INEQ_SEL;
+	return Max(upper - lower, 0);
+}
+
+/*
+ * Which part of the rows of its wide table an authorized view holds, by their
+ * keys.  What there is in its columns is not known.
+ */
+static double
+part_in_view(PlannerInfo *root, const WeirWideTable *table)
+{
+	const WeirRestriction *view = table->restriction;
+	VariableStatData keys = {0};
+	double		part = 0;
+
+	if (view == NULL || view->prefixes == NULL)
+		return 1;
+	keys.statsTuple = SearchSysCache3(STATRELATTINH,
+									  ObjectIdGetDatum(table->home),
+									  Int16GetDatum(Anum_face_row_key),
+									  BoolGetDatum(false));
+	keys.freefunc = ReleaseSysCache;
+	keys.vartype = keys.atttype = BYTEAOID;
+	keys.atttypmod = -1;
+	keys.acl_ok = true;			/* nothing of the statistics gets out */
+	for (int i = 0; i < view->nprefixes; i++)
+		part += part_in_range(root, &keys, &view->ranges[i]);
+	ReleaseVariableStats(keys);
+	return Min(part, 1);
+}
+
+/* How many rows ANALYZE has found; not positive if that is not known. */
+static double
+analyzed_rows(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	double		rows = -1;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		rows = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
+		ReleaseSysCache(tuple);
+	}
+	return rows;
+}
+
 static void
 get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	WeirWideTable *table = weir_wide_table_require(relid);
 	FaceRel    *face = palloc0(sizeof(FaceRel));
+	double		part = part_in_view(root, table);
 
 	add_heap_size(table->base, face);
 	add_heap_size(table->delta, face);
+	face->pages *= part;
+	face->tuples *= part;
 	face->needs_cells = weir_face_needs_cells(rel);
 	rel->fdw_private = face;
 
+	if (rel->tuples <= 0 && table->home != relid)
+		rel->tuples = analyzed_rows(table->home) * part;
 	/* Without ANALYZE each tuple may be a row. */
 	if (rel->tuples <= 0)
 		rel->tuples = Max(face->tuples, 1);

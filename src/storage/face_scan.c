@@ -183,15 +183,6 @@ end_scan(ForeignScanState *node)
 
 /* ---- key conditions ---- */
 
-static WeirRowKey
-key_of_datum(Datum d)
-{
-	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
-	WeirRowKey	key = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
-
-	return key;
-}
-
 /* Keeps of the keys so far those that are among these, sorted, unique. */
 static void
 intersect_keys(FaceScan *state, WeirRowKey *keys, int nkeys)
@@ -228,7 +219,7 @@ apply_array(FaceScan *state, Datum d)
 	keys = palloc(sizeof(WeirRowKey) * (n + 1));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			keys[nkeys++] = key_of_datum(elements[i]);
+			keys[nkeys++] = weir_row_key_copy(elements[i]);
 	intersect_keys(state, keys, nkeys);
 }
 
@@ -244,7 +235,7 @@ apply_condition(FaceScan *state, int strategy, Datum d)
 		return;
 	}
 	key = palloc(sizeof(WeirRowKey));
-	*key = key_of_datum(d);
+	*key = weir_row_key_copy(d);
 	switch (strategy)
 	{
 		case BTEqualStrategyNumber:

@@ -24,11 +24,13 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "storage/invalidation.h"
 #include "storage/owner.h"
@@ -262,6 +264,62 @@ weir_execute(const char *format,...)
 	if (needs_snapshot)
 		PopActiveSnapshot();
 	pfree(sql.data);
+}
+
+Oid
+weir_relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/* The roles other than the owner that have rights, InvalidOid for PUBLIC. */
+static List *
+grantees(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	List	   *roles = NIL;
+	bool		isnull;
+	Datum		d;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	d = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	if (!isnull)
+	{
+		Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		Acl		   *acl = DatumGetAclP(d);
+
+		for (int i = 0; i < ACL_NUM(acl); i++)
+			if (ACL_DAT(acl)[i].ai_grantee != owner)
+				roles = list_append_unique_oid(roles,
+											   ACL_DAT(acl)[i].ai_grantee);
+	}
+	ReleaseSysCache(tuple);
+	return roles;
+}
+
+void
+weir_revoke_default_privileges(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, grantees(relid))
+		weir_execute("REVOKE ALL ON %s %s FROM %s",
+					 get_rel_relkind(relid) == RELKIND_SEQUENCE ?
+					 "SEQUENCE" : "TABLE",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												get_rel_name(relid)),
+					 OidIsValid(lfirst_oid(lc)) ?
+					 quote_identifier(GetUserNameFromId(lfirst_oid(lc), false)) :
+					 "PUBLIC");
 }
 
 void

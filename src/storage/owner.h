@@ -56,6 +56,17 @@ extern Oid	weir_schema_oid(void);
 extern void weir_join_extension(Oid relid);
 extern void weir_leave_extension(Oid relid);
 
+/* The owner of a relation; InvalidOid if there is no such relation. */
+extern Oid	weir_relation_owner(Oid relid);
+
+/*
+ * Takes away what default privileges have given others on a relation that was
+ * made just now, by whoever is in force, and is not for users: all rights are
+ * those on what they see, and who has none there must not read or write what
+ * is behind it.
+ */
+extern void weir_revoke_default_privileges(Oid relid);
+
 /* Execute a statement that returns nothing, as whoever is in force. */
 extern void weir_execute(const char *format,...) pg_attribute_printf(1, 2);
 

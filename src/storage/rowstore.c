@@ -33,7 +33,6 @@
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -94,8 +93,6 @@ weir_writer_open(WeirWideTable *table)
 	List	   *indexes;
 
 	writer->table = table;
-	if (table->home != table->face)
-		LockRelationOid(table->home, RowExclusiveLock);
 	writer->heap = table_open(table->delta, RowExclusiveLock);
 	indexes = RelationGetIndexList(writer->heap);
 	if (list_length(indexes) == 1)

@@ -17,6 +17,7 @@
 /* an open heap of deltas; lives in the memory context of weir_writer_open */
 typedef struct WeirWriter WeirWriter;
 
+/* the table, and the one behind an authorized view, are locked for writing */
 extern WeirWriter *weir_writer_open(WeirWideTable *table);
 extern void weir_writer_close(WeirWriter *writer);
 

@@ -6,7 +6,9 @@
  * They are read and written by position, without the server's checks of
  * types, so they must be what weir.create_wide_table made of them.  Their
  * owner can alter them nevertheless.  As that invalidates the descriptor of
- * the wide table, it is enough to look at them when one is loaded.
+ * the wide table, it is enough to look at them when one is loaded.  So it is
+ * with the sequence: a session that had numbers in store would give them to
+ * writes when greater ones have been folded, and those would be lost.
  *
  * Columns that were added and dropped again do no harm: they are null.
  *
@@ -16,7 +18,9 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_sequence.h"
 #include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -102,6 +106,27 @@ weir_shape_check_changes(Relation heap)
 	};
 
 	check_columns(heap, types, lengthof(types));
+}
+
+void
+weir_shape_check_sequence(Oid sequence)
+{
+	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
+	Form_pg_sequence form;
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return;					/* who needs a number will hear of it */
+	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	valid = form->seqcache == 1 && form->seqincrement > 0 && !form->seqcycle;
+	ReleaseSysCache(tuple);
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sequence \"%s\" has been changed",
+						get_rel_name(sequence)),
+				 errdetail("It numbers the writes to a wide table, which must get their numbers one by one, in ascending order."),
+				 errhint("Use ALTER SEQUENCE ... INCREMENT 1 CACHE 1 NO CYCLE.")));
 }
 
 HeapTuple

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * shape.h
- *	  The columns of the relations of a wide table; for this layer only.
+ *	  The columns of the relations of a wide table, and its sequence; for this
+ *	  layer only.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,9 @@ extern void weir_shape_check_face(Relation face);
 extern void weir_shape_check_delta(Relation heap);
 extern void weir_shape_check_base(Relation heap);
 extern void weir_shape_check_changes(Relation heap);
+
+/* Raises 55000 if numbers are given out otherwise than one by one. */
+extern void weir_shape_check_sequence(Oid sequence);
 
 /* A tuple of one of the heaps; "n" is the number of its columns. */
 extern HeapTuple weir_shape_form_tuple(Relation heap, Datum *values,

@@ -30,68 +30,167 @@
 #define SAMPLE_PAGES	128
 #define SAMPLE_MAX		1000
 
+/* A row key, and how many bytes it stands for. */
+typedef struct SampleKey
+{
+	WeirRowKey	key;
+	double		bytes;
+} SampleKey;
+
 typedef struct Sample
 {
-	WeirRowKey *keys;
+	SampleKey  *keys;
 	int			nkeys;
-	int64		bytes;			/* size of both heaps */
+	int			allocated;
+	double		bytes;			/* of all that was sampled */
 } Sample;
 
-/* The row key of the first visible tuple of a page, if there is one. */
-static bool
-first_key_of_page(Relation heap, BlockNumber block, WeirRowKey *key)
+static void
+push_key(Sample *sample, WeirRowKey key, double bytes)
+{
+	if (sample->nkeys == sample->allocated)
+	{
+		sample->allocated = Max(64, sample->allocated * 2);
+		sample->keys = sample->keys == NULL ?
+			palloc(sizeof(SampleKey) * sample->allocated) :
+			repalloc_huge(sample->keys, sizeof(SampleKey) * sample->allocated);
+	}
+	sample->keys[sample->nkeys].key = key;
+	sample->keys[sample->nkeys++].bytes = bytes;
+}
+
+/* The row keys of the visible tuples of a page, at most "max" of them. */
+static List *
+keys_of_page(Relation heap, BlockNumber block, int max)
 {
 	TableScanDesc scan = table_beginscan_strat(heap, GetActiveSnapshot(), 0,
 											   NULL, true, false);
+	List	   *keys = NIL;
 	HeapTuple	tuple;
-	bool		found = false;
 
 	heap_setscanlimits(scan, block, 1);
-	tuple = heap_getnext(scan, ForwardScanDirection);
-	if (tuple != NULL)
+	while (list_length(keys) < max &&
+		   (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
+		WeirRowKey *key = palloc(sizeof(WeirRowKey));
 		bool		isnull;
-		Datum		d = heap_getattr(tuple, Anum_base_row_key,
-									 RelationGetDescr(heap), &isnull);
-		struct varlena *v = PG_DETOAST_DATUM_COPY(d);
 
-		key->bytes = VARDATA(v);
-		key->len = VARSIZE(v) - VARHDRSZ;
-		found = true;
+		*key = weir_row_key_copy(heap_getattr(tuple, Anum_base_row_key,
+											  RelationGetDescr(heap), &isnull));
+		keys = lappend(keys, key);
 	}
 	table_endscan(scan);
-	return found;
+	return keys;
 }
 
-/* Looks at pages of the heap at equal distances. */
+/* Pages at equal distances; a key of each will do. */
 static void
-sample_heap(Sample *sample, Oid relid)
+sample_heap(Sample *sample, Relation heap, BlockNumber npages)
 {
-	Relation	heap = table_open(relid, AccessShareLock);
-	BlockNumber npages = RelationGetNumberOfBlocks(heap);
 	int			nsamples = Min(npages / SAMPLE_PAGES, SAMPLE_MAX);
 
 	for (int i = 1; i <= nsamples; i++)
 	{
 		BlockNumber block = (uint64) npages * i / (nsamples + 1);
+		List	   *keys;
 
 		CHECK_FOR_INTERRUPTS();
-		if (first_key_of_page(heap, block, &sample->keys[sample->nkeys]))
-			sample->nkeys++;
+		keys = keys_of_page(heap, block, 1);
+		if (keys != NIL)
+			push_key(sample, *(WeirRowKey *) linitial(keys), 0);
 	}
-	sample->bytes += (int64) npages * BLCKSZ;
-	table_close(heap, NoLock);
+	sample->bytes += (double) npages * BLCKSZ;
+}
+
+/*
+ * The rows of an authorized view may be few, and anywhere.  So all pages are
+ * looked at unless they are very many, and each tuple has its share of a page.
+ */
+static void
+sample_heap_for_view(Sample *sample, Relation heap, BlockNumber npages,
+					 const WeirRestriction *view)
+{
+	int			nsamples = Min(npages, SAMPLE_MAX);
+
+	for (int i = 0; i < nsamples; i++)
+	{
+		BlockNumber block = (uint64) npages * i / nsamples;
+		List	   *keys;
+		double		share;
+		ListCell   *lc;
+
+		CHECK_FOR_INTERRUPTS();
+		keys = keys_of_page(heap, block, INT_MAX);
+		share = (double) npages * BLCKSZ / nsamples / Max(list_length(keys), 1);
+		foreach(lc, keys)
+		{
+			WeirRowKey	key = *(WeirRowKey *) lfirst(lc);
+
+			if (!weir_restriction_has_row(view, key))
+				continue;
+			push_key(sample, key, share);
+			sample->bytes += share;
+		}
+		list_free(keys);
+	}
 }
 
 static void
-put_sample(ReturnSetInfo *rsinfo, WeirRowKey key, int64 offset)
+sample_relation(Sample *sample, Oid relid, const WeirRestriction *view)
+{
+	Relation	heap = table_open(relid, AccessShareLock);
+	BlockNumber npages = RelationGetNumberOfBlocks(heap);
+
+	if (view == NULL || view->prefixes == NULL)
+		sample_heap(sample, heap, npages);
+	else
+		sample_heap_for_view(sample, heap, npages, view);
+	table_close(heap, NoLock);
+}
+
+static int
+sample_key_cmp(const void *a, const void *b)
+{
+	return weir_row_key_cmp(&((const SampleKey *) a)->key,
+							&((const SampleKey *) b)->key);
+}
+
+static void
+put_key(ReturnSetInfo *rsinfo, WeirRowKey key, double offset)
 {
 	Datum		values[2];
 	bool		nulls[2] = {false};
 
 	values[0] = PointerGetDatum(cstring_to_text_with_len(key.bytes, key.len));
-	values[1] = Int64GetDatum(offset);
+	values[1] = Int64GetDatum((int64) offset);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * The keys in order, each once; if they stand for nothing by themselves, they
+ * divide all bytes evenly.
+ */
+static void
+put_sample(ReturnSetInfo *rsinfo, Sample *sample, bool is_view)
+{
+	double		even = is_view ? 0 : sample->bytes / (sample->nkeys + 1);
+	double		distance = is_view ?
+		Max((double) SAMPLE_PAGES * BLCKSZ, sample->bytes / SAMPLE_MAX) : 0;
+	double		offset = 0;
+	double		last = 0;
+
+	qsort(sample->keys, sample->nkeys, sizeof(SampleKey), sample_key_cmp);
+	for (int i = 0; i < sample->nkeys; i++)
+	{
+		offset += even + sample->keys[i].bytes;
+		if (offset - last < distance ||
+			(i > 0 && sample_key_cmp(&sample->keys[i - 1],
+									 &sample->keys[i]) == 0))
+			continue;
+		put_key(rsinfo, sample->keys[i].key, offset);
+		last = offset;
+	}
+	put_key(rsinfo, (WeirRowKey) {"", 0}, sample->bytes);
 }
 
 PG_FUNCTION_INFO_V1(weir_sample_row_keys);
@@ -100,26 +199,14 @@ weir_sample_row_keys(PG_FUNCTION_ARGS)
 {
 	WeirWideTable *table = weir_wide_table_open(weir_table_argument(fcinfo, 0),
 												AccessShareLock, ACL_SELECT);
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	WeirRowKey	end = {"", 0};
 	Sample		sample = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
-	sample.keys = palloc(sizeof(WeirRowKey) * SAMPLE_MAX * 2);
-	sample_heap(&sample, table->base);
-	sample_heap(&sample, table->delta);
-	qsort(sample.keys, sample.nkeys, sizeof(WeirRowKey), weir_row_key_cmp_void);
-	for (int i = 0; i < sample.nkeys; i++)
-	{
-		if (i > 0 && weir_row_key_cmp(&sample.keys[i - 1], &sample.keys[i]) == 0)
-			continue;
-		if (table->restriction != NULL &&
-			!weir_restriction_has_row(table->restriction, sample.keys[i]))
-			continue;
-		put_sample(rsinfo, sample.keys[i],
-				   sample.bytes * (i + 1) / (sample.nkeys + 1));
-	}
-	put_sample(rsinfo, end, sample.bytes);
+	sample_relation(&sample, table->base, table->restriction);
+	sample_relation(&sample, table->delta, table->restriction);
+	put_sample((ReturnSetInfo *) fcinfo->resultinfo, &sample,
+			   table->restriction != NULL &&
+			   table->restriction->prefixes != NULL);
 	return (Datum) 0;
 }
 

@@ -154,32 +154,6 @@ create_base_heap(const char *base)
 					 base));
 }
 
-/*
- * Takes away what default privileges have given: all rights are those on the
- * face, and who has none there must not read or write its parts.
- */
-static void
-revoke_all(const char *kind, const char *name, Oid relid)
-{
-	List	   *grantees;
-	ListCell   *lc;
-
-	grantees = weir_select_oids(psprintf("SELECT DISTINCT a.grantee FROM pg_catalog.pg_class c,"
-										 " pg_catalog.aclexplode(c.relacl) a"
-										 " WHERE c.oid OPERATOR(pg_catalog.=) %u"
-										 " AND a.grantee OPERATOR(pg_catalog.<>) c.relowner",
-										 relid));
-	foreach(lc, grantees)
-	{
-		Oid			role = lfirst_oid(lc);
-
-		execute(psprintf("REVOKE ALL ON %s %s FROM %s", kind, name,
-						 OidIsValid(role) ?
-						 quote_identifier(GetUserNameFromId(role, false)) :
-						 "PUBLIC"));
-	}
-}
-
 static void
 insert_wide_table(Oid face, Oid delta, Oid base, Oid seq,
 				  const char *granularity)
@@ -255,9 +229,9 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	delta = get_relname_relid(delta_name, nspid);
 	base = get_relname_relid(base_name, nspid);
 	seq = get_relname_relid(seq_name, nspid);
-	revoke_all("TABLE", qualified(nspid, delta_name), delta);
-	revoke_all("TABLE", qualified(nspid, base_name), base);
-	revoke_all("SEQUENCE", qualified(nspid, seq_name), seq);
+	weir_revoke_default_privileges(delta);
+	weir_revoke_default_privileges(base);
+	weir_revoke_default_privileges(seq);
 	SPI_finish();				/* the names are gone */
 
 	insert_wide_table(face, delta, base, seq, granularity);

@@ -55,6 +55,7 @@
 #include "stream/log.h"
 #include "stream/rewrite.h"
 #include "stream/stream.h"
+#include "types/window.h"
 #include "weir.h"
 
 #define INITIAL_RUNS	16
@@ -65,13 +66,6 @@
 
 /* A list longer than this is normalised before it is made longer still. */
 #define NORMALIZE_RUNS	(256 * 1024)
-
-/* No event time comes closer to the ends of the range of its type than this. */
-#define EVENT_TIME_MARGIN_YEARS	100
-#define EVENT_TIME_MARGIN \
-	(EVENT_TIME_MARGIN_YEARS * DAYS_PER_YEAR * USECS_PER_DAY)
-#define MIN_EVENT_TIME	(MIN_TIMESTAMP + (int64) EVENT_TIME_MARGIN)
-#define MAX_EVENT_TIME	(END_TIMESTAMP - (int64) EVENT_TIME_MARGIN)
 
 typedef struct BufferKey
 {
@@ -528,14 +522,8 @@ refuse_event_time(Relation heap, IndexInfo *index_info, bool is_null,
 			 errmsg("event time \"%s\" of stream \"%s\" is out of range",
 					column, RelationGetRelationName(heap)),
 			 errdetail("Less than %d years from the end of the range of its type there is no room for windows.",
-					   EVENT_TIME_MARGIN_YEARS),
+					   WEIR_EVENT_TIME_MARGIN_YEARS),
 			 errhint("Leave such rows out, or give them the time of their arrival.")));
-}
-
-static inline bool
-is_event_time(Timestamp event_time)
-{
-	return event_time >= MIN_EVENT_TIME && event_time <= MAX_EVENT_TIME;
 }
 
 /* Note a row, whatever came before. */
@@ -547,7 +535,7 @@ note_any_row(Relation heap, Datum *values, bool *isnull, ItemPointer tid,
 										 WeirRelFileNumber(heap));
 
 	if (buffer->has_event_time &&
-		(isnull[0] || !is_event_time(DatumGetTimestamp(values[0]))))
+		(isnull[0] || !weir_is_event_time(DatumGetTimestamp(values[0]))))
 		refuse_event_time(heap, index_info, isnull[0],
 						  DatumGetTimestamp(values[0]));
 	note_row(buffer, ItemPointerGetBlockNumber(tid),
@@ -576,7 +564,7 @@ capture_insert(Relation index, Datum *values, bool *isnull,
 	if (likely(buffer && buffer->key.relid == RelationGetRelid(heap) &&
 			   buffer->key.filenode == WeirRelFileNumber(heap) &&
 			   (!buffer->has_event_time ||
-				(!isnull[0] && is_event_time(DatumGetTimestamp(values[0]))))))
+				(!isnull[0] && weir_is_event_time(DatumGetTimestamp(values[0]))))))
 	{
 		WeirTidRun *run = &buffer->runs[buffer->nruns - 1];
 

@@ -26,7 +26,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -42,6 +41,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "storage/newest.h"
 #include "storage/owner.h"
 #include "stream/cursor.h"
 #include "stream/watermark.h"
@@ -189,38 +189,27 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 }
 
-/*
- * Both indexes end with the version, the highest first, so that the row that
- * is in force comes first, however many older ones a snapshot keeps.
- */
 bool
 weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 {
 	Relation	catalog = open_catalog(AccessShareLock);
 	ScanKeyData key;
-	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found;
 
 	ScanKeyInit(&key, CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, weir_own_relid("_cursor_id_version", false),
-							  true, snapshot, 1, &key);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple);
-	if (found)
+	tuple = weir_newest_version(catalog, "_cursor_id_version", snapshot, 1, &key);
+	if (HeapTupleIsValid(tuple))
 		from_tuple(catalog, tuple, cursor);
-	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	return found;
+	return HeapTupleIsValid(tuple);
 }
 
 /* The stream's cursor with the least id above that one, or NULL. */
 static WeirCursor *
-next_cursor(Relation catalog, Oid index, int32 stream_id, int32 after)
+next_cursor(Relation catalog, int32 stream_id, int32 after)
 {
 	ScanKeyData keys[2];
-	SysScanDesc scan;
 	HeapTuple	tuple;
 	WeirCursor *cursor = NULL;
 
@@ -228,14 +217,12 @@ next_cursor(Relation catalog, Oid index, int32 stream_id, int32 after)
 				Int32GetDatum(stream_id));
 	ScanKeyInit(&keys[1], CURSOR_ID, BTGreaterStrategyNumber, F_INT4GT,
 				Int32GetDatum(after));
-	scan = systable_beginscan(catalog, index, true, NULL, 2, keys);
-	tuple = systable_getnext(scan);
+	tuple = weir_newest_version(catalog, "_cursor_stream_id", NULL, 2, keys);
 	if (HeapTupleIsValid(tuple))
 	{
 		cursor = palloc(sizeof(WeirCursor));
 		from_tuple(catalog, tuple, cursor);
 	}
-	systable_endscan(scan);
 	return cursor;
 }
 
@@ -243,12 +230,11 @@ List *
 weir_cursor_list(int32 stream_id)
 {
 	Relation	catalog = open_catalog(AccessShareLock);
-	Oid			index = weir_own_relid("_cursor_stream_id", false);
 	List	   *result = NIL;
 	WeirCursor *cursor;
 	int32		after = 0;
 
-	while ((cursor = next_cursor(catalog, index, stream_id, after)) != NULL)
+	while ((cursor = next_cursor(catalog, stream_id, after)) != NULL)
 	{
 		after = cursor->cursor_id;
 		result = cursor->is_main ? lcons(cursor, result) :

@@ -268,14 +268,14 @@ drain_round(DrainState *state)
 static bool
 follow_up_round(DrainState *state)
 {
-	bool		more;
+	WeirTickResult result;
 
 	MemoryContextReset(state->context);
 	MemoryContextSwitchTo(state->context);
 	CHECK_FOR_INTERRUPTS();
-	more = weir_tick_follow_up(state->stream_id);
+	result = weir_tick_follow_up(state->stream_id);
 	commit_and_go_on(state);
-	return more;
+	return result != WEIR_TICK_IDLE;
 }
 
 /* Then what could not be done in ticks, if it is due. */
@@ -449,26 +449,82 @@ weir_wait(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
-/* Consume all there is, in this transaction. */
-static void
-consume_everything(int32 stream_id)
+/* One tick of the cursor, whose memory is free afterwards. */
+static WeirTickResult
+tick_once(int32 stream_id, int32 cursor_id, MemoryContext context)
 {
+	MemoryContext old = MemoryContextSwitchTo(context);
+	WeirTickResult result;
+
+	CHECK_FOR_INTERRUPTS();
+	result = weir_tick_cursor(stream_id, cursor_id, (Datum) 0, true);
+	CommandCounterIncrement();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	return result;
+}
+
+static List *
+cursor_ids(int32 stream_id, MemoryContext context)
+{
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	List	   *cursors = weir_cursor_list(stream_id);
+	List	   *ids = NIL;
+	ListCell   *lc;
+
+	MemoryContextSwitchTo(outer);
+	foreach(lc, cursors)
+		ids = lappend_int(ids, ((WeirCursor *) lfirst(lc))->cursor_id);
+	MemoryContextReset(context);
+	return ids;
+}
+
+/*
+ * Consume all there is, in this transaction.  What has to do the same again in
+ * another one, as an aggregate that looks for what to skip, is left behind: it
+ * has a cursor of its own, and closes windows when it has caught up.
+ */
+static void
+consume_everything(int32 stream_id, MemoryContext context)
+{
+	List	   *left_behind = NIL;
 	bool		progress = true;
 
 	while (progress)
 	{
-		List	   *cursors = weir_cursor_list(stream_id);
+		List	   *ids = list_difference_int(cursor_ids(stream_id, context),
+											  left_behind);
 		ListCell   *lc;
 
 		progress = false;
-		foreach(lc, cursors)
+		foreach(lc, ids)
 		{
-			CHECK_FOR_INTERRUPTS();
-			if (weir_tick_cursor(stream_id, ((WeirCursor *) lfirst(lc))->cursor_id,
-								 (Datum) 0, true) >= WEIR_TICK_DONE)
+			WeirTickResult result = tick_once(stream_id, lfirst_int(lc), context);
+
+			if (result == WEIR_TICK_STAYS)
+				left_behind = lappend_int(left_behind, lfirst_int(lc));
+			else if (result >= WEIR_TICK_DONE)
 				progress = true;
-			CommandCounterIncrement();
 		}
+		list_free(ids);
+	}
+}
+
+/* The same of what has fallen behind in other ways. */
+static void
+follow_up_everything(int32 stream_id, MemoryContext context)
+{
+	WeirTickResult result = WEIR_TICK_MORE;
+
+	while (result == WEIR_TICK_MORE)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		CHECK_FOR_INTERRUPTS();
+		result = weir_tick_follow_up(stream_id);
+		CommandCounterIncrement();
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 	}
 }
 
@@ -478,6 +534,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	Oid			relid = stream_argument(fcinfo);
 	WeirStream	stream;
 	WeirCursor	cursor;
+	MemoryContext context;
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -494,9 +551,11 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 		refuse_paused(&stream);
 
 	/* what came before the watermark is before it */
-	consume_everything(stream.stream_id);
-	while (weir_tick_follow_up(stream.stream_id))
-		CommandCounterIncrement();
+	context = AllocSetContextCreate(CurrentMemoryContext, "weir advance",
+									ALLOCSET_DEFAULT_SIZES);
+	consume_everything(stream.stream_id, context);
+	follow_up_everything(stream.stream_id, context);
+	MemoryContextDelete(context);
 	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,
 												  PG_GETARG_TIMESTAMPTZ(1)));
 }

@@ -190,11 +190,12 @@ weir_log_slot_create(int32 stream_id, WeirLogSlot *slot, int32 number,
 				 "USING heap WITH (autovacuum_enabled = off, "
 				 "toast.autovacuum_enabled = off, toast_tuple_target = 8160)",
 				 stream_id, number);
-	weir_restore_identity(&identity);
 	memset(slot, 0, sizeof(WeirLogSlot));
 	slot->slot = number;
 	slot->turn = turn;
 	slot->relid = weir_log_slot_relid(stream_id, number);
+	weir_revoke_default_privileges(slot->relid);
+	weir_restore_identity(&identity);
 	weir_join_extension(slot->relid);
 	weir_log_slot_store(stream_id, slot);
 }
@@ -208,8 +209,9 @@ create_sequence(int32 stream_id, const char *suffix)
 	weir_become_extension_owner(&identity);
 	weir_execute("CREATE SEQUENCE " WEIR_SCHEMA "._log_%d_%s MINVALUE 0",
 				 stream_id, suffix);
-	weir_restore_identity(&identity);
 	relid = weir_log_relid(stream_id, suffix, false);
+	weir_revoke_default_privileges(relid);
+	weir_restore_identity(&identity);
 	weir_join_extension(relid);
 	weir_sequence_set(relid, 0);
 	return relid;

@@ -236,33 +236,41 @@ weir_retention_delete_batch(WeirBatch *batch, const WeirCursor *before)
 	pfree(victims);
 }
 
-/* Rows old enough, as a query whose parameter is the limit. */
+/* Rows that may be deleted, if nobody needs them. */
+typedef struct Candidates
+{
+	Oid			relid;
+	const char *column;			/* NULL: all rows; otherwise those in which this */
+	Oid			type;			/* of that type is */
+	Timestamp	limit;			/* less than this */
+} Candidates;
+
+/* As a query whose parameter is the limit. */
 static char *
-candidates_query(const WeirStream *stream)
+candidates_query(const Candidates *candidates)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT tableoid, ctid, xmin FROM %s",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->relid)),
-												get_rel_name(stream->relid)));
-	if (stream->retention_usec > 0)
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(candidates->relid)),
+												get_rel_name(candidates->relid)));
+	if (candidates->column != NULL)
 		appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.<) $1",
-						 quote_identifier(get_attname(stream->relid,
-													  stream->event_time_attno,
-													  false)));
+						 quote_identifier(candidates->column));
 	appendStringInfo(&sql, " LIMIT %d", 2 * DELETE_ROWS);
 	return sql.data;
 }
 
 /*
- * Delete what is older than the limit and no cursor still needs; how many rows?
+ * Delete those that no cursor still needs; how many rows?
  */
 static int
-delete_candidates(const WeirStream *stream, List *cursors, Timestamp limit)
+delete_candidates(const WeirStream *stream, List *cursors,
+				  const Candidates *candidates)
 {
-	Oid			types[1] = {stream->event_time_type};
-	Datum		values[1] = {TimestampGetDatum(limit)};
+	Oid			types[1] = {candidates->type};
+	Datum		values[1] = {TimestampGetDatum(candidates->limit)};
 	WeirBatch **pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
 	Victims    *victims = palloc(sizeof(Victims));
 	ListCell   *lc;
@@ -276,7 +284,7 @@ delete_candidates(const WeirStream *stream, List *cursors, Timestamp limit)
 
 	victims->n = victims->ndeleted = 0;
 	SPI_connect();
-	if (SPI_execute_with_args(candidates_query(stream), 1, types, values, NULL,
+	if (SPI_execute_with_args(candidates_query(candidates), 1, types, values, NULL,
 							  true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not find consumed rows");
 	found = SPI_tuptable;
@@ -300,11 +308,44 @@ delete_candidates(const WeirStream *stream, List *cursors, Timestamp limit)
 	return victims->ndeleted;
 }
 
+/* Has every cursor read the history, so that the rest is in the log? */
+static bool
+have_begun(List *cursors)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursors)
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (cursor->in_history || cursor->low == 0)
+			return false;
+	}
+	return cursors != NIL;
+}
+
+bool
+weir_retention_delete_consumed(Oid relid, const char *column, Oid type,
+							   Timestamp limit)
+{
+	Candidates	candidates = {relid, column, type, limit};
+	WeirStream	stream;
+	List	   *cursors;
+
+	if (!weir_stream_lookup_id(weir_stream_of_leaf(relid), &stream) ||
+		!weir_log_exists(stream.stream_id) ||
+		!weir_cursor_lock_stream(stream.stream_id, false))
+		return false;
+	cursors = weir_cursor_list(stream.stream_id);
+	return have_begun(cursors) &&
+		delete_candidates(&stream, cursors, &candidates) >= DELETE_ROWS;
+}
+
 bool
 weir_retention_run(const WeirStream *stream, List *cursors)
 {
 	Timestamp	watermark = DT_NOEND;
-	Timestamp	limit;
+	Candidates	candidates = {0};
 	WeirIdentity identity;
 	ListCell   *lc;
 	Oid			home;
@@ -315,28 +356,29 @@ weir_retention_run(const WeirStream *stream, List *cursors)
 	home = weir_changes_home(stream->relid);
 	if (!has_aggregates(stream))
 		return OidIsValid(home) && weir_change_stream_trim(stream, home, NIL);
+	if (!have_begun(cursors))
+		return false;
 	foreach(lc, cursors)
-	{
-		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
-
-		if (cursor->in_history || cursor->low == 0)
-			return false;
-		watermark = Min(watermark, cursor->watermark);
-	}
+		watermark = Min(watermark, ((WeirCursor *) lfirst(lc))->watermark);
 	if (OidIsValid(home))
 		return weir_change_stream_trim(stream, home, cursors);
 	if (stream->retention_usec > 0 && TIMESTAMP_IS_NOBEGIN(watermark))
 		return false;
-	limit = watermark;
+	candidates.relid = stream->relid;
+	candidates.type = stream->event_time_type;
+	candidates.limit = watermark;
+	if (stream->retention_usec > 0)
+		candidates.column = get_attname(stream->relid, stream->event_time_attno,
+										false);
 	/* so long that no row can be that old */
 	if (!TIMESTAMP_NOT_FINITE(watermark) &&
-		(pg_sub_s64_overflow(watermark, stream->retention_usec, &limit) ||
-		 limit < MIN_TIMESTAMP))
+		(pg_sub_s64_overflow(watermark, stream->retention_usec, &candidates.limit) ||
+		 candidates.limit < MIN_TIMESTAMP))
 		return false;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	weir_become_restricted(&identity, owner_of(stream->relid));
-	ndeleted = delete_candidates(stream, cursors, limit);
+	ndeleted = delete_candidates(stream, cursors, &candidates);
 	weir_restore_identity(&identity);
 	PopActiveSnapshot();
 	return ndeleted >= DELETE_ROWS;

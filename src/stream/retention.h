@@ -23,4 +23,14 @@ extern void weir_retention_delete_batch(WeirBatch *batch,
  */
 extern bool weir_retention_run(const WeirStream *stream, List *cursors);
 
+/*
+ * What deletes rows of a stream's table, or a partition of it, for reasons of its
+ * own: those in which the column, of that type, is less than the limit, but for
+ * such as the stream has not consumed.  As whoever is in force, under the active
+ * snapshot.  True if there may be more; nothing is done while the stream is
+ * locked by others.
+ */
+extern bool weir_retention_delete_consumed(Oid relid, const char *column,
+										   Oid type, Timestamp limit);
+
 #endif							/* WEIR_RETENTION_H */

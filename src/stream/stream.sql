@@ -16,8 +16,7 @@ SELECT pg_catalog.pg_extension_config_dump('weir._stream', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._stream_id', '');
 
 -- How far each consumer is: not dumped, a restored stream starts anew.
--- A tick updates its cursor. While some snapshot keeps the old rows from being
--- removed, the newest one is still the first that the indexes lead to.
+-- A tick updates its cursor: see newest.c.
 CREATE TABLE weir._cursor (
 	id int NOT NULL,
 	stream_id int NOT NULL,
@@ -45,6 +44,7 @@ CREATE SEQUENCE weir._cursor_id AS int;
 CREATE TABLE weir._source (
 	cursor_id int,
 	source text,
+	type oid NOT NULL,					-- of the column then; 0: it is not all of the text
 	max_event_time timestamptz NOT NULL,
 	last_row_at timestamptz NOT NULL,
 	PRIMARY KEY (cursor_id, source)

@@ -51,6 +51,20 @@ typedef struct TickState
 	Timestamp	watermark;
 } TickState;
 
+/* Commands that are refused while a stream is being consumed. */
+static const char *const refused_commands[] = {
+	"weir.advance_watermark",
+	"weir.alter_continuous_aggregate",
+	"weir.drain",
+	"weir.drop_stream",
+	"weir.pause",
+	"weir.resume",
+	"weir.resume_sink",
+	"weir.skip",
+	"weir.skip_sink",
+	"weir.wait",
+};
+
 static const WeirConsumer *consumer = NULL;
 static int	sink_depth = 0;
 static bool is_consuming = false;
@@ -85,14 +99,38 @@ weir_stream_is_in_tick(void)
 	return sink_depth > 0 || is_consuming;
 }
 
+/* Is the command one that would count rows twice? */
+static bool
+is_refused_in_tick(const char *command)
+{
+	for (int i = 0; i < lengthof(refused_commands); i++)
+		if (strcmp(command, refused_commands[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+refuse_in_sink(const char *command)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot use %s in a sink", command),
+			 errdetail("A sink runs while its stream is being consumed.")));
+}
+
+void
+weir_stream_check_sink_call(const char *function)
+{
+	if (is_refused_in_tick(function))
+		refuse_in_sink(function);
+}
+
 void
 weir_stream_refuse_in_tick(const char *command)
 {
+	Assert(is_refused_in_tick(command));
 	if (sink_depth > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot use %s in a sink", command),
-				 errdetail("A sink runs while its stream is being consumed.")));
+		refuse_in_sink(command);
 	if (is_consuming)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -330,7 +368,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	if (state.tick.stays)
 	{
 		PopActiveSnapshot();
-		return WEIR_TICK_MORE;
+		return WEIR_TICK_STAYS;
 	}
 	if (joins)
 		join_main(&state.tick.batch->after, main_cursor);
@@ -461,26 +499,26 @@ consumed_by_all(const WeirLogEntry *entry, void *arg)
 	return true;
 }
 
-bool
+WeirTickResult
 weir_tick_follow_up(int32 stream_id)
 {
-	bool		more;
+	WeirTickResult result;
 
 	if (consumer == NULL || !consumer->is_behind(stream_id))
-		return false;
+		return WEIR_TICK_IDLE;
 	weir_tick_force_read_committed();
 	weir_cursor_lock_stream(stream_id, true);
 	PG_TRY();
 	{
 		is_consuming = true;
-		more = consumer->follow_up(stream_id);
+		result = consumer->follow_up(stream_id);
 	}
 	PG_FINALLY();
 	{
 		is_consuming = false;
 	}
 	PG_END_TRY();
-	return more;
+	return result;
 }
 
 bool

@@ -39,6 +39,16 @@ extern Timestamp weir_tick_watermark(WeirTick *tick);
  */
 extern int32 weir_tick_fork_cursor(WeirTick *tick);
 
+typedef enum WeirTickResult
+{
+	WEIR_TICK_IDLE,				/* nothing to do */
+	WEIR_TICK_BUSY,				/* somebody else has the stream locked */
+	WEIR_TICK_DONE,				/* all that was committed is consumed */
+	WEIR_TICK_MORE,				/* something is, and there is more */
+	WEIR_TICK_STAYS				/* nothing is, but the next transaction is
+								 * one step nearer to it */
+} WeirTickResult;
+
 /*
  * The layer above.  Registered once, when the library is loaded.
  */
@@ -75,9 +85,10 @@ typedef struct WeirConsumer
 	/*
 	 * What depends on the stream in a roundabout way, and takes part in its
 	 * ticks, may have fallen behind: one step, in a transaction that can tick
-	 * and has the stream locked.  True if there was one to do.
+	 * and has the stream locked.  WEIR_TICK_IDLE if there was none to do,
+	 * WEIR_TICK_STAYS if none has brought it further.
 	 */
-	bool		(*follow_up) (int32 stream_id);
+	WeirTickResult (*follow_up) (int32 stream_id);
 
 	/* is there anything like that, and not paused? */
 	bool		(*is_behind) (int32 stream_id);
@@ -105,15 +116,10 @@ extern void weir_stream_leave_sink(void);
 extern void weir_stream_refuse_in_tick(const char *command);
 extern bool weir_stream_is_in_tick(void);
 
-/* ---- for the worker ---- */
+/* The same of a function that a sink is going to call, if it is one of these. */
+extern void weir_stream_check_sink_call(const char *function);
 
-typedef enum WeirTickResult
-{
-	WEIR_TICK_IDLE,				/* nothing to do */
-	WEIR_TICK_BUSY,				/* somebody else has the stream locked */
-	WEIR_TICK_DONE,				/* all that was committed is consumed */
-	WEIR_TICK_MORE				/* something is, and there is more */
-} WeirTickResult;
+/* ---- for the worker ---- */
 
 /*
  * One tick of a cursor in the present transaction, which must be READ
@@ -130,12 +136,14 @@ extern WeirTickResult weir_tick_cursor(int32 stream_id, int32 cursor_id,
 extern WeirTickResult weir_tick_main(int32 stream_id,
 									 void (*remember) (List *others));
 
+/* Have the consumer follow up, in a transaction of its own. */
+extern WeirTickResult weir_tick_follow_up(int32 stream_id);
+
 /*
  * What has to be done for a stream now and then, each call in a transaction
- * of its own: have the consumer follow up; rotate the log; delete what
- * retention does not keep.  True if there may be more to do at once.
+ * of its own: rotate the log; delete what retention does not keep.  True if
+ * there may be more to do at once.
  */
-extern bool weir_tick_follow_up(int32 stream_id);
 extern bool weir_tick_rotate(int32 stream_id);
 extern bool weir_tick_retain(int32 stream_id);
 

@@ -9,6 +9,10 @@
  * here.  After idle_timeout without rows the watermark follows the clock at
  * the distance max_out_of_orderness + idle_timeout.
  *
+ * Sources are values of any type that can be hashed, and stored as text.  Where
+ * equal values can differ in their text, as 1.0 and 1.00 do, those stored are read
+ * again and compared as values, if the text of a new one is not among them.
+ *
  * Event times of type timestamp count as UTC: both types are microseconds in
  * the same epoch, so that they are compared as they are.
  *
@@ -20,9 +24,11 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/int.h"
 #include "mb/pg_wchar.h"
@@ -38,6 +44,7 @@
 
 #include "storage/owner.h"
 #include "stream/watermark.h"
+#include "types/window.h"
 #include "weir.h"
 
 /* The longest text of a source that is stored as it is: one that can be indexed. */
@@ -46,11 +53,13 @@
 /* An idle stream's watermark is stored only if it moves so far at least. */
 #define MIN_IDLE_STEP_USEC	USECS_PER_SEC
 
+typedef struct StoredSource StoredSource;
+
 typedef struct SourceEntry
 {
 	Datum		key;
-	bool		is_null;
 	Timestamp	max_event_time;
+	StoredSource *stored;		/* in a table of those that are stored */
 	uint32		hash;
 	char		status;
 } SourceEntry;
@@ -208,8 +217,8 @@ weir_observer_see(WeirObserver *observer, TupleTableSlot *slot)
 		return;
 	event_time = DatumGetTimestamp(slot_getattr(slot, observer->event_time_attno,
 												&is_null));
-	/* rows older than the stream can have infinite ones, see capture.c */
-	if (is_null || TIMESTAMP_NOT_FINITE(event_time) ||
+	/* rows older than the stream can have others, see capture.c */
+	if (is_null || !weir_is_event_time(event_time) ||
 		event_time > observer->limit)
 		return;
 	if (event_time > observer->max_event_time)
@@ -223,14 +232,25 @@ weir_observer_see(WeirObserver *observer, TupleTableSlot *slot)
  * ----------------------------------------------------------------
  */
 
-typedef struct StoredSource
+struct StoredSource
 {
 	char	   *source;
+	Oid			type;
 	Timestamp	max_event_time;
 	TimestampTz last_row_at;
 	ItemPointerData self;
 	bool		is_seen;		/* in this tick */
-} StoredSource;
+};
+
+enum
+{
+	SOURCE_CURSOR_ID = 1,
+	SOURCE_SOURCE,
+	SOURCE_TYPE,
+	SOURCE_MAX_EVENT_TIME,
+	SOURCE_LAST_ROW_AT,
+	SOURCE_NATTS = SOURCE_LAST_ROW_AT
+};
 
 static List *
 read_sources(int32 cursor_id)
@@ -248,13 +268,14 @@ read_sources(int32 cursor_id)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		StoredSource *source = palloc0(sizeof(StoredSource));
-		Datum		values[4];
-		bool		nulls[4];
+		Datum		values[SOURCE_NATTS];
+		bool		nulls[SOURCE_NATTS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
-		source->source = TextDatumGetCString(values[1]);
-		source->max_event_time = DatumGetTimestampTz(values[2]);
-		source->last_row_at = DatumGetTimestampTz(values[3]);
+		source->source = TextDatumGetCString(values[SOURCE_SOURCE - 1]);
+		source->type = DatumGetObjectId(values[SOURCE_TYPE - 1]);
+		source->max_event_time = DatumGetTimestampTz(values[SOURCE_MAX_EVENT_TIME - 1]);
+		source->last_row_at = DatumGetTimestampTz(values[SOURCE_LAST_ROW_AT - 1]);
 		source->self = tuple->t_self;
 		result = lappend(result, source);
 	}
@@ -301,15 +322,16 @@ begin_exact_text(void)
 
 /*
  * What the source is stored as: its text, or the beginning of a text that an
- * index cannot hold, with a digest of all of it.
+ * index cannot hold, with a digest of all of it; which of them?
  */
 static char *
-source_name(Oid output, Datum key)
+source_name(Oid output, Datum key, bool *is_whole)
 {
 	char	   *text = OidOutputFunctionCall(output, key);
 	int			len = strlen(text);
 
-	if (len <= MAX_SOURCE_LEN)
+	*is_whole = len <= MAX_SOURCE_LEN;
+	if (*is_whole)
 		return text;
 	return psprintf("%.*s... %016llx%016llx",
 					pg_mbcliplen(text, len, MAX_SOURCE_LEN), text,
@@ -317,14 +339,130 @@ source_name(Oid output, Datum key)
 					(unsigned long long) hash_bytes_extended((unsigned char *) text, len, 1));
 }
 
+/* Are equal values of the type the same bytes, so that their text is the same? */
+static bool
+is_equal_as_bytes(Oid type, Oid collation)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
+	RegProcedure proc = InvalidOid;
+
+	if (OidIsValid(entry->btree_opf))
+		proc = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
+								 entry->btree_opintype, BTEQUALIMAGE_PROC);
+	return OidIsValid(proc) &&
+		DatumGetBool(OidFunctionCall1Coll(proc, collation,
+										  ObjectIdGetDatum(entry->btree_opintype)));
+}
+
 /*
- * The stored sources with what the observer saw added, sorted by name; those
- * that are new have no valid self.
+ * Can texts of equal values differ, and be read whatever has happened since they
+ * were written?  That of a row cannot be when its type has got a column, nor what
+ * a domain in it does not allow any more.
+ */
+static bool
+has_several_texts(Oid type, Oid collation)
+{
+	type = getBaseType(type);
+	for (;;)
+	{
+		switch (get_typtype(type))
+		{
+			case TYPTYPE_BASE:
+				if (!OidIsValid(get_element_type(type)))
+					return !is_equal_as_bytes(type, collation);
+				type = get_element_type(type);
+				break;
+			case TYPTYPE_RANGE:
+				collation = get_range_collation(type);
+				type = get_range_subtype(type);
+				break;
+			case TYPTYPE_MULTIRANGE:
+				type = get_multirange_range(type);
+				break;
+			default:
+				return false;
+		}
+	}
+}
+
+/* Sources that are stored, by name, and by value if that is asked for. */
+typedef struct KnownSources
+{
+	WeirObserver *observer;
+	List	   *by_name;		/* of StoredSource, sorted */
+	struct sources_hash *by_value;	/* NULL: not made yet */
+	bool		has_values;		/* can it be asked for? */
+} KnownSources;
+
+static StoredSource *
+find_by_name(const KnownSources *known, const char *name)
+{
+	int			low = 0;
+	int			high = list_length(known->by_name) - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		StoredSource *candidate = list_nth(known->by_name, mid);
+		int			cmp = strcmp(name, candidate->source);
+
+		if (cmp == 0)
+			return candidate;
+		if (cmp < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* Those of another type, or whose text is cut, are known by their names only. */
+static void
+read_values(KnownSources *known)
+{
+	Oid			type = known->observer->source_type->type_id;
+	Oid			input;
+	Oid			ioparam;
+	ListCell   *lc;
+
+	getTypeInputInfo(getBaseType(type), &input, &ioparam);
+	known->by_value = sources_create(CurrentMemoryContext,
+									 list_length(known->by_name) + 1,
+									 known->observer);
+	foreach(lc, known->by_name)
+	{
+		StoredSource *source = lfirst(lc);
+		bool		found;
+
+		if (source->type != type)
+			continue;
+		sources_insert(known->by_value,
+					   OidInputFunctionCall(input, source->source, ioparam, -1),
+					   &found)->stored = source;
+	}
+}
+
+static StoredSource *
+find_by_value(KnownSources *known, Datum value)
+{
+	SourceEntry *entry;
+
+	if (!known->has_values)
+		return NULL;
+	if (known->by_value == NULL)
+		read_values(known);
+	entry = sources_lookup(known->by_value, value);
+	return entry != NULL ? entry->stored : NULL;
+}
+
+/*
+ * The stored sources with what the observer saw added; those that are new have
+ * no valid self.
  */
 static List *
 merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
 {
-	List	   *stored = read_sources(cursor_id);
+	KnownSources known = {observer, read_sources(cursor_id)};
 	List	   *added = NIL;
 	sources_iterator iterator;
 	SourceEntry *entry;
@@ -333,35 +471,26 @@ merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
 	int			nest_level;
 
 	if (observer == NULL || observer->sources == NULL)
-		return stored;
-	list_sort(stored, source_name_cmp);
+		return known.by_name;
+	list_sort(known.by_name, source_name_cmp);
+	known.has_values = has_several_texts(observer->source_type->type_id,
+										 observer->source_collation);
 	getTypeOutputInfo(observer->source_type->type_id, &output, &is_varlena);
 	nest_level = begin_exact_text();
 	sources_start_iterate(observer->sources, &iterator);
 	while ((entry = sources_iterate(observer->sources, &iterator)) != NULL)
 	{
-		char	   *name = source_name(output, entry->key);
-		StoredSource *source = NULL;
-		int			low = 0;
-		int			high = list_length(stored) - 1;
+		bool		is_whole;
+		char	   *name = source_name(output, entry->key, &is_whole);
+		StoredSource *source = find_by_name(&known, name);
 
-		while (low <= high && source == NULL)
-		{
-			int			mid = (low + high) / 2;
-			StoredSource *candidate = list_nth(stored, mid);
-			int			cmp = strcmp(name, candidate->source);
-
-			if (cmp == 0)
-				source = candidate;
-			else if (cmp < 0)
-				high = mid - 1;
-			else
-				low = mid + 1;
-		}
+		if (source == NULL)
+			source = find_by_value(&known, entry->key);
 		if (source == NULL)
 		{
 			source = palloc0(sizeof(StoredSource));
 			source->source = name;
+			source->type = is_whole ? observer->source_type->type_id : InvalidOid;
 			source->max_event_time = DT_NOBEGIN;
 			ItemPointerSetInvalid(&source->self);
 			added = lappend(added, source);
@@ -372,7 +501,7 @@ merge_sources(int32 cursor_id, WeirObserver *observer, TimestampTz now)
 		source->is_seen = true;
 	}
 	AtEOXact_GUC(true, nest_level);
-	return list_concat(stored, added);
+	return list_concat(known.by_name, added);
 }
 
 static void
@@ -384,16 +513,17 @@ store_sources(int32 cursor_id, List *sources)
 	foreach(lc, sources)
 	{
 		StoredSource *source = (StoredSource *) lfirst(lc);
-		Datum		values[4];
-		bool		nulls[4] = {0};
+		Datum		values[SOURCE_NATTS];
+		bool		nulls[SOURCE_NATTS] = {0};
 		HeapTuple	tuple;
 
 		if (!source->is_seen)
 			continue;
-		values[0] = Int32GetDatum(cursor_id);
-		values[1] = CStringGetTextDatum(source->source);
-		values[2] = TimestampTzGetDatum(source->max_event_time);
-		values[3] = TimestampTzGetDatum(source->last_row_at);
+		values[SOURCE_CURSOR_ID - 1] = Int32GetDatum(cursor_id);
+		values[SOURCE_SOURCE - 1] = CStringGetTextDatum(source->source);
+		values[SOURCE_TYPE - 1] = ObjectIdGetDatum(source->type);
+		values[SOURCE_MAX_EVENT_TIME - 1] = TimestampTzGetDatum(source->max_event_time);
+		values[SOURCE_LAST_ROW_AT - 1] = TimestampTzGetDatum(source->last_row_at);
 		tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 		if (ItemPointerIsValid(&source->self))
 			CatalogTupleUpdate(catalog, &source->self, tuple);

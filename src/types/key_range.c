@@ -7,12 +7,23 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "types/key_range.h"
 
 int
 weir_row_key_cmp_void(const void *a, const void *b)
 {
 	return weir_row_key_cmp(a, b);
+}
+
+WeirRowKey
+weir_row_key_copy(Datum d)
+{
+	struct varlena *v = PG_DETOAST_DATUM_COPY(d);
+	WeirRowKey	key = {VARDATA(v), VARSIZE(v) - VARHDRSZ};
+
+	return key;
 }
 
 WeirKeyRange

@@ -34,6 +34,9 @@ weir_row_key_cmp(const WeirRowKey *a, const WeirRowKey *b)
 /* the same for qsort and bsearch */
 extern int	weir_row_key_cmp_void(const void *a, const void *b);
 
+/* a value's bytes, detoasted, in the current memory context */
+extern WeirRowKey weir_row_key_copy(Datum d);
+
 /* what [prefix, successor) is; points into prefix or the current context */
 extern WeirKeyRange weir_key_range_of_prefix(const char *prefix, uint32 len);
 

@@ -20,6 +20,21 @@
 
 #include "types/wallclock.h"
 
+/*
+ * Event times closer to the ends of the range of the type than this, and infinite
+ * ones, are none: bounds of windows could not be in the range.
+ */
+#define WEIR_EVENT_TIME_MARGIN_YEARS	100
+#define WEIR_EVENT_TIME_MARGIN \
+	((int64) (WEIR_EVENT_TIME_MARGIN_YEARS * DAYS_PER_YEAR * USECS_PER_DAY))
+
+static inline bool
+weir_is_event_time(Timestamp t)
+{
+	return t >= MIN_TIMESTAMP + WEIR_EVENT_TIME_MARGIN &&
+		t <= END_TIMESTAMP - WEIR_EVENT_TIME_MARGIN;
+}
+
 /* More windows for one row than this are refused. */
 #define WEIR_MAX_WINDOWS_PER_ROW	1000000
 

@@ -27,7 +27,10 @@ SELECT s.relation AS stream,
 	COALESCE(GREATEST(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - st.oldest_at), 0), 0)::float8 AS seconds_behind,
 	st.watermark,
 	(SELECT COALESCE(pg_catalog.sum(p.late_rows), 0)::bigint
-		FROM weir._aggregate a JOIN weir._aggregate_progress p USING (aggregate_id)
+		FROM weir._aggregate a CROSS JOIN LATERAL (
+			SELECT x.late_rows FROM weir._aggregate_progress x
+			WHERE x.aggregate_id = a.aggregate_id
+			ORDER BY x.version DESC LIMIT 1) p
 		WHERE a.stream_id = s.id) AS late_rows,
 	st.last_tick_at AS last_tick,
 	b.pid AS blocked_by,

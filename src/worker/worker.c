@@ -244,7 +244,7 @@ find_streams(int32 unused)
 static bool
 is_progress(WeirTickResult result)
 {
-	if (result == WEIR_TICK_MORE)
+	if (result >= WEIR_TICK_MORE)
 		has_backlog = true;
 	return result >= WEIR_TICK_DONE;
 }

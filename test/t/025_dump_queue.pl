@@ -1,7 +1,7 @@
 
 # Dumps of a queue while one of its aggregates is behind: rows that the others have
 # counted are in the dump, and so are their states.  Nobody counts them again
-# without having been told to.
+# without having been told to.  And late rows: each is kept once.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ use Weir::Test;
 
 my $node = weir_node('queue', conf => "weir.start_workers = off\n");
 $node->start;
-$node->safe_psql('postgres', "CREATE DATABASE $_") foreach ('app', 'even', 'all_rows', 'resumed', 'some_rows');
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach ('app', 'even', 'all_rows', 'resumed', 'some_rows', 'late', 'late_again');
 
 sub query
 {
@@ -115,5 +115,35 @@ query('some_rows', "CALL weir.drain('q')");
 is(query('some_rows', "SELECT string_agg(k || ':' || n, ' ' ORDER BY k) FROM ahead"), '1:4 2:2 5:1 7:1 9:1',
 	'some: counts all rows of the table');
 is(query('some_rows', 'SELECT sum(n) FROM behind'), '7', 'some: the other one counts each once');
+
+# A row that is in no window, older than its stream; and late rows of a queue, one
+# that is consumed and one that is not.
+query('late', <<'SQL');
+CREATE EXTENSION weir;
+CREATE TABLE kept (ts timestamptz NOT NULL, k int);
+CREATE TABLE queue (ts timestamptz NOT NULL, k int);
+INSERT INTO kept VALUES ('infinity', 1), ('2024-01-01', 2);
+SELECT weir.create_stream('kept', 'ts'), weir.create_stream('queue', 'ts', retention => '0');
+SELECT weir.create_continuous_aggregate('of_' || s, format($$
+	SELECT w.window_end, count(*) AS n FROM %I, weir.tumble(ts, '1 minute') w GROUP BY w.window_end $$, s))
+FROM unnest(ARRAY['kept', 'queue']) s;
+INSERT INTO queue VALUES ('2024-01-01 00:00:10', 1), ('2024-01-01 00:01:10', 2);
+SQL
+foreach my $stream ('kept', 'queue')
+{
+	query('late', "CALL weir.drain('$stream')");
+}
+query('late', "INSERT INTO queue VALUES ('2024-01-01 00:00:20', 3)");
+query('late', "CALL weir.drain('queue')");
+query('late', "INSERT INTO queue VALUES ('2024-01-01 00:00:30', 4), ('2024-01-01 00:01:30', 5)");
+copy_to('late_again', 'late');
+foreach my $stream ('kept', 'queue')
+{
+	query('late_again', "CALL weir.drain('$stream')");
+}
+is(query('late_again', q{SELECT string_agg(aggregate || ' ' || reason || ' ' || ("row" ->> 'k'), ', ' ORDER BY "row" ->> 'k') FROM weir.late_rows}),
+	'of_kept event time is infinite 1, of_queue window closed 3, of_queue window closed 4', 'late rows are kept, once');
+is(query('late_again', 'SELECT sum(n) FROM of_kept') . ' ' . query('late_again', 'SELECT sum(n) FROM of_queue'), '1 3',
+	'the others count');
 
 done_testing();

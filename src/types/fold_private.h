@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * fold_private.h
+ *	  What a fold consists of; only for fold*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WEIR_FOLD_PRIVATE_H
+#define WEIR_FOLD_PRIVATE_H
+
+#include "types/fold.h"
+
+typedef struct WeirFoldStep
+{
+	int64		seq;
+	int64		at;				/* never less than that of the step before */
+} WeirFoldStep;
+
+/* Growing arrays; their memory is kept over resets. */
+typedef struct WeirCellArray
+{
+	WeirStoredCell *items;
+	uint32		n;
+	uint32		allocated;
+	bool		is_sorted;
+} WeirCellArray;
+
+struct WeirFold
+{
+	MemoryContext arrays;		/* holds the fold itself and its arrays */
+	MemoryContext values;		/* reset with the fold */
+	const WeirFoldFamily *families;
+	uint32		nfamilies;
+	WeirCombineHll combine_hll;
+	const WeirColumnSet *columns;
+
+	int64		base_hi;
+	int64		base_at;
+	WeirCellArray base;			/* step 0 */
+	WeirCellArray cells;		/* of the steps */
+	WeirCellArray result;
+	WeirCellArray versions;		/* of the column being replayed */
+	WeirCellArray events;
+
+	WeirFoldStep *steps;		/* steps[0] stands for the base */
+	uint32		nsteps;			/* including it */
+	uint32		steps_allocated;
+
+	uint32		row_deleted;	/* newest step that deletes the row, or 0 */
+	struct
+	{
+		uint16		family;
+		uint32		step;
+	}		   *family_deleted; /* the newest step of each family */
+	uint32		nfamily_deleted;
+	uint32		family_deleted_allocated;
+	WeirTombstone *tombs;
+	uint32		ntombs;
+	uint32		tombs_allocated;
+	bool		tombs_are_sorted;
+};
+
+/* Room for one more item in an array that is doubled when it is full. */
+extern void *weir_fold_grow(WeirFold *fold, void *items, uint32 *allocated,
+							Size size);
+
+static inline void *
+weir_fold_make_room(WeirFold *fold, void *items, uint32 n, uint32 *allocated,
+					Size size)
+{
+	return n < *allocated ? items :
+		weir_fold_grow(fold, items, allocated, size);
+}
+
+static inline WeirStoredCell *
+weir_fold_push_cell(WeirFold *fold, WeirCellArray *array,
+					const WeirStoredCell *cell)
+{
+	WeirStoredCell *pushed;
+
+	array->items = weir_fold_make_room(fold, array->items, array->n,
+									   &array->allocated,
+									   sizeof(WeirStoredCell));
+	pushed = &array->items[array->n++];
+	*pushed = *cell;
+	return pushed;
+}
+
+/* by coordinate, then step; by column, then step */
+extern void weir_fold_sort_cells(WeirCellArray *cells);
+extern void weir_fold_sort_tombstones(WeirFold *fold);
+
+/* The column tombstones of the cell's column, in order of steps, when sorted. */
+extern const WeirTombstone *weir_fold_tombstones(const WeirFold *fold,
+												 const WeirStoredCell *cell,
+												 uint32 *ntombs);
+
+/* The newest step that deletes the family or the whole row, or 0. */
+static inline uint32
+weir_fold_family_deleted(const WeirFold *fold, uint16 family)
+{
+	uint32		step = fold->row_deleted;
+
+	for (uint32 i = 0; i < fold->nfamily_deleted; i++)
+		if (fold->family_deleted[i].family == family)
+			return Max(step, fold->family_deleted[i].step);
+	return step;
+}
+
+/*
+ * Puts a newer cell over an older one with the same coordinate.  The result
+ * in *older accumulates only if both do.
+ */
+extern void weir_fold_combine(WeirFold *fold, WeirStoredCell *older,
+							  const WeirStoredCell *newer);
+
+#endif							/* WEIR_FOLD_PRIVATE_H */
