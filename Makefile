@@ -303,6 +303,7 @@ REGRESS_STREAM = \
 	stream_owner \
 	stream_ddl \
 	stream_tables \
+	stream_settled \
 	stream_drain \
 	stream_log \
 	own_rows \

@@ -371,4 +371,11 @@
 #define WeirHeapUpdate(rel, tid, tuple) simple_heap_update(rel, tid, tuple)
 #endif
 
+/* Do we hold the lock in exactly this mode?  17 can ask for stronger ones, too. */
+#if PG_VERSION_NUM >= 170000
+#define WeirLockHeldByMe(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define WeirLockHeldByMe(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 #endif							/* WEIR_H */

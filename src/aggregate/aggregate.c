@@ -558,19 +558,13 @@ set_version(Relation rel, HeapTuple tuple, Datum *values)
 	values[Anum_progress_updates - 1] = Int32GetDatum(updates);
 }
 
-/*
- * Store cursor, status, failures and time of the next try; an error message,
- * if given, replaces the last one, and becoming active clears it.  With the
- * status "skipping" ends what was found in it.
- */
-void
-weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
+/* error: the last one; NULL leaves the one that there is, or clears it. */
+static void
+write_progress(const WeirAggregate *agg, const char *error, bool clear)
 {
 	Datum		values[Natts_progress];
 	bool		isnull[Natts_progress];
 	bool		replace[Natts_progress];
-	bool		clear = error == NULL && agg->status == WEIR_AGGREGATE_ACTIVE &&
-		agg->failures == 0;
 	Relation	rel;
 	HeapTuple	tuple;
 	int			i;
@@ -616,6 +610,25 @@ weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
 												isnull));
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
+}
+
+/*
+ * Store cursor, status, failures and time of the next try; an error message,
+ * if given, replaces the last one, and becoming active clears it.  With the
+ * status "skipping" ends what was found in it.
+ */
+void
+weir_aggregate_set_progress(const WeirAggregate *agg, const char *error)
+{
+	write_progress(agg, error, error == NULL && agg->failures == 0 &&
+				   agg->status == WEIR_AGGREGATE_ACTIVE);
+}
+
+/* It has gone over to another cursor; what its last error says stays true. */
+void
+weir_aggregate_set_cursor(const WeirAggregate *agg)
+{
+	write_progress(agg, NULL, false);
 }
 
 /* One more tick, and what it did. */

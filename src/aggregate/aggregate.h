@@ -117,6 +117,7 @@ extern void weir_aggregate_set_closed_until(int32 id, Timestamp closed_until);
 extern void weir_aggregate_set_parent_until(int32 id, Timestamp parent_until);
 extern void weir_aggregate_set_progress(const WeirAggregate *agg,
 										const char *error);
+extern void weir_aggregate_set_cursor(const WeirAggregate *agg);
 extern void weir_aggregate_count(int32 id, const WeirAggregateCounts *counts);
 extern int32 weir_aggregate_next_id(void);
 

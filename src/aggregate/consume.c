@@ -329,7 +329,7 @@ join_cursor(int32 from, int32 to)
 		if (!weir_aggregate_read(lfirst_int(lc), NULL, &agg))
 			continue;
 		agg.cursor_id = to;
-		weir_aggregate_set_progress(&agg, NULL);
+		weir_aggregate_set_cursor(&agg);
 	}
 }
 

@@ -95,6 +95,8 @@ typedef struct WeirBatchReader WeirBatchReader;
 
 extern WeirBatchReader *weir_batch_reader_begin(WeirBatch *batch, Relation rel);
 extern TupleTableSlot *weir_batch_reader_next(WeirBatchReader *reader);
+/* raw xmin of the row that it has just returned */
+extern TransactionId weir_batch_reader_xmin(const WeirBatchReader *reader);
 extern void weir_batch_reader_rewind(WeirBatchReader *reader);
 extern void weir_batch_reader_end(WeirBatchReader *reader);
 

@@ -452,6 +452,12 @@ weir_batch_reader_next(WeirBatchReader *reader)
 	return leaf->mapped;
 }
 
+TransactionId
+weir_batch_reader_xmin(const WeirBatchReader *reader)
+{
+	return HeapTupleHeaderGetRawXmin(reader->tuple.t_data);
+}
+
 void
 weir_batch_observe(WeirBatch *batch)
 {

@@ -84,10 +84,20 @@ enum
 /* fourth field of the lock tag, apart from those of pg_advisory_lock */
 #define LOCK_CLASS_STREAM	76
 
+/* not_before of a cursor whose next tick is wanted: long over */
+#define TICK_WANTED			((TimestampTz) 1)
+
 static Relation
 open_catalog(LOCKMODE lockmode)
 {
 	return table_open(weir_own_relid("_cursor", false), lockmode);
+}
+
+static void
+set_stream_tag(LOCKTAG *tag, int32 stream_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) stream_id, 0,
+						 LOCK_CLASS_STREAM);
 }
 
 bool
@@ -95,10 +105,18 @@ weir_cursor_lock_stream(int32 stream_id, bool wait)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) stream_id, 0,
-						 LOCK_CLASS_STREAM);
+	set_stream_tag(&tag, stream_id);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
 		LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+weir_cursor_holds_stream(int32 stream_id)
+{
+	LOCKTAG		tag;
+
+	set_stream_tag(&tag, stream_id);
+	return WeirLockHeldByMe(&tag, ExclusiveLock);
 }
 
 bool
@@ -468,4 +486,21 @@ weir_cursor_is_deferred(const WeirCursor *cursor)
 
 	return cursor->not_before > now &&
 		cursor->not_before <= TimestampTzPlusMilliseconds(now, WEIR_MAX_DEFER_MS);
+}
+
+void
+weir_cursor_want_tick(int32 cursor_id)
+{
+	WeirCursor	cursor;
+
+	if (!lock_and_read(cursor_id, &cursor))
+		return;
+	cursor.not_before = TICK_WANTED;
+	weir_cursor_write(&cursor);
+}
+
+bool
+weir_cursor_is_tick_wanted(const WeirCursor *cursor)
+{
+	return cursor->not_before == TICK_WANTED;
 }

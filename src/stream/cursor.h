@@ -45,7 +45,8 @@ typedef struct WeirCursor
 	int64		rows_consumed;
 	TimestampTz last_row_at;	/* when there was something to consume */
 	TimestampTz last_tick_at;	/* 0: never */
-	TimestampTz not_before;		/* no tick until then; 0: at once */
+	TimestampTz not_before;		/* no tick until then; 0: at once, if there is
+								 * something to do; see want_tick */
 	int64		version;		/* see newest.c */
 	int32		updates;
 	ItemPointerData self;		/* the row in weir._cursor */
@@ -72,6 +73,9 @@ extern void weir_cursor_write(WeirCursor *cursor);
  */
 extern bool weir_cursor_lock_stream(int32 stream_id, bool wait);
 
+/* Does the present transaction hold it, so that nobody else can tick? */
+extern bool weir_cursor_holds_stream(int32 stream_id);
+
 /*
  * A new cursor of the stream for an aggregate that is being created.  With
  * history it starts before the first row; the first tick takes its snapshot.
@@ -89,6 +93,13 @@ extern int32 weir_cursor_fork(const WeirCursor *cursor);
 #define WEIR_MAX_DEFER_MS	(10 * 60 * 1000)
 extern void weir_cursor_defer(int32 cursor_id, TimestampTz not_before);
 extern bool weir_cursor_is_deferred(const WeirCursor *cursor);
+
+/*
+ * Its next tick does what there is to do even if there are no rows: settings on
+ * which the watermark depends have changed.
+ */
+extern void weir_cursor_want_tick(int32 cursor_id);
+extern bool weir_cursor_is_tick_wanted(const WeirCursor *cursor);
 
 /* The cursor is nobody's any more. */
 extern void weir_cursor_drop(int32 cursor_id);

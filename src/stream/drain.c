@@ -109,6 +109,27 @@ may_tick(const WeirCursor *cursor)
 	return !cursor->is_paused && !weir_cursor_is_deferred(cursor);
 }
 
+/*
+ * Is the watermark of some cursor not what it will be without any more rows?
+ * One that is to join the main one still has a watermark of its own, and the
+ * settings may have changed.
+ */
+static bool
+is_unsettled(int32 stream_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_cursor_list(stream_id))
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (may_tick(cursor) &&
+			(!cursor->is_main || weir_cursor_is_tick_wanted(cursor)))
+			return true;
+	}
+	return false;
+}
+
 /* Is one of the cursors that count behind? */
 static bool
 is_behind(int32 stream_id, Datum target,
@@ -156,7 +177,7 @@ typedef struct DrainState
 {
 	Oid			relid;
 	int32		stream_id;
-	Datum		target;			/* what was committed before the call */
+	Datum		target;			/* what was committed when we began */
 	MemoryContext context;		/* reset for each transaction */
 } DrainState;
 
@@ -289,6 +310,16 @@ empty_queue(DrainState *state)
 	return more;
 }
 
+/* Between transactions: all that is committed is to be consumed. */
+static void
+set_target(DrainState *state)
+{
+	PushActiveSnapshot(GetLatestSnapshot());
+	MemoryContextSwitchTo(MemoryContextGetParent(state->context));
+	state->target = weir_snapshot_current();
+	PopActiveSnapshot();
+}
+
 Datum
 weir_drain(PG_FUNCTION_ARGS)
 {
@@ -318,13 +349,16 @@ weir_drain(PG_FUNCTION_ARGS)
 										  ALLOCSET_DEFAULT_SIZES);
 	SPI_commit();
 	weir_tick_force_read_committed();
-	PushActiveSnapshot(GetLatestSnapshot());
-	MemoryContextSwitchTo(outer);
-	state.target = weir_snapshot_current();
-	PopActiveSnapshot();
-
+	set_target(&state);
 	while (drain_round(&state))
 		;
+	/* who has read history meanwhile stands further than the main cursor */
+	if (is_unsettled(state.stream_id))
+	{
+		set_target(&state);
+		while (drain_round(&state))
+			;
+	}
 	while (follow_up_round(&state))
 		;
 	while (catch_up(&state))
@@ -394,6 +428,8 @@ weir_wait(PG_FUNCTION_ARGS)
 
 		old = MemoryContextSwitchTo(context);
 		behind = is_behind(stream.stream_id, target, is_waited_for) ||
+			(!weir_cursor_holds_stream(stream.stream_id) &&
+			 is_unsettled(stream.stream_id)) ||
 			(consumer != NULL && consumer->is_behind(stream.stream_id));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
@@ -595,7 +631,8 @@ weir_stream_status(PG_FUNCTION_ARGS)
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);
 	while ((entry = weir_log_next(scan)) != NULL)
 	{
-		if (weir_cursor_has_consumed(&cursor, entry))
+		/* before the first tick nothing is */
+		if (cursor.low != 0 && weir_cursor_has_consumed(&cursor, entry))
 			continue;
 		rows += entry->rows;
 		blocks += entry->blocks;

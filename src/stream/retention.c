@@ -97,6 +97,7 @@ spare_locked(Victims *victims)
 	victims->n = n;
 }
 
+/* It may be dropped in another session: not without a lock. */
 static Oid
 owner_of(Oid relid)
 {
@@ -171,11 +172,48 @@ has_aggregates(const WeirStream *stream)
 	return consumer && consumer->dependent(stream->stream_id) != NULL;
 }
 
-/* Does anybody else still need the rows? */
+/*
+ * What other cursors have not consumed of a batch, in *pending, *npending of
+ * them; before is where the batch's own cursor stood.  False if one of them may
+ * have consumed next to nothing of it: then it is not worth a look.
+ */
 static bool
-is_sole_cursor(const WeirStream *stream)
+others_pending(const WeirBatch *batch, const WeirCursor *before,
+			   WeirBatch ***pending, int *npending)
 {
-	return list_length(weir_cursor_list(stream->stream_id)) == 1;
+	const WeirCursor *after = &batch->after;
+	Datum		reached = after->high != 0 ? after->high : after->low;
+	List	   *cursors = weir_cursor_list(batch->stream.stream_id);
+	ListCell   *lc;
+
+	*pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
+	*npending = 0;
+	foreach(lc, cursors)
+	{
+		WeirCursor *other = (WeirCursor *) lfirst(lc);
+
+		if (other->cursor_id == after->cursor_id)
+			continue;
+		if (other->in_history || other->low == 0 || other->is_paused ||
+			weir_cursor_is_deferred(other))
+			return false;
+		if (weir_snapshot_covers(other->low, reached))
+			continue;			/* all of it */
+		if (before->low != 0 && weir_snapshot_covers(before->low, other->low))
+			return false;		/* nothing */
+		(*pending)[(*npending)++] = weir_batch_unconsumed(&batch->stream, other);
+	}
+	return true;
+}
+
+static bool
+is_pending(WeirBatch **pending, int npending, Oid leaf, TransactionId xid,
+		   const ItemPointerData *tid)
+{
+	for (int i = 0; i < npending; i++)
+		if (weir_batch_is_later(pending[i], leaf, xid, tid))
+			return true;
+	return false;
 }
 
 bool
@@ -185,16 +223,22 @@ weir_retention_is_queue(const WeirStream *stream)
 }
 
 void
-weir_retention_delete_batch(WeirBatch *batch)
+weir_retention_delete_batch(WeirBatch *batch, const WeirCursor *before)
 {
 	Victims    *victims;
 	Relation	rel;
 	WeirBatchReader *reader;
 	TupleTableSlot *slot;
 	WeirIdentity identity;
+	WeirBatch **pending;
+	int			npending;
 
-	/* otherwise weir_retention_run sees to them later */
-	if (!has_aggregates(&batch->stream) || !is_sole_cursor(&batch->stream))
+	/*
+	 * What some other cursor has not consumed is deleted when it does, or by
+	 * weir_retention_run later.
+	 */
+	if (!has_aggregates(&batch->stream) ||
+		!others_pending(batch, before, &pending, &npending))
 		return;
 	victims = palloc(sizeof(Victims));
 	victims->n = victims->ndeleted = 0;
@@ -202,7 +246,10 @@ weir_retention_delete_batch(WeirBatch *batch)
 	rel = table_open(batch->stream.relid, AccessShareLock);
 	reader = weir_batch_reader_begin(batch, rel);
 	while ((slot = weir_batch_reader_next(reader)) != NULL)
-		add_victim(victims, slot->tts_tableOid, &slot->tts_tid);
+		if (npending == 0 ||
+			!is_pending(pending, npending, slot->tts_tableOid,
+						weir_batch_reader_xmin(reader), &slot->tts_tid))
+			add_victim(victims, slot->tts_tableOid, &slot->tts_tid);
 	weir_batch_reader_end(reader);
 	table_close(rel, NoLock);
 	delete_victims(victims);
@@ -265,7 +312,6 @@ delete_candidates(const WeirStream *stream, List *cursors,
 	for (uint64 i = 0; i < SPI_processed && ndeleted < DELETE_ROWS; i++)
 	{
 		bool		is_null;
-		bool		is_needed = false;
 		Oid			leaf = DatumGetObjectId(SPI_getbinval(found->vals[i],
 														  found->tupdesc, 1, &is_null));
 		ItemPointer tid = DatumGetItemPointer(SPI_getbinval(found->vals[i],
@@ -273,9 +319,7 @@ delete_candidates(const WeirStream *stream, List *cursors,
 		TransactionId xid = DatumGetTransactionId(SPI_getbinval(found->vals[i],
 																found->tupdesc, 3, &is_null));
 
-		for (int j = 0; j < npending && !is_needed; j++)
-			is_needed = weir_batch_is_later(pending[j], leaf, xid, tid);
-		if (is_needed)
+		if (is_pending(pending, npending, leaf, xid, tid))
 			continue;
 		add_victim(victims, leaf, tid);
 		ndeleted++;

@@ -14,7 +14,8 @@
 extern bool weir_retention_is_queue(const WeirStream *stream);
 
 /* Delete the rows of the batch, in the tick that consumes them. */
-extern void weir_retention_delete_batch(WeirBatch *batch);
+extern void weir_retention_delete_batch(WeirBatch *batch,
+										const WeirCursor *before);
 
 /*
  * Delete some of the rows that are consumed by all cursors and too old.  True

@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/heap.h"
@@ -219,7 +220,7 @@ check_table(Relation rel)
 					 "It is not a table.");
 	if (form->relpersistence == RELPERSISTENCE_TEMP)
 		refuse_table(rel, "It is a temporary table.");
-	if (IsSystemRelation(rel) ||
+	if (RelationGetRelid(rel) < FirstNormalObjectId ||
 		RelationGetNamespace(rel) == weir_schema_oid())
 		refuse_table(rel, "It is a system table.");
 	if (form->relispartition)
@@ -602,6 +603,9 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
+	/* a tick that is under way writes its cursor itself */
+	if (weir_log_exists(stream.stream_id) && !weir_stream_is_in_tick())
+		weir_cursor_want_tick(weir_cursor_main(stream.stream_id));
 	if (weir_tick_consumer())
 		weir_tick_consumer()->stream_altered(stream.stream_id);
 	PG_RETURN_VOID();

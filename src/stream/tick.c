@@ -94,6 +94,12 @@ weir_stream_leave_sink(void)
 	sink_depth--;
 }
 
+bool
+weir_stream_is_in_tick(void)
+{
+	return sink_depth > 0 || is_consuming;
+}
+
 /* Is the command one that would count rows twice? */
 static bool
 is_refused_in_tick(const char *command)
@@ -254,9 +260,8 @@ consume_batch(TickState *state)
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
 	after->not_before = 0;
-	if (weir_retention_is_queue(&state->stream) && after->is_main &&
-		!state->tick.has_unstarted)
-		weir_retention_delete_batch(batch);
+	if (weir_retention_is_queue(&state->stream) && !state->tick.has_unstarted)
+		weir_retention_delete_batch(batch, &state->tick.cursor);
 	weir_cursor_write(after);
 	if (state->tick.cursor.in_history && !after->in_history)
 		weir_left_out_forget(after->cursor_id);

@@ -121,6 +121,7 @@ extern void weir_stream_leave_sink(void);
  * there.
  */
 extern void weir_stream_refuse_in_tick(const char *command);
+extern bool weir_stream_is_in_tick(void);
 
 /* The same of a function that a sink is going to call, if it is one of these. */
 extern void weir_stream_check_sink_call(const char *function);

@@ -621,6 +621,9 @@ weir_watermark_is_due(const WeirStream *stream, const WeirCursor *cursor,
 {
 	Timestamp	next;
 
+	/* max_out_of_orderness or idle_timeout may be another by now */
+	if (weir_cursor_is_tick_wanted(cursor))
+		return true;
 	if (stream->event_time_attno == 0)
 		next = now;
 	else if (stream->idle_timeout_usec < 0)
