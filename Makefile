@@ -255,7 +255,8 @@ SQL_FILES = \
 	$(SQL_STORAGE) \
 	$(SQL_STREAM) \
 	$(SQL_AGGREGATE) \
-	$(SQL_WORKER)
+	$(SQL_WORKER) \
+	src/privileges.sql
 
 DATA_built = weir--$(EXTVERSION).sql
 

@@ -63,9 +63,22 @@ DROP TABLE events CASCADE;
 DROP FOREIGN TABLE wide CASCADE;
 DROP TABLE IF EXISTS hourly_closed;
 
+-- the extension itself: all may read its views, and that is all
+SELECT current_database() AS here \gset
+CREATE DATABASE regress_weir_given;
+\c regress_weir_given
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_weir_given, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO regress_weir_given;
+CREATE EXTENSION weir;
+SELECT relkind, coalesce(grantee::regrole::text, 'nobody'), privilege_type
+FROM pg_class LEFT JOIN aclexplode(relacl) ON grantee <> relowner
+WHERE relnamespace = 'weir'::regnamespace AND relkind IN ('r', 'v', 'S') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+\c :here
+SET client_min_messages = warning;
+DROP DATABASE regress_weir_given WITH (FORCE);
+
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM regress_weir_given, PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM regress_weir_given;
-RESET search_path;
 DROP SCHEMA given CASCADE;
 DROP OWNED BY regress_weir_maker;
 DROP OWNED BY regress_weir_given;

@@ -4,8 +4,9 @@
  *	  Dependencies between the relations of wide tables.
  *
  * The heaps of a wide table are internal dependents of the face, so that they
- * go with it and not alone, and it depends on its sequence; what the heap of changes and authorized views are
- * is written where they are made.
+ * go with it and not alone, and its row type depends on the sequence, so that
+ * neither does that; what the heap of changes and authorized views are is
+ * written where they are made.
  *
  * A dump does not have such dependencies.  When it is restored, triggers on
  * the catalog put them back (wide_table.c).  pg_upgrade takes the catalog as
@@ -29,6 +30,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
@@ -50,15 +52,22 @@ weir_link_heaps(Oid face, Oid delta, Oid base, Oid seq)
 	ObjectAddress face_address;
 	ObjectAddress heap_address;
 	ObjectAddress seq_address;
+	ObjectAddress type_address;
 
 	ObjectAddressSet(face_address, RelationRelationId, face);
 	ObjectAddressSet(heap_address, RelationRelationId, delta);
 	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
 	ObjectAddressSet(heap_address, RelationRelationId, base);
 	recordDependencyOn(&heap_address, &face_address, DEPENDENCY_INTERNAL);
-	/* pg_dump would take an internal one for that of an identity column */
+
+	/*
+	 * pg_dump would take an internal one of the sequence for that of an
+	 * identity column, and one of the face itself would make a loop, as the
+	 * sequence is owned by the heap of deltas.
+	 */
 	ObjectAddressSet(seq_address, RelationRelationId, seq);
-	recordDependencyOn(&face_address, &seq_address, DEPENDENCY_NORMAL);
+	ObjectAddressSet(type_address, TypeRelationId, get_rel_type_id(face));
+	recordDependencyOn(&type_address, &seq_address, DEPENDENCY_NORMAL);
 }
 
 /* Does a relation depend on another one? */

@@ -23,6 +23,7 @@
 #include "commands/extension.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -306,20 +307,40 @@ grantees(Oid relid)
 	return roles;
 }
 
+/* TABLE for what GRANT takes as one. */
+static const char *
+name_for_grant(Oid relid)
+{
+	return psprintf("%s %s",
+					get_rel_relkind(relid) == RELKIND_SEQUENCE ?
+					"SEQUENCE" : "TABLE",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   get_rel_name(relid)));
+}
+
 void
 weir_revoke_default_privileges(Oid relid)
 {
 	ListCell   *lc;
 
 	foreach(lc, grantees(relid))
-		weir_execute("REVOKE ALL ON %s %s FROM %s",
-					 get_rel_relkind(relid) == RELKIND_SEQUENCE ?
-					 "SEQUENCE" : "TABLE",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												get_rel_name(relid)),
+		weir_execute("REVOKE ALL ON %s FROM %s", name_for_grant(relid),
 					 OidIsValid(lfirst_oid(lc)) ?
 					 quote_identifier(GetUserNameFromId(lfirst_oid(lc), false)) :
 					 "PUBLIC");
+}
+
+/* Of the extension's own relations all may read the views, and that is all. */
+PG_FUNCTION_INFO_V1(weir__revoke_default_privileges);
+Datum
+weir__revoke_default_privileges(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+
+	weir_revoke_default_privileges(relid);
+	if (get_rel_relkind(relid) == RELKIND_VIEW)
+		weir_execute("GRANT SELECT ON %s TO PUBLIC", name_for_grant(relid));
+	PG_RETURN_VOID();
 }
 
 void

@@ -92,6 +92,7 @@ is($new->safe_psql('postgres', "SELECT * FROM q_$_ ORDER BY k"), "0|33\n1|34\n2|
 same_rows($new, 'postgres', 'SELECT * FROM per_key', 'SELECT k, count(*) FROM s GROUP BY k', 'the aggregate of the stream');
 isnt($new->psql('postgres', 'DROP TABLE w_changes CASCADE'), 0, 'the change stream does not go alone');
 isnt($new->psql('postgres', 'DROP TABLE w_base CASCADE'), 0, 'nor does a heap');
+isnt($new->psql('postgres', 'DROP SEQUENCE w_seq'), 0, 'nor the sequence');
 isnt($new->psql('postgres', 'DROP FOREIGN TABLE w'), 0, 'nor the table as long as something depends on it');
 $new->safe_psql('postgres', 'DROP FOREIGN TABLE w CASCADE');
 is($new->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname ~ '^w_'}), '0', 'but with its table, as all of it');
