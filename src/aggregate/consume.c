@@ -285,6 +285,7 @@ consume(WeirTick *tick)
 		{
 			const WeirAggregate *agg = lfirst(lc);
 
+			tick->is_used = true;
 			if (agg->is_ready && agg->cursor_id == tick->cursor.cursor_id)
 				take_tick_or_isolate(tick, agg);
 			else if (is_unstarted(agg))

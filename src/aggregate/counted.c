@@ -12,8 +12,9 @@
  *
  * A set is that of all aggregates that shared a cursor.  Its part 0 says whose
  * it is and how many parts there are; the others have the digests, ascending.
- * All aggregates over queues have a set, most often an empty one: so that one
- * whose set has not been restored yet is not started.
+ * All aggregates over queues have a set, most often an empty one, and so have
+ * those over other aggregates: so that one is not started as long as its set, or
+ * state that was dumped, has not come.
  *
  *		not started		its id is in a set; its view leaves these rows out
  *		started			the rows have been found in the table, and its cursor
@@ -74,6 +75,37 @@ weir_counted_id_array(List *ids)
 										   sizeof(int32), true, TYPALIGN_INT));
 }
 
+Datum
+weir_counted_chunk_array(const int64 *chunks, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int64GetDatum(chunks[i]);
+	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Those of n aggregates. */
+static int64 *
+chunk_numbers(Datum array, int n)
+{
+	int64	   *chunks = palloc(sizeof(int64) * Max(n, 1));
+	Datum	   *elements;
+	int			found;
+
+	deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, NULL, &found);
+	if (found != n)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("%d aggregates have counted rows, but %d have state",
+						n, found)));
+	for (int i = 0; i < n; i++)
+		chunks[i] = DatumGetInt64(elements[i]);
+	return chunks;
+}
+
 static List *
 id_list(Datum array)
 {
@@ -111,6 +143,8 @@ set_of_tuple(Relation catalog, HeapTuple tuple)
 	set->set_id = DatumGetInt32(values[COUNTED_SET_ID - 1]);
 	set->parts = DatumGetInt32(values[COUNTED_PARTS - 1]);
 	set->aggregate_ids = id_list(values[COUNTED_AGGREGATE_IDS - 1]);
+	set->state_chunks = chunk_numbers(values[COUNTED_STATE_CHUNKS - 1],
+									  list_length(set->aggregate_ids));
 	set->waiting_rows = DatumGetInt64(values[COUNTED_WAITING_ROWS - 1]);
 	set->waiting_sum = (uint64) DatumGetInt64(values[COUNTED_WAITING_SUM - 1]);
 	return set;
@@ -187,29 +221,41 @@ weir_counted_visit(int32 set_id, Snapshot snapshot, WeirCountedVisit visit,
 }
 
 static bool
-set_is_complete(const WeirCountedSet *set, Snapshot snapshot)
+has_all_state(const WeirCountedSet *set, int32 aggregate_id, Snapshot snapshot)
 {
-	return weir_counted_visit(set->set_id, snapshot, NULL, NULL) + 1 ==
-		set->parts;
+	ListCell   *lc;
+
+	foreach(lc, set->aggregate_ids)
+		if (lfirst_int(lc) == aggregate_id)
+			return weir_runs_count_chunks(weir_runs_relid(aggregate_id),
+										  snapshot) ==
+				set->state_chunks[foreach_current_index(lc)];
+	return false;
+}
+
+/* For the aggregate, whose set it is; NULL: it has not come. */
+static bool
+is_complete(const WeirCountedSet *set, int32 aggregate_id, Snapshot snapshot)
+{
+	return set != NULL &&
+		weir_counted_visit(set->set_id, snapshot, NULL, NULL) + 1 == set->parts &&
+		has_all_state(set, aggregate_id, snapshot);
 }
 
 /* State that has come with a dump tells that rows have been counted. */
 static bool
 needs_set(const WeirAggregate *agg)
 {
-	return !agg->is_ready && agg->parent_id == 0 &&
-		OidIsValid(weir_runs_relid(agg->id));
+	return !agg->is_ready && OidIsValid(weir_runs_relid(agg->id));
 }
 
 bool
 weir_counted_is_complete(const WeirAggregate *agg)
 {
-	WeirCountedSet *set;
+	Snapshot	snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : NULL;
 
-	if (!needs_set(agg))
-		return true;
-	set = set_of(agg->id, NULL);
-	return set != NULL && set_is_complete(set, NULL);
+	return !needs_set(agg) ||
+		is_complete(set_of(agg->id, snapshot), agg->id, snapshot);
 }
 
 bool
@@ -240,12 +286,20 @@ static void
 leave_set(Relation catalog, HeapTuple tuple, const WeirCountedSet *set,
 		  int32 aggregate_id)
 {
-	List	   *others = list_delete_int(list_copy(set->aggregate_ids),
-										 aggregate_id);
+	List	   *others = NIL;
+	int64	   *chunks = palloc(sizeof(int64) * list_length(set->aggregate_ids));
+	ListCell   *lc;
 	Datum		values[COUNTED_NATTS] = {0};
 	bool		nulls[COUNTED_NATTS] = {0};
 	bool		replaces[COUNTED_NATTS] = {0};
 
+	foreach(lc, set->aggregate_ids)
+	{
+		if (lfirst_int(lc) == aggregate_id)
+			continue;
+		chunks[list_length(others)] = set->state_chunks[foreach_current_index(lc)];
+		others = lappend_int(others, lfirst_int(lc));
+	}
 	if (others == NIL)
 	{
 		delete_set(catalog, set->set_id);
@@ -253,6 +307,9 @@ leave_set(Relation catalog, HeapTuple tuple, const WeirCountedSet *set,
 	}
 	values[COUNTED_AGGREGATE_IDS - 1] = weir_counted_id_array(others);
 	replaces[COUNTED_AGGREGATE_IDS - 1] = true;
+	values[COUNTED_STATE_CHUNKS - 1] =
+		weir_counted_chunk_array(chunks, list_length(others));
+	replaces[COUNTED_STATE_CHUNKS - 1] = true;
 	CatalogTupleUpdate(catalog, &tuple->t_self,
 					   heap_modify_tuple(tuple, RelationGetDescr(catalog),
 										 values, nulls, replaces));
@@ -404,12 +461,12 @@ weir_counted_pending(const WeirAggregate *agg, Snapshot snapshot)
 	if (!needs_set(agg))
 		return NULL;
 	set = set_of(agg->id, snapshot);
-	if (set == NULL || !set_is_complete(set, snapshot))
+	if (!is_complete(set, agg->id, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("aggregate \"%s\" has not been restored completely",
 						get_rel_name(agg->view)),
-				 errdetail("It is not known yet which rows of its queue it had counted.")));
+				 errdetail("It is not known yet what it had counted.")));
 	if (set->parts == 1)
 		return NULL;
 	find_rows(agg, set, snapshot, &rows);

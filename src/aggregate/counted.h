@@ -17,8 +17,8 @@
 /* ---------- of restored aggregates ---------- */
 
 /*
- * Has all come that is to be known of a restored aggregate before it is started?
- * Always so if it has no state.
+ * Has all come that is to be known of a restored aggregate before it is started,
+ * as the active snapshot, if there is one, sees it?  Always so if it has no state.
  */
 extern bool weir_counted_is_complete(const WeirAggregate *agg);
 
@@ -63,6 +63,7 @@ enum
 	COUNTED_PART,
 	COUNTED_PARTS,
 	COUNTED_AGGREGATE_IDS,
+	COUNTED_STATE_CHUNKS,
 	COUNTED_WAITING_ROWS,
 	COUNTED_WAITING_SUM,
 	COUNTED_DIGESTS,
@@ -77,6 +78,7 @@ typedef struct WeirCountedSet
 	int32		set_id;
 	int32		parts;			/* the first one is this */
 	List	   *aggregate_ids;
+	int64	   *state_chunks;	/* of each of them */
 	int64		waiting_rows;
 	uint64		waiting_sum;
 } WeirCountedSet;
@@ -90,7 +92,8 @@ typedef void (*WeirCountedVisit) (bytea *digests, void *arg);
 extern int32 weir_counted_visit(int32 set_id, Snapshot snapshot,
 								WeirCountedVisit visit, void *arg);
 
-/* the array of the ids */
+/* the array of the ids, and that of what belongs to each */
 extern Datum weir_counted_id_array(List *ids);
+extern Datum weir_counted_chunk_array(const int64 *chunks, int n);
 
 #endif							/* WEIR_COUNTED_H */

@@ -7,6 +7,7 @@ CREATE TABLE weir._counted (
     part integer,
     parts integer,                      -- of the set; in part 0
     aggregate_ids integer[],            -- whose set it is, as long as they need it; in part 0
+    state_chunks bigint[],              -- of each of them: rows of its state in the dump; in part 0
     waiting_rows bigint,                -- of the dump, that they had not counted; in part 0
     waiting_sum bigint,                 -- of the digests of these, if there are other parts; in part 0
     digests bytea,                      -- of rows that they had counted, ascending; in others

@@ -8,7 +8,7 @@
  * of a queue's aggregates it makes a set (counted.c): the digests of the rows
  * that are dumped, less those of the rows that the cursor has yet to consume.
  * Sets that have come with an earlier dump and are still needed are taken as
- * they are.
+ * they are.  An aggregate over another one has a set without digests.
  *
  * Rows are read as the dump reads them: with the rights of its user and, if it
  * enables row security, as that lets them through.  What waits is read in full.
@@ -37,6 +37,7 @@
 #include "weir.h"
 #include "aggregate/counted.h"
 #include "aggregate/row_digest.h"
+#include "aggregate/runs.h"
 #include "stream/batch.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
@@ -118,8 +119,8 @@ add_digest(Output *output, const unsigned char *digest)
 }
 
 static void
-end_set(Output *output, List *aggregate_ids, int64 waiting_rows,
-		uint64 waiting_sum)
+end_set(Output *output, List *aggregate_ids, const int64 *state_chunks,
+		int64 waiting_rows, uint64 waiting_sum)
 {
 	Datum		values[COUNTED_NATTS] = {0};
 	bool		nulls[COUNTED_NATTS] = {0};
@@ -127,16 +128,45 @@ end_set(Output *output, List *aggregate_ids, int64 waiting_rows,
 	flush_digests(output);
 	values[COUNTED_PARTS - 1] = Int32GetDatum(output->parts);
 	values[COUNTED_AGGREGATE_IDS - 1] = weir_counted_id_array(aggregate_ids);
+	values[COUNTED_STATE_CHUNKS - 1] =
+		weir_counted_chunk_array(state_chunks, list_length(aggregate_ids));
 	values[COUNTED_WAITING_ROWS - 1] = Int64GetDatum(waiting_rows);
 	values[COUNTED_WAITING_SUM - 1] = Int64GetDatum((int64) waiting_sum);
 	nulls[COUNTED_DIGESTS - 1] = true;
 	put_row(output, 0, values, nulls);
 }
 
+/* Chunks of state; none if it is gone since. */
+static int64
+count_state(int32 aggregate_id, Snapshot snapshot)
+{
+	Oid			relid = weir_runs_relid(aggregate_id);
+
+	return OidIsValid(relid) ? weir_runs_count_chunks(relid, snapshot) : 0;
+}
+
 /* ----------------------------------------------------------------
  *		Sets that have been restored, and not used up
  * ----------------------------------------------------------------
  */
+
+/*
+ * Of one that has been started, what there is: chunks of it may have been merged.
+ */
+static void
+renew_state_chunks(WeirCountedSet *set, Snapshot snapshot)
+{
+	ListCell   *lc;
+
+	foreach(lc, set->aggregate_ids)
+	{
+		WeirAggregate agg;
+
+		if (weir_aggregate_read(lfirst_int(lc), snapshot, &agg) && agg.is_ready)
+			set->state_chunks[foreach_current_index(lc)] =
+				count_state(agg.id, snapshot);
+	}
+}
 
 static void
 copy_part(bytea *digests, void *arg)
@@ -155,10 +185,11 @@ put_restored(Output *output, Snapshot snapshot)
 		WeirCountedSet *set = lfirst(lc);
 
 		begin_set(output);
+		renew_state_chunks(set, snapshot);
 		(void) weir_counted_visit(set->set_id, snapshot, copy_part, output);
 		output->parts = set->parts;
-		end_set(output, set->aggregate_ids, set->waiting_rows,
-				set->waiting_sum);
+		end_set(output, set->aggregate_ids, set->state_chunks,
+				set->waiting_rows, set->waiting_sum);
 	}
 }
 
@@ -284,6 +315,18 @@ put_consumed(Output *output, Relation rel, const WeirCursor *cursor,
 }
 
 static void
+end_current(Output *output, List *aggregate_ids, int64 waiting_rows,
+			uint64 waiting_sum, Snapshot snapshot)
+{
+	int64	   *chunks = palloc(sizeof(int64) * list_length(aggregate_ids));
+	ListCell   *lc;
+
+	foreach(lc, aggregate_ids)
+		chunks[foreach_current_index(lc)] = count_state(lfirst_int(lc), snapshot);
+	end_set(output, aggregate_ids, chunks, waiting_rows, waiting_sum);
+}
+
+static void
 put_current(Output *output, const Sharers *sharers, Snapshot snapshot)
 {
 	WeirStream	stream;
@@ -302,7 +345,7 @@ put_current(Output *output, const Sharers *sharers, Snapshot snapshot)
 	rel = table_open(stream.relid, AccessShareLock);
 	begin_set(output);
 	nwaiting = put_consumed(output, rel, &cursor, snapshot, &waiting_sum);
-	end_set(output, sharers->aggregate_ids, nwaiting, waiting_sum);
+	end_current(output, sharers->aggregate_ids, nwaiting, waiting_sum, snapshot);
 	table_close(rel, NoLock);
 }
 
@@ -350,6 +393,27 @@ find_cursors(Snapshot snapshot)
 	return cursors;
 }
 
+/*
+ * Of an aggregate over another one the state is dumped if that deletes closed rows.
+ * A set does no harm where it is not.
+ */
+static void
+put_children(Output *output, Snapshot snapshot)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_aggregate_ids())
+	{
+		WeirAggregate agg;
+
+		if (!weir_aggregate_read(lfirst_int(lc), snapshot, &agg) ||
+			!agg.is_ready || agg.parent_id == 0)
+			continue;
+		begin_set(output);
+		end_current(output, list_make1_int(agg.id), 0, 0, snapshot);
+	}
+}
+
 /* What a dump writes as weir._counted. */
 Datum
 weir__counted_now(PG_FUNCTION_ARGS)
@@ -364,5 +428,6 @@ weir__counted_now(PG_FUNCTION_ARGS)
 	put_restored(&output, snapshot);
 	foreach(lc, find_cursors(snapshot))
 		put_current(&output, lfirst(lc), snapshot);
+	put_children(&output, snapshot);
 	return (Datum) 0;
 }

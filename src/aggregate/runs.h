@@ -121,6 +121,9 @@ extern uint32 weir_runs_hash(WeirDefinition *def, const Datum *keys,
 /* earliest end of a window with state; false if there is none */
 extern bool weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end);
 
+/* how many chunks there are, whatever is in them */
+extern int64 weir_runs_count_chunks(Oid relid, Snapshot snapshot);
+
 /* In all of this, sessions are all taken for one window. */
 extern void weir_runs_stats(Oid relid, bool is_session, Snapshot snapshot,
 							WeirRunStats *stats);

@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -38,6 +39,24 @@ weir_runs_first_end(Oid relid, Snapshot snapshot, Timestamp *end)
 	index_close(index, AccessShareLock);
 	table_close(rel, NoLock);
 	return tuple != NULL;
+}
+
+int64
+weir_runs_count_chunks(Oid relid, Snapshot snapshot)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0,
+										  NULL);
+	int64		n = 0;
+
+	while (systable_getnext(scan) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		n++;
+	}
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	return n;
 }
 
 /* What there is of one window. */

@@ -237,8 +237,7 @@ weir_retention_delete_batch(WeirBatch *batch, const WeirCursor *before)
 	 * What some other cursor has not consumed is deleted when it does, or by
 	 * weir_retention_run later.
 	 */
-	if (!has_aggregates(&batch->stream) ||
-		!others_pending(batch, before, &pending, &npending))
+	if (!others_pending(batch, before, &pending, &npending))
 		return;
 	victims = palloc(sizeof(Victims));
 	victims->n = victims->ndeleted = 0;

@@ -425,6 +425,31 @@ make_consumable(int32 stream_id, bool must_settle)
 	}
 }
 
+/*
+ * While a dump is restored, rows come before the index that logs them, and those
+ * of a partition before that of the whole is valid: who began earlier would never
+ * meet them.
+ */
+static void
+require_index(const WeirStream *stream)
+{
+	Relation	rel = table_open(stream->relid, AccessShareLock);
+	AttrNumber	attno;
+	bool		valid;
+	Oid			index = weir_stream_capture_index(rel, &attno, &valid);
+
+	if (!OidIsValid(index) || !valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 OidIsValid(index) ?
+				 errmsg("capture index \"%s\" is not valid", get_rel_name(index)) :
+				 errmsg("stream \"%s\" has no capture index",
+						RelationGetRelationName(rel)),
+				 errdetail("The stream has not been restored completely."),
+				 errhint("Use weir.drop_stream if this is all there is to restore.")));
+	table_close(rel, NoLock);
+}
+
 void
 weir_stream_revive(int32 stream_id)
 {
@@ -434,8 +459,10 @@ weir_stream_revive(int32 stream_id)
 		return;
 	weir_cursor_lock_stream(stream_id, true);
 	/* no log: then either it has not had one, or it has just been dropped */
-	if (!weir_log_exists(stream_id) && weir_stream_lookup_id(stream_id, &stream))
-		make_consumable(stream_id, true);
+	if (weir_log_exists(stream_id) || !weir_stream_lookup_id(stream_id, &stream))
+		return;
+	require_index(&stream);
+	make_consumable(stream_id, true);
 }
 
 static void

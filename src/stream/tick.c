@@ -260,7 +260,9 @@ consume_batch(TickState *state)
 	weir_watermark_store(after, batch->observer, state->now);
 	after->last_tick_at = state->now;
 	after->not_before = 0;
-	if (weir_retention_is_queue(&state->stream) && !state->tick.has_unstarted)
+	/* both as consume has seen them: a dump may just be being restored */
+	if (weir_retention_is_queue(&state->stream) && state->tick.is_used &&
+		!state->tick.has_unstarted)
 		weir_retention_delete_batch(batch, &state->tick.cursor);
 	weir_cursor_write(after);
 	if (state->tick.cursor.in_history && !after->in_history)

@@ -23,6 +23,8 @@ typedef struct WeirTick
 								 * under it, plus own changes */
 	bool		stays;			/* set by the consumer: it has not taken the
 								 * rows, and the cursor stays where it is */
+	bool		is_used;		/* set by the consumer: anything depends on the
+								 * stream */
 	bool		has_unstarted;	/* set by the consumer, see below */
 } WeirTick;
 
