@@ -48,6 +48,7 @@ OBJS_TYPES = \
 	src/types/delta.o \
 	src/types/gc_rule.o \
 	src/types/fold.o \
+	src/types/fold_column.o \
 	src/types/fold_row.o \
 	src/types/fold_delta.o \
 	src/types/segment.o \
@@ -290,6 +291,7 @@ REGRESS_STORAGE = \
 	wide_table_errors \
 	wide_table_random \
 	wide_table_rules \
+	wide_table_tombstones \
 	bigtable_errors \
 	wide_table_hll \
 	authorized_view

@@ -473,6 +473,7 @@ tick_if_ready(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	}
 	/* while we waited for the lock somebody may have gone beyond it */
 	else if (target != 0 && cursor->low != 0 && cursor->high == 0 &&
+			 !cursor->in_history &&
 			 weir_snapshot_covers(cursor->low, target))
 		return WEIR_TICK_IDLE;
 	if (!has_settled(stream, cursor))

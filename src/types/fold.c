@@ -30,7 +30,8 @@
  * family was changed, the old one is applied as of the change, at that place
  * in the sequence of writes.
  *
- * Deltas are applied in fold_row.c and composed in fold_delta.c.
+ * Deltas are applied in fold_row.c and composed in fold_delta.c.  A column
+ * without rules is the same computation in both, that of fold_column.c.
  *
  * Memory: cells point at bytes that the caller keeps, or at values that were
  * combined, which live in the fold's context until it is reset.
@@ -39,6 +40,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
@@ -84,7 +86,10 @@ weir_fold_memory(const WeirFold *fold)
 	return sizeof(WeirStoredCell) *
 		((Size) fold->base.allocated + fold->cells.allocated +
 		 fold->result.allocated + fold->versions.allocated +
-		 fold->events.allocated);
+		 fold->events.allocated) +
+		sizeof(WeirCover) * (Size) fold->covers_allocated +
+		sizeof(WeirFoldStep) * (Size) fold->steps_allocated +
+		sizeof(WeirTombstone) * (Size) fold->tombs_allocated;
 }
 
 void
@@ -333,7 +338,7 @@ weir_fold_sort_cells(WeirCellArray *cells)
 	cells->is_sorted = true;
 }
 
-/* column, then step */
+/* column, then step, then from */
 static int
 tombstone_cmp(const void *x, const void *y)
 {
@@ -347,6 +352,8 @@ tombstone_cmp(const void *x, const void *y)
 					   b->qualifier, b->qualifier_len);
 	if (c == 0 && a->step != b->step)
 		c = a->step < b->step ? -1 : 1;
+	if (c == 0 && a->from != b->from)
+		c = a->from < b->from ? -1 : 1;
 	return c;
 }
 
@@ -358,41 +365,53 @@ weir_fold_sort_tombstones(WeirFold *fold)
 	fold->tombs_are_sorted = true;
 }
 
-/* Compares the column of a tombstone with that of a cell. */
+/* Compares column and step of a tombstone with a cell's column and a step. */
 static int
-tombstone_column_cmp(const WeirTombstone *tomb, const WeirStoredCell *cell)
+tombstone_place_cmp(const WeirTombstone *tomb, const WeirStoredCell *cell,
+					uint32 step)
 {
+	int			c;
+
 	if (tomb->family != cell->family)
 		return tomb->family < cell->family ? -1 : 1;
-	return weir_bytes_cmp(tomb->qualifier, tomb->qualifier_len,
-						  cell->qualifier, cell->qualifier_len);
+	c = weir_bytes_cmp(tomb->qualifier, tomb->qualifier_len,
+					   cell->qualifier, cell->qualifier_len);
+	if (c == 0 && tomb->step != step)
+		c = tomb->step < step ? -1 : 1;
+	return c;
+}
+
+/* How many tombstones come before the step's first one for the column. */
+static uint32
+find_tombstone(const WeirFold *fold, const WeirStoredCell *cell, uint32 step)
+{
+	uint32		low = 0;
+	uint32		high = fold->ntombs;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (tombstone_place_cmp(&fold->tombs[middle], cell, step) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 const WeirTombstone *
 weir_fold_tombstones(const WeirFold *fold, const WeirStoredCell *cell,
-					 uint32 *ntombs)
+					 uint32 from_step, uint32 *ntombs)
 {
-	uint32		low = 0;
-	uint32		high = fold->ntombs;
 	uint32		first;
 
 	*ntombs = 0;
 	if (fold->ntombs == 0)
 		return NULL;
-	while (low < high)
-	{
-		uint32		middle = low + (high - low) / 2;
-
-		if (tombstone_column_cmp(&fold->tombs[middle], cell) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	first = low;
-	while (low < fold->ntombs &&
-		   tombstone_column_cmp(&fold->tombs[low], cell) == 0)
-		low++;
-	*ntombs = low - first;
+	Assert(fold->tombs_are_sorted);
+	first = find_tombstone(fold, cell, from_step);
+	*ntombs = find_tombstone(fold, cell, fold->nsteps) - first;
 	return &fold->tombs[first];
 }
 
@@ -431,6 +450,7 @@ weir_fold_combine(WeirFold *fold, WeirStoredCell *older, const WeirStoredCell *n
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a cell is aggregated in two different ways")));
 
+	CHECK_FOR_INTERRUPTS();		/* states may be large, and many */
 	old_context = MemoryContextSwitchTo(fold->values);
 	if (newer->op == WEIR_OP_HLL)
 		fold->combine_hll(older->value, older->value_len,

@@ -9,49 +9,26 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "types/fold_private.h"
-
-static inline bool
-tombstone_covers(const WeirTombstone *tomb, int64 ts)
-{
-	return tomb->from <= ts &&
-		(ts < tomb->to || tomb->to == WEIR_TS_UNBOUNDED);
-}
-
-/* The newest step with a tombstone that covers the cell, or 0. */
-static uint32
-step_that_deletes_cell(const WeirFold *fold, const WeirStoredCell *cell)
-{
-	uint32		step = weir_fold_family_deleted(fold, cell->family);
-	uint32		ntombs;
-	const WeirTombstone *tombs = weir_fold_tombstones(fold, cell, &ntombs);
-
-	for (uint32 i = ntombs; i > 0 && tombs[i - 1].step > step; i--)
-		if (tombstone_covers(&tombs[i - 1], cell->ts))
-			return tombs[i - 1].step;
-	return step;
-}
 
 /* Combines the cells into fold->result, one a coordinate. */
 static void
 compose_cells(WeirFold *fold)
 {
-	const WeirCellArray *cells = &fold->cells;
-	WeirCellArray *result = &fold->result;
-	const WeirStoredCell *group = NULL;
+	const WeirStoredCell *cells = fold->cells.items;
+	uint32		n = fold->cells.n;
 
-	result->n = 0;
-	for (uint32 i = 0; i < cells->n; i++)
+	fold->result.n = 0;
+	while (n > 0)
 	{
-		const WeirStoredCell *cell = &cells->items[i];
+		uint32		run = weir_fold_column_run(cells, n);
 
-		if (cell->step < step_that_deletes_cell(fold, cell))
-			continue;
-		if (group != NULL && weir_stored_cell_cmp(group, cell) == 0)
-			weir_fold_combine(fold, &result->items[result->n - 1], cell);
-		else
-			weir_fold_push_cell(fold, result, cell);
-		group = cell;
+		CHECK_FOR_INTERRUPTS();
+		weir_fold_merge_column(fold, NULL, 0, cells, run);
+		cells += run;
+		n -= run;
 	}
 }
 

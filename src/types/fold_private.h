@@ -25,6 +25,28 @@ typedef struct WeirCellArray
 	bool		is_sorted;
 } WeirCellArray;
 
+/*
+ * The versions of a column, oldest first, with a gap where the last change
+ * was: items[first .. gap - 1] and items[rest .. end - 1].
+ */
+typedef struct WeirVersions
+{
+	WeirStoredCell *items;
+	uint32		allocated;
+	uint32		first;
+	uint32		gap;
+	uint32		rest;
+	uint32		end;
+} WeirVersions;
+
+/* About one of the cells of a column, which is the i'th newest. */
+typedef struct WeirCover
+{
+	uint32		step;			/* the newest that deletes it, or 0 */
+	uint32		next;			/* i, or where to look for a cell after it that
+								 * no tombstone has covered yet */
+} WeirCover;
+
 struct WeirFold
 {
 	MemoryContext arrays;		/* holds the fold itself and its arrays */
@@ -39,8 +61,10 @@ struct WeirFold
 	WeirCellArray base;			/* step 0 */
 	WeirCellArray cells;		/* of the steps */
 	WeirCellArray result;
-	WeirCellArray versions;		/* of the column being replayed */
-	WeirCellArray events;
+	WeirCellArray events;		/* of one column: what happens to it */
+	WeirVersions versions;		/* and what is left of it */
+	WeirCover  *covers;
+	uint32		covers_allocated;
 
 	WeirFoldStep *steps;		/* steps[0] stands for the base */
 	uint32		nsteps;			/* including it */
@@ -86,14 +110,47 @@ weir_fold_push_cell(WeirFold *fold, WeirCellArray *array,
 	return pushed;
 }
 
-/* by coordinate, then step; by column, then step */
+/* Room for n items, whatever was in the array. */
+static inline void *
+weir_fold_make_room_for(WeirFold *fold, void *items, uint32 n,
+						uint32 *allocated, Size size)
+{
+	while (n > *allocated)
+		items = weir_fold_grow(fold, items, allocated, size);
+	return items;
+}
+
+/* by coordinate, then step; by column, then step, then from */
 extern void weir_fold_sort_cells(WeirCellArray *cells);
 extern void weir_fold_sort_tombstones(WeirFold *fold);
 
-/* The column tombstones of the cell's column, in order of steps, when sorted. */
+/*
+ * The column tombstones of the cell's column that are not older than a step,
+ * in order of steps.  They have been sorted.
+ */
 extern const WeirTombstone *weir_fold_tombstones(const WeirFold *fold,
 												 const WeirStoredCell *cell,
+												 uint32 from_step,
 												 uint32 *ntombs);
+
+/* How many of the cells from the first on are of its column. */
+static inline uint32
+weir_fold_column_run(const WeirStoredCell *cells, uint32 n)
+{
+	uint32		run = 1;
+
+	while (run < n && weir_stored_column_cmp(&cells[0], &cells[run]) == 0)
+		run++;
+	return run;
+}
+
+/*
+ * Appends to the result what all steps together make of a column, when no
+ * garbage is collected on the way.
+ */
+extern void weir_fold_merge_column(WeirFold *fold,
+								   const WeirStoredCell *base, uint32 nbase,
+								   const WeirStoredCell *cells, uint32 ncells);
 
 /* The newest step that deletes the family or the whole row, or 0. */
 static inline uint32

@@ -4,27 +4,62 @@
  *	  Deltas applied to a row, with garbage collection as it goes.
  *
  * Column by column: the versions below are replayed forward through the steps
- * that touch the column.  What the algebra is, see fold.c.
+ * that touch the column, if its family has rules.  What the algebra is, see
+ * fold.c.
+ *
+ * The versions lie in an array with a gap.  Each change first moves the gap to
+ * its place, so changes in order of time, up or down, move each version once
+ * at most: those of one step are in order, and mostly those of many steps.  In
+ * no order, n steps on a column of m versions move up to n * m of them.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "types/fold_private.h"
 
-/*
- * The versions of the column being replayed lie in fold->versions, oldest
- * first, from index *first on.  Finds the place of a timestamp.
- */
-static uint32
-find_version(const WeirCellArray *versions, uint32 first, int64 ts)
-{
-	uint32		low = first;
-	uint32		high = versions->n;
+/* ---- versions ---- */
 
-	/* New versions mostly are the newest. */
-	if (low == high || versions->items[high - 1].ts < ts)
-		return high;
+/* The versions as they are below, with room for so many more. */
+static void
+begin_versions(WeirFold *fold, const WeirStoredCell *base, uint32 nbase,
+			   uint32 nmore)
+{
+	WeirVersions *versions = &fold->versions;
+
+	versions->items = weir_fold_make_room_for(fold, versions->items,
+											  nbase + nmore,
+											  &versions->allocated,
+											  sizeof(WeirStoredCell));
+	for (uint32 i = 0; i < nbase; i++)
+		versions->items[i] = base[nbase - 1 - i];
+	versions->first = 0;
+	versions->gap = nbase;		/* new versions mostly are the newest */
+	versions->rest = versions->end = nbase + nmore;
+}
+
+static uint32
+count_versions(const WeirVersions *versions)
+{
+	return versions->gap - versions->first + versions->end - versions->rest;
+}
+
+/* The version with so many newer ones. */
+static const WeirStoredCell *
+version_at_rank(const WeirVersions *versions, uint32 rank)
+{
+	uint32		nrest = versions->end - versions->rest;
+
+	return rank < nrest ? &versions->items[versions->end - 1 - rank] :
+		&versions->items[versions->gap - 1 - (rank - nrest)];
+}
+
+/* The first of items[low .. high - 1] that is not older than ts, or high. */
+static uint32
+find_version(const WeirVersions *versions, uint32 low, uint32 high, int64 ts)
+{
 	while (low < high)
 	{
 		uint32		middle = low + (high - low) / 2;
@@ -37,39 +72,94 @@ find_version(const WeirCellArray *versions, uint32 first, int64 ts)
 	return low;
 }
 
+/* Puts the gap after all versions that are older than ts. */
 static void
-put_version(WeirFold *fold, uint32 first, const WeirStoredCell *cell)
+move_gap(WeirVersions *versions, int64 ts)
 {
-	WeirCellArray *versions = &fold->versions;
-	uint32		at = find_version(versions, first, cell->ts);
+	WeirStoredCell *items = versions->items;
+	uint32		moved;
 
-	if (at < versions->n && versions->items[at].ts == cell->ts)
+	if (versions->gap > versions->first && items[versions->gap - 1].ts >= ts)
 	{
-		weir_fold_combine(fold, &versions->items[at], cell);
-		return;
+		moved = versions->gap - find_version(versions, versions->first,
+											 versions->gap, ts);
+		versions->gap -= moved;
+		versions->rest -= moved;
+		memmove(&items[versions->rest], &items[versions->gap],
+				moved * sizeof(WeirStoredCell));
 	}
-	weir_fold_push_cell(fold, versions, cell);
-	if (at < versions->n - 1)
+	else if (versions->rest < versions->end && items[versions->rest].ts < ts)
 	{
-		memmove(&versions->items[at + 1], &versions->items[at],
-				(versions->n - 1 - at) * sizeof(WeirStoredCell));
-		versions->items[at] = *cell;
+		moved = find_version(versions, versions->rest, versions->end, ts) -
+			versions->rest;
+		memmove(&items[versions->gap], &items[versions->rest],
+				moved * sizeof(WeirStoredCell));
+		versions->gap += moved;
+		versions->rest += moved;
 	}
 }
 
 static void
-delete_versions(WeirCellArray *versions, uint32 first, const WeirTombstone *tomb)
+put_version(WeirFold *fold, const WeirStoredCell *cell)
 {
-	uint32		from = find_version(versions, first, tomb->from);
-	uint32		to = find_version(versions, first, tomb->to);
+	WeirVersions *versions = &fold->versions;
 
+	move_gap(versions, cell->ts);
+	if (versions->rest < versions->end &&
+		versions->items[versions->rest].ts == cell->ts)
+		weir_fold_combine(fold, &versions->items[versions->rest], cell);
+	else
+	{
+		Assert(versions->gap < versions->rest);
+		versions->items[versions->gap++] = *cell;
+	}
+}
+
+static void
+delete_versions(WeirVersions *versions, const WeirTombstone *tomb)
+{
+	move_gap(versions, tomb->from);
 	if (tomb->to == WEIR_TS_UNBOUNDED)
-		to = versions->n;
-	if (to <= from)
-		return;
-	memmove(&versions->items[from], &versions->items[to],
-			(versions->n - to) * sizeof(WeirStoredCell));
-	versions->n -= to - from;
+		versions->rest = versions->end;
+	else
+		versions->rest = find_version(versions, versions->rest, versions->end,
+									  tomb->to);
+}
+
+/* Takes away all but the newest ones. */
+static void
+keep_versions(WeirVersions *versions, uint32 n)
+{
+	uint32		nrest = versions->end - versions->rest;
+
+	if (n < nrest)
+	{
+		versions->rest = versions->end - n;
+		n = nrest;
+	}
+	versions->first = versions->gap - (n - nrest);
+}
+
+/* ---- garbage ---- */
+
+/* How many of the versions are not garbage; see weir_gc_rule_keep. */
+static uint32
+count_kept(const WeirVersions *versions, const WeirGcRule *rule, int64 now)
+{
+	uint32		low = 0;
+	uint32		high = count_versions(versions);
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (weir_gc_rule_due(rule, middle,
+							 version_at_rank(versions, middle)->ts) > now)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /*
@@ -80,20 +170,17 @@ delete_versions(WeirCellArray *versions, uint32 first, const WeirTombstone *tomb
  */
 static void
 collect_garbage(const WeirFoldFamily *family, int *rule,
-				const WeirCellArray *versions, uint32 *first,
-				int64 seq, int64 at)
+				WeirVersions *versions, int64 seq, int64 at)
 {
 	for (;;)
 	{
 		const WeirFoldRule *r = &family->rules[*rule];
 		bool		was_replaced = r->until_seq < seq;
-		uint32		n = versions->n - *first;
 
-		if (n > 0 && r->rule != NULL)
-			*first += n - weir_gc_rule_keep(r->rule,
-											&versions->items[versions->n - 1],
-											-1, n,
-											was_replaced ? r->until_time : at);
+		if (r->rule != NULL)
+			keep_versions(versions,
+						  count_kept(versions, r->rule,
+									 was_replaced ? r->until_time : at));
 		if (!was_replaced)
 			return;
 		(*rule)++;
@@ -101,15 +188,19 @@ collect_garbage(const WeirFoldFamily *family, int *rule,
 	}
 }
 
-/* by step */
+/* ---- columns ---- */
+
+/* by step, then time, newest first */
 static int
-step_cmp(const void *x, const void *y)
+event_cmp(const void *x, const void *y)
 {
 	const WeirStoredCell *a = x;
 	const WeirStoredCell *b = y;
 
 	if (a->step != b->step)
 		return a->step < b->step ? -1 : 1;
+	if (a->ts != b->ts)
+		return a->ts > b->ts ? -1 : 1;
 	return 0;
 }
 
@@ -125,84 +216,85 @@ gather_events(WeirFold *fold, const WeirStoredCell *cells, uint32 ncells,
 		if (cells[i].step >= from)
 			weir_fold_push_cell(fold, events, &cells[i]);
 	if (events->n > 1)
-		qsort(events->items, events->n, sizeof(WeirStoredCell), step_cmp);
+		qsort(events->items, events->n, sizeof(WeirStoredCell), event_cmp);
 }
 
 /*
- * One column: the versions below, the cells of the steps and the tombstones
- * are turned into the versions after all steps, which are appended to the
- * result, newest first.
+ * One column of a family with rules: the versions below, the cells of the
+ * steps and the tombstones are turned into the versions after all steps,
+ * which are appended to the result, newest first.
  */
 static void
-replay_column(WeirFold *fold, const WeirStoredCell *base, uint32 nbase,
+replay_column(WeirFold *fold, const WeirFoldFamily *family,
+			  const WeirStoredCell *base, uint32 nbase,
 			  const WeirStoredCell *cells, uint32 ncells, int64 now)
 {
 	const WeirStoredCell *any = nbase > 0 ? base : cells;
-	const WeirFoldFamily *family = NULL;
+	uint32		deleted = weir_fold_family_deleted(fold, any->family);
+	WeirVersions *versions = &fold->versions;
+	WeirCellArray *events = &fold->events;
 	const WeirTombstone *tombs;
 	uint32		ntombs;
-	uint32		deleted = weir_fold_family_deleted(fold, any->family);
-	WeirCellArray *versions = &fold->versions;
-	WeirCellArray *events = &fold->events;
-	uint32		first = 0;
 	uint32		next_event = 0;
+	uint32		nkept;
 	int			rule = 0;
 
-	if (fold->families != NULL && fold->families[any->family].has_rules)
-	{
-		family = &fold->families[any->family];
-		while (family->rules[rule].until_seq <= fold->base_hi)
-			rule++;				/* was applied when the base was folded */
-	}
-	tombs = weir_fold_tombstones(fold, any, &ntombs);
-	while (ntombs > 0 && tombs->step < deleted)
-	{
-		tombs++;
-		ntombs--;
-	}
-	if (family == NULL && ntombs == 0 && deleted == 0 && nbase + ncells == 1)
-	{
-		weir_fold_push_cell(fold, &fold->result, any)->op = WEIR_OP_SET;
-		return;
-	}
+	while (family->rules[rule].until_seq <= fold->base_hi)
+		rule++;					/* was applied when the base was folded */
+	tombs = weir_fold_tombstones(fold, any, deleted, &ntombs);
 	gather_events(fold, cells, ncells, deleted);
-
-	versions->n = 0;
-	if (deleted == 0)
-		for (uint32 i = nbase; i > 0; i--)
-			weir_fold_push_cell(fold, versions, &base[i - 1]);
+	begin_versions(fold, base, deleted == 0 ? nbase : 0, events->n);
 
 	while (ntombs > 0 || next_event < events->n)
 	{
 		uint32		step;
 
+		CHECK_FOR_INTERRUPTS();
 		step = ntombs > 0 ? tombs->step : PG_UINT32_MAX;
 		if (next_event < events->n)
 			step = Min(step, events->items[next_event].step);
-		if (family != NULL)
-			collect_garbage(family, &rule, versions, &first,
-							fold->steps[step].seq, fold->steps[step].at);
+		collect_garbage(family, &rule, versions,
+						fold->steps[step].seq, fold->steps[step].at);
 		for (; ntombs > 0 && tombs->step == step; tombs++, ntombs--)
-			delete_versions(versions, first, tombs);
+			delete_versions(versions, tombs);
 		for (; next_event < events->n &&
 			 events->items[next_event].step == step; next_event++)
-			put_version(fold, first, &events->items[next_event]);
+			put_version(fold, &events->items[next_event]);
 	}
-	if (family != NULL)
-		collect_garbage(family, &rule, versions, &first, PG_INT64_MAX, now);
-	for (uint32 i = versions->n; i > first; i--)
-		weir_fold_push_cell(fold, &fold->result, &versions->items[i - 1])->op = WEIR_OP_SET;
+	collect_garbage(family, &rule, versions, PG_INT64_MAX, now);
+	nkept = count_versions(versions);
+	for (uint32 rank = 0; rank < nkept; rank++)
+		weir_fold_push_cell(fold, &fold->result,
+							version_at_rank(versions, rank))->op = WEIR_OP_SET;
 }
 
-/* How many of the cells from the first on are of its column. */
-static uint32
-column_run(const WeirStoredCell *cells, uint32 n)
+static inline bool
+deletes_nothing(const WeirFold *fold)
 {
-	uint32		run = 1;
+	return fold->ntombs == 0 && fold->nfamily_deleted == 0 &&
+		fold->row_deleted == 0;
+}
 
-	while (run < n && weir_stored_column_cmp(&cells[0], &cells[run]) == 0)
-		run++;
-	return run;
+/* The same for any family. */
+static void
+fold_column(WeirFold *fold, const WeirStoredCell *base, uint32 nbase,
+			const WeirStoredCell *cells, uint32 ncells, int64 now)
+{
+	uint16		family = nbase > 0 ? base->family : cells->family;
+	WeirCellArray *result = &fold->result;
+	uint32		first = result->n;
+
+	if (fold->families != NULL && fold->families[family].has_rules)
+		replay_column(fold, &fold->families[family], base, nbase,
+					  cells, ncells, now);
+	else if (nbase + ncells == 1 && deletes_nothing(fold))
+		weir_fold_push_cell(fold, result, nbase > 0 ? base : cells)->op = WEIR_OP_SET;
+	else
+	{
+		weir_fold_merge_column(fold, base, nbase, cells, ncells);
+		for (uint32 i = first; i < result->n; i++)
+			result->items[i].op = WEIR_OP_SET;
+	}
 }
 
 /* Can the base be taken as it is, and is there nothing else? */
@@ -252,10 +344,11 @@ weir_fold_row(WeirFold *fold, int64 now, uint32 *ncells)
 		else
 			c = weir_stored_column_cmp(base, cells);
 		if (c <= 0)
-			base_run = column_run(base, nbase);
+			base_run = weir_fold_column_run(base, nbase);
 		if (c >= 0)
-			new_run = column_run(cells, nnew);
-		replay_column(fold, base, base_run, cells, new_run, now);
+			new_run = weir_fold_column_run(cells, nnew);
+		CHECK_FOR_INTERRUPTS();
+		fold_column(fold, base, base_run, cells, new_run, now);
 		base += base_run;
 		nbase -= base_run;
 		cells += new_run;

@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "types/key_range.h"
+#include "weir.h"
 
 int
 weir_row_key_cmp_void(const void *a, const void *b)
