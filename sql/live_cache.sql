@@ -221,6 +221,36 @@ SELECT count(*), min(n), max(n) FROM read_many();
 SELECT count(*), min(n), max(n) FROM read_many();
 SELECT count FROM kept;
 
+-- a plan that cannot be made leaves nothing behind
+CREATE TABLE fails (at timestamptz NOT NULL, k int);
+SELECT weir.create_stream('fails', 'at');
+CREATE FUNCTION least_rows() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN 1 / (current_setting('app.fails', true) IS DISTINCT FROM 'on')::int;
+END $$;
+SELECT weir.create_continuous_aggregate('failing', 'SELECT k, count(*) AS n FROM fails GROUP BY k HAVING count(*) >= least_rows()');
+INSERT INTO fails VALUES ('2024-01-01', 4);
+CALL weir.drain('fails');
+\c
+CREATE FUNCTION try_to_read() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	rows bigint;
+BEGIN
+	SELECT n INTO rows FROM failing WHERE k = 4;
+	RETURN rows;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN SQLERRM;
+END $$;
+CREATE FUNCTION memory_kept() RETURNS numeric LANGUAGE sql AS $$
+	SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name IN ('weir definition', 'weir plan') $$;
+SET app.fails = on;
+SELECT try_to_read();
+SELECT memory_kept() AS before \gset
+SELECT DISTINCT try_to_read() FROM generate_series(1, 100);
+SELECT memory_kept() = :before AS same;
+RESET app.fails;
+SELECT try_to_read();
+
 \c postgres
 DROP DATABASE weir_live_cache;
 DROP ROLE weir_live_owner, weir_live_heir;

@@ -36,6 +36,12 @@ END $$;
 -- what the statement itself says
 SELECT refusal('INSERT INTO result SELECT window_end, k FROM closed WHERE missing');
 SELECT refusal('INSERT INTO missing TABLE closed');
+CREATE SCHEMA later;
+CREATE TABLE later.missing (LIKE result);
+SET search_path = later, public;
+SELECT refusal('INSERT INTO missing TABLE closed');
+SELECT refusal('INSERT INTO later.missing TABLE closed');
+RESET search_path;
 SELECT refusal('SELECT missing(k) FROM closed');
 SELECT refusal('SELECT upper(k, k) FROM closed');
 SELECT refusal('INSERT INTO result (total) SELECT k FROM closed');

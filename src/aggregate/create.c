@@ -95,11 +95,26 @@ require_interval(FunctionCallInfo fcinfo, int argno, const char *name)
 	return PG_GETARG_DATUM(argno);
 }
 
+/* schema, if given, and name */
+static RangeVar *
+parse_name(text *qualified)
+{
+	char	   *text = text_to_cstring(qualified);
+	List	   *names;
+
+	if (!SplitIdentifierString(pstrdup(text), '.', &names) || names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid name syntax: \"%s\"", text),
+				 errhint("As in SQL, a name with spaces, capital letters or the like is written in double quotes.")));
+	return makeRangeVarFromNameList(textToQualifiedNameList(qualified));
+}
+
 /* The place and name of the new view, which must be free. */
 static void
 resolve_name(text *qualified, NewAggregate *new)
 {
-	RangeVar   *rv = makeRangeVarFromNameList(textToQualifiedNameList(qualified));
+	RangeVar   *rv = parse_name(qualified);
 	Oid			namespace = RangeVarGetCreationNamespace(rv);
 
 	new->name = rv->relname;

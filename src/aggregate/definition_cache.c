@@ -293,14 +293,32 @@ copy_settings(const List *settings)
 	return copy;
 }
 
+/* For a plan: if it cannot be made, the memory goes with the caller's. */
+static MemoryContext
+make_plan_context(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "weir plan",
+								 ALLOCSET_DEFAULT_SIZES);
+}
+
+/* The plan has been made in it, and is the entry's; so is what is to come. */
+static void
+adopt_plan_context(WeirKnown *entry, MemoryContext context)
+{
+	MemoryContextSetParent(context, entry->context);
+	MemoryContextSwitchTo(entry->context);
+}
+
 /* Invariant 2 holds for the plan, too. */
 static void
 make_plan(WeirKnown *entry, const WeirAggregate *agg)
 {
-	MemoryContext old = MemoryContextSwitchTo(entry->context);
+	MemoryContext context = make_plan_context();
+	MemoryContext old = MemoryContextSwitchTo(context);
 	uint64		seen = invalidations;
 
 	entry->plan = weir_partial_prepare_finish(entry->def, PLANNED_ROWS);
+	adopt_plan_context(entry, context);
 	if (entry->plan != NULL)
 		entry->items = list_concat(entry->items, entry->plan->invalItems);
 	entry->plan_owner = agg->owner;
@@ -332,11 +350,13 @@ weir_known_plan(const WeirKnown *known, const WeirAggregate *agg)
 static void
 make_batch_plan(WeirKnown *entry, WeirBatch *batch)
 {
-	MemoryContext old = MemoryContextSwitchTo(entry->context);
+	MemoryContext context = make_plan_context();
+	MemoryContext old = MemoryContextSwitchTo(context);
 	uint64		seen = invalidations;
 
 	entry->batch_plan = weir_partial_prepare_batch(entry->def, batch,
 												   PLANNED_BATCH_ROWS);
+	adopt_plan_context(entry, context);
 	if (entry->batch_plan != NULL)
 		entry->items = list_concat(entry->items,
 								   weir_partial_plan_items(entry->batch_plan));

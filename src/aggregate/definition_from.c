@@ -244,7 +244,8 @@ read_window_call(WeirDefinition *def, FuncExpr *call, const char *funcname)
 
 		if (!IsA(arg, Const))
 			weir_definition_refuse(psprintf("A parameter of %s.%s is not a constant.",
-											WEIR_SCHEMA, funcname), NULL);
+											WEIR_SCHEMA, funcname),
+								   "All but the event time must have the same value for every row: write interval '1 hour' or the like, no columns and no functions that can change.");
 		args[i].value = arg->constvalue;
 		args[i].isnull = arg->constisnull;
 	}

@@ -551,6 +551,16 @@ weir_delivery_catch_up(const WeirAggregate *agg, bool wait)
 
 /* ---------- before a sink is created ---------- */
 
+/* The session may find names where the sink does not. */
+static void
+explain_undefined(ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_UNDEFINED_TABLE && error->hint == NULL &&
+		error->internalpos > 0)
+		error->hint = psprintf("A sink runs with the settings that the aggregate was created with, search_path = %s. Write the schemas of other relations before their names.",
+							   GetConfigOption("search_path", false, false));
+}
+
 void
 weir_delivery_try(const WeirAggregate *agg, const char *name,
 				  const char *statement)
@@ -566,6 +576,8 @@ weir_delivery_try(const WeirAggregate *agg, const char *name,
 	sink_run.desc = weir_partial_result_desc(weir_definition_analyze(weir_definition_query(agg->query)));
 	sink_run.rows = tuplestore_begin_heap(false, false, work_mem);
 	error = weir_failure_catch(run, &sink_run, true);
+	if (error != NULL)
+		explain_undefined(error);
 	weir_restore_identity(&saved);
 	if (error != NULL)
 		ReThrowError(error);

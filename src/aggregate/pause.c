@@ -129,6 +129,19 @@ set_stream_paused(Oid relid, bool paused)
 }
 
 static void
+refuse_others(Oid relid)
+{
+	WeirStream	stream;
+	char	   *name = get_rel_name(relid);
+
+	if (name != NULL && !weir_stream_lookup(relid, &stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is neither a stream nor a continuous aggregate", name),
+				 errhint("The views weir.stat_streams and weir.continuous_aggregates list them.")));
+}
+
+static void
 set_paused(Oid relid, bool paused)
 {
 	WeirAggregate agg;
@@ -139,7 +152,10 @@ set_paused(Oid relid, bool paused)
 		set_aggregate_paused(&agg, paused);
 	}
 	else
+	{
+		refuse_others(relid);
 		set_stream_paused(relid, paused);
+	}
 }
 
 Datum

@@ -105,6 +105,23 @@ static CaptureBuffer *buffers = NULL;
 static int	nbuffers = 0;
 static HTAB *buffer_table = NULL;
 
+/*
+ * What was forgotten in a subtransaction, to be known again should that be rolled
+ * back.  In TopTransactionContext.
+ */
+typedef struct ForgottenRows
+{
+	CaptureBuffer *buffer;
+	SubTransactionId subxact;
+	int			nruns;
+	int			nxids;
+	WeirTidRun *runs;
+	TransactionId *xids;
+	struct ForgottenRows *next;
+} ForgottenRows;
+
+static ForgottenRows *forgotten = NULL;
+
 /* Most transactions write to one table only. */
 static CaptureBuffer first_buffer;
 
@@ -387,6 +404,7 @@ static void
 forget_all(void)
 {
 	buffers = last_buffer = NULL;
+	forgotten = NULL;
 	nbuffers = 0;
 	buffer_table = NULL;
 	is_flushed = has_logged = false;
@@ -416,10 +434,51 @@ capture_xact_callback(XactEvent event, void *arg)
 }
 
 static void
+append_rows(CaptureBuffer *buffer, const WeirTidRun *runs, int nruns,
+			const TransactionId *xids, int nxids)
+{
+	for (int i = 0; i < nxids; i++)
+		note_xid(buffer, xids[i]);
+	for (int i = 0; i < nruns; i++)
+	{
+		start_run(buffer, runs[i].block, runs[i].first);
+		buffer->runs[buffer->nruns - 1].last = runs[i].last;
+	}
+	last_buffer = NULL;
+}
+
+static void
+remember_forgotten(SubTransactionId subxact)
+{
+	ForgottenRows **link = &forgotten;
+
+	while (*link != NULL)
+	{
+		ForgottenRows *rows = *link;
+
+		if (rows->subxact != subxact)
+		{
+			link = &rows->next;
+			continue;
+		}
+		append_rows(rows->buffer, rows->runs, rows->nruns, rows->xids, rows->nxids);
+		*link = rows->next;
+	}
+}
+
+static void
 capture_subxact_callback(SubXactEvent event, SubTransactionId subxact,
 						 SubTransactionId parent, void *arg)
 {
 	last_buffer = NULL;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		remember_forgotten(subxact);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (ForgottenRows *rows = forgotten; rows; rows = rows->next)
+			if (rows->subxact == subxact)
+				rows->subxact = parent;
+	}
 }
 
 bool
@@ -456,14 +515,7 @@ weir_capture_replace(Oid relid, Oid filenode, int32 stream_id,
 
 	buffer->stream_id = stream_id;
 	buffer->changes = PG_UINT64_MAX;	/* it has been known for long */
-	for (int i = 0; i < nxids; i++)
-		note_xid(buffer, xids[i]);
-	for (int i = 0; i < nruns; i++)
-	{
-		start_run(buffer, runs[i].block, runs[i].first);
-		buffer->runs[buffer->nruns - 1].last = runs[i].last;
-	}
-	last_buffer = NULL;
+	append_rows(buffer, runs, nruns, xids, nxids);
 }
 
 /* Would it be written to the log of the stream? */
@@ -496,6 +548,28 @@ weir_capture_visit(int32 stream_id, WeirCaptureVisitor visit, void *arg)
 	}
 }
 
+/* In case the subtransaction is rolled back. */
+static void
+put_aside(CaptureBuffer *buffer)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	ForgottenRows *rows = palloc(sizeof(ForgottenRows));
+
+	rows->buffer = buffer;
+	rows->subxact = GetCurrentSubTransactionId();
+	rows->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
+	rows->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
+	rows->runs = MemoryContextAllocHuge(TopTransactionContext,
+										sizeof(WeirTidRun) * rows->nruns);
+	memcpy(rows->runs, buffer->runs, sizeof(WeirTidRun) * rows->nruns);
+	rows->xids = MemoryContextAllocHuge(TopTransactionContext,
+										sizeof(TransactionId) * rows->nxids);
+	memcpy(rows->xids, buffer->xids, sizeof(TransactionId) * rows->nxids);
+	rows->next = forgotten;
+	forgotten = rows;
+	MemoryContextSwitchTo(old);
+}
+
 void
 weir_capture_forget(int32 stream_id)
 {
@@ -503,6 +577,8 @@ weir_capture_forget(int32 stream_id)
 	{
 		if (!is_for_stream(buffer, stream_id))
 			continue;
+		if (GetCurrentTransactionNestLevel() > 1)
+			put_aside(buffer);
 		buffer->nruns = buffer->nxids = 0;
 		buffer->last_xid = InvalidTransactionId;
 	}

@@ -510,26 +510,23 @@ consume_available(int32 stream_id, MemoryContext context)
 	}
 }
 
-/* Does the stream still wait for who may have inserted first rows to end? */
-static bool
-is_settling(int32 main_cursor)
+/*
+ * All there is.  Who may have inserted first rows is waited for by a lock, so that
+ * it is found out if he waits for us.
+ */
+static void
+consume_everything(const WeirStream *stream, int32 main_cursor,
+				   MemoryContext context)
 {
 	WeirCursor	cursor;
-
-	return weir_cursor_read(main_cursor, NULL, &cursor) && cursor.low == 0;
-}
-
-/* All there is. */
-static void
-consume_everything(int32 stream_id, int32 main_cursor, MemoryContext context)
-{
 	int			nap = MIN_POLL_MS;
 
 	for (;;)
 	{
-		consume_available(stream_id, context);
-		if (!is_settling(main_cursor))
+		consume_available(stream->stream_id, context);
+		if (!weir_cursor_read(main_cursor, NULL, &cursor) || cursor.low != 0)
 			return;
+		weir_tick_wait_for_unsettled(stream, &cursor);
 		nap_for(nap);
 		nap = Min(nap * 2, MAX_POLL_MS);
 	}
@@ -579,7 +576,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	/* what came before the watermark is before it */
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir advance",
 									ALLOCSET_DEFAULT_SIZES);
-	consume_everything(stream.stream_id, main_cursor, context);
+	consume_everything(&stream, main_cursor, context);
 	follow_up_everything(stream.stream_id, context);
 	MemoryContextDelete(context);
 	PG_RETURN_TIMESTAMPTZ(weir_tick_set_watermark(stream.stream_id,

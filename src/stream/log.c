@@ -183,6 +183,16 @@ weir_log_exists(int32 stream_id)
 	return known_log(stream_id) != NULL;
 }
 
+bool
+weir_log_is_new(int32 stream_id)
+{
+	Relation	rel = relation_open(weir_log_sequence(stream_id), AccessShareLock);
+	bool		result = rel->rd_createSubid != InvalidSubTransactionId;
+
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
 /*
  * The table of the slot that is the current one now: see invariant 1.
  * InvalidOid if there is no log.  The log itself does not go away, as the

@@ -48,6 +48,9 @@ extern void weir_log_drop(int32 stream_id);
  */
 extern bool weir_log_exists(int32 stream_id);
 
+/* Has this transaction made it, so that nobody else knows of it? */
+extern bool weir_log_is_new(int32 stream_id);
+
 /* The sequence that holds the number of the slot to write to. */
 extern Oid	weir_log_sequence(int32 stream_id);
 

@@ -75,6 +75,16 @@ with_running(Datum snapshot, FullTransactionId xid)
 	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.data));
 }
 
+Datum
+weir_snapshot_before(FullTransactionId xid)
+{
+	uint64		id = U64FromFullTransactionId(xid);
+
+	return DirectFunctionCall1(pg_snapshot_in,
+							   CStringGetDatum(psprintf(UINT64_FORMAT ":" UINT64_FORMAT ":",
+														id, id)));
+}
+
 /*
  * The server has a transaction seen by its own snapshots once others, with later
  * ids, have ended.  But what it will log when it commits is not consumed.

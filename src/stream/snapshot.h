@@ -23,6 +23,9 @@ extern bool weir_snapshot_covers(Datum a, Datum b);
  */
 extern Datum weir_snapshot_current(void);
 
+/* One that sees all transactions with lower ids, running or not. */
+extern Datum weir_snapshot_before(FullTransactionId xid);
+
 /*
  * What a pg_snapshot does not see, unpacked: transactions that ran then, and
  * all from xmax on.

@@ -176,6 +176,35 @@ weir_tick_force_read_committed(void)
 	XactIsoLevel = XACT_READ_COMMITTED;
 }
 
+/* One of those that has_settled waits for, or an invalid id. */
+static TransactionId
+unsettled_writer(const WeirStream *stream, const WeirCursor *cursor)
+{
+	FullTransactionId limit;
+	ListCell   *lc;
+
+	limit = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
+														  cursor->high));
+	foreach(lc, find_all_inheritors(stream->relid, NoLock, NULL))
+	{
+		FullTransactionId oldest = weir_oldest_writer(lfirst_oid(lc));
+
+		if (FullTransactionIdPrecedes(oldest, limit))
+			return XidFromFullTransactionId(oldest);
+	}
+	return InvalidTransactionId;
+}
+
+/* Have we locked the table so that nobody else writes to it until we have ended? */
+static bool
+holds_writers_off(const WeirStream *stream)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, stream->relid);
+	return WeirLockHeldByMe(&tag, ShareLock);
+}
+
 /*
  * The first tick of a stream whose capture index was there before it:
  * transactions that inserted rows without logging them, because there was no
@@ -187,27 +216,41 @@ weir_tick_force_read_committed(void)
 static bool
 has_settled(const WeirStream *stream, WeirCursor *cursor)
 {
-	FullTransactionId limit;
-	ListCell   *lc;
-
 	if (cursor->low != 0 || cursor->history_block != InvalidBlockNumber)
 		return true;
+	if (weir_log_is_new(stream->stream_id) && !holds_writers_off(stream))
+		return false;
 	if (cursor->high == 0)
 	{
+		/* not what a snapshot sees: that does not tell of the last ids */
+		cursor->high = weir_snapshot_before(ReadNextFullTransactionId());
 		PushActiveSnapshot(GetTransactionSnapshot());
-		cursor->high = weir_snapshot_current();
 		weir_cursor_write(cursor);
 		PopActiveSnapshot();
 		return false;
 	}
-	limit = DatumGetFullTransactionId(DirectFunctionCall1(pg_snapshot_xmax,
-														  cursor->high));
-	foreach(lc, find_all_inheritors(stream->relid, NoLock, NULL))
-		if (FullTransactionIdPrecedes(weir_oldest_writer(lfirst_oid(lc)), limit))
-			return false;
+	if (TransactionIdIsValid(unsettled_writer(stream, cursor)))
+		return false;
 	cursor->high = 0;
 	cursor->history_block = 0;
 	return true;
+}
+
+void
+weir_tick_wait_for_unsettled(const WeirStream *stream, const WeirCursor *cursor)
+{
+	TransactionId xid = InvalidTransactionId;
+
+	if (weir_log_is_new(stream->stream_id))
+	{
+		/* nobody is told of the log before we commit */
+		LockRelationOid(stream->relid, ShareLock);
+		(void) find_all_inheritors(stream->relid, ShareLock, NULL);
+	}
+	else if (cursor->high != 0)
+		xid = unsettled_writer(stream, cursor);
+	if (TransactionIdIsValid(xid))
+		XactLockTableWait(xid, NULL, NULL, XLTW_None);
 }
 
 /*

@@ -10,6 +10,7 @@
 #define WEIR_TICK_H
 
 #include "stream/cursor.h"
+#include "stream/stream.h"
 #include "stream/newrows.h"
 
 /* Valid while the consumer's function runs. */
@@ -144,6 +145,14 @@ extern WeirTickResult weir_tick_cursor(int32 stream_id, int32 cursor_id,
  */
 extern WeirTickResult weir_tick_main(int32 stream_id,
 									 void (*remember) (List *others));
+
+/*
+ * Wait for one who may have inserted first rows without logging them, since the
+ * cursor, the main one, cannot begin before he has ended.  If nobody else knows of
+ * the log yet, for all writers, and have others wait until we have ended.
+ */
+extern void weir_tick_wait_for_unsettled(const WeirStream *stream,
+										 const WeirCursor *cursor);
 
 /* Have the consumer follow up, in a transaction of its own. */
 extern WeirTickResult weir_tick_follow_up(int32 stream_id);

@@ -435,5 +435,25 @@ is(query('late_again', q{SELECT string_agg(aggregate || ' ' || reason || ' ' || 
 is(query('late_again', 'SELECT sum(n) FROM of_kept') . ' ' . query('late_again', 'SELECT sum(n) FROM of_queue'), '1 3',
 	'the others count');
 
+# Fresh from a dump there is no log until the stream is consumed.  Who consumes it first
+# leaves nobody behind who writes, or has written, without a log: not one with the
+# latest id of all, and not one who comes while the new log is not committed.
+query('late', 'CREATE TABLE plain (ts timestamptz NOT NULL, k int)');
+query('late', "SELECT weir.create_stream('plain', 'ts')");
+query('late', "SELECT weir.create_continuous_aggregate('of_plain', 'SELECT count(*) AS n FROM plain')");
+query('late', "CALL weir.drain('plain')");
+copy_to('first', 'late');
+query('first', "BEGIN; INSERT INTO plain VALUES ('2024-01-01', 1); PREPARE TRANSACTION 'writer'");
+fails_ok('first', "SET lock_timeout = '10ms'; SELECT weir.advance_watermark('plain', '2024-01-01')",
+	qr/canceling statement due to lock timeout/, 'a prepared writer is waited for');
+query('first', "COMMIT PREPARED 'writer'");
+query('first', "BEGIN; SELECT weir.advance_watermark('plain', '2024-01-01'); PREPARE TRANSACTION 'reader'");
+fails_ok('first', "SET lock_timeout = '10ms'; INSERT INTO plain VALUES ('2024-01-01', 2)",
+	qr/canceling statement due to lock timeout/, 'writers wait for the log');
+query('first', "COMMIT PREPARED 'reader'");
+query('first', "INSERT INTO plain VALUES ('2024-01-01', 3)");
+query('first', "CALL weir.drain('plain')");
+is(query('first', 'SELECT n FROM of_plain'), '2', 'no row is lost');
+
 $node->stop;
 done_testing();
