@@ -146,7 +146,7 @@ END $$;
 SELECT * FROM stat WHERE error IS NOT NULL;
 SELECT weir._maintain_aggregate('ever'), weir._maintain_aggregate('tumbles'), weir._maintain_aggregate('fine');
 SELECT * FROM stat WHERE error IS NOT NULL;
-SELECT aggregate, groups FROM weir.stat_aggregates WHERE aggregate IN ('ever'::regclass, 'fine'::regclass);
+SELECT aggregate, groups FROM weir.stat_aggregates WHERE aggregate IN ('ever'::regclass, 'fine'::regclass) ORDER BY groups;
 SELECT * FROM ever WHERE k = 'good';
 TABLE ever;
 SELECT weir._maintain_aggregate('ever');
