@@ -442,18 +442,18 @@ query('late', 'CREATE TABLE plain (ts timestamptz NOT NULL, k int)');
 query('late', "SELECT weir.create_stream('plain', 'ts')");
 query('late', "SELECT weir.create_continuous_aggregate('of_plain', 'SELECT count(*) AS n FROM plain')");
 query('late', "CALL weir.drain('plain')");
-copy_to('first', 'late');
-query('first', "BEGIN; INSERT INTO plain VALUES ('2024-01-01', 1); PREPARE TRANSACTION 'writer'");
-fails_ok('first', "SET lock_timeout = '10ms'; SELECT weir.advance_watermark('plain', '2024-01-01')",
+copy_to('begun', 'late');
+query('begun', "BEGIN; INSERT INTO plain VALUES ('2024-01-01', 1); PREPARE TRANSACTION 'writer'");
+fails_ok('begun', "SET lock_timeout = '10ms'; SELECT weir.advance_watermark('plain', '2024-01-01')",
 	qr/canceling statement due to lock timeout/, 'a prepared writer is waited for');
-query('first', "COMMIT PREPARED 'writer'");
-query('first', "BEGIN; SELECT weir.advance_watermark('plain', '2024-01-01'); PREPARE TRANSACTION 'reader'");
-fails_ok('first', "SET lock_timeout = '10ms'; INSERT INTO plain VALUES ('2024-01-01', 2)",
+query('begun', "COMMIT PREPARED 'writer'");
+query('begun', "BEGIN; SELECT weir.advance_watermark('plain', '2024-01-01'); PREPARE TRANSACTION 'reader'");
+fails_ok('begun', "SET lock_timeout = '10ms'; INSERT INTO plain VALUES ('2024-01-01', 2)",
 	qr/canceling statement due to lock timeout/, 'writers wait for the log');
-query('first', "COMMIT PREPARED 'reader'");
-query('first', "INSERT INTO plain VALUES ('2024-01-01', 3)");
-query('first', "CALL weir.drain('plain')");
-is(query('first', 'SELECT n FROM of_plain'), '2', 'no row is lost');
+query('begun', "COMMIT PREPARED 'reader'");
+query('begun', "INSERT INTO plain VALUES ('2024-01-01', 3)");
+query('begun', "CALL weir.drain('plain')");
+is(query('begun', 'SELECT n FROM of_plain'), '2', 'no row is lost');
 
 $node->stop;
 done_testing();
