@@ -13,8 +13,8 @@
  * A set is that of all aggregates that shared a cursor.  Its part 0 says whose
  * it is and how many parts there are; the others have the digests, ascending.
  * All aggregates over queues have a set, most often an empty one, and so have
- * those over other aggregates: so that one is not started as long as its set, or
- * state that was dumped, has not come.
+ * those over other aggregates whose state is dumped: so that one is not started as
+ * long as its set, or state, has not come.
  *
  *		not started		its id is in a set; its view leaves these rows out
  *		started			the rows have been found in the table, and its cursor

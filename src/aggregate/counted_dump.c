@@ -8,7 +8,8 @@
  * of a queue's aggregates it makes a set (counted.c): the digests of the rows
  * that are dumped, less those of the rows that the cursor has yet to consume.
  * Sets that have come with an earlier dump and are still needed are taken as
- * they are.  An aggregate over another one has a set without digests.
+ * they are.  An aggregate over another one whose state is dumped has a set
+ * without digests.
  *
  * Rows are read as the dump reads them: with the rights of its user and, if it
  * enables row security, as that lets them through.  What waits is read in full.
@@ -20,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -395,7 +397,7 @@ find_cursors(Snapshot snapshot)
 
 /*
  * Of an aggregate over another one the state is dumped if that deletes closed rows.
- * A set does no harm where it is not.
+ * Without it needs no set.
  */
 static void
 put_children(Output *output, Snapshot snapshot)
@@ -407,7 +409,10 @@ put_children(Output *output, Snapshot snapshot)
 		WeirAggregate agg;
 
 		if (!weir_aggregate_read(lfirst_int(lc), snapshot, &agg) ||
-			!agg.is_ready || agg.parent_id == 0)
+			!agg.is_ready || agg.parent_id == 0 ||
+			!OidIsValid(weir_runs_relid(agg.id)) ||
+			OidIsValid(getExtensionOfObject(RelationRelationId,
+											weir_runs_relid(agg.id))))
 			continue;
 		begin_set(output);
 		end_current(output, list_make1_int(agg.id), 0, 0, snapshot);
