@@ -293,18 +293,6 @@ weir_bytes_to_text(const char *bytes, size_t len)
 	return text;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool
 bytes_from_hex(const char *digits, size_t digits_len, Node *escontext,
 			   char **bytes, size_t *len)
@@ -316,8 +304,8 @@ bytes_from_hex(const char *digits, size_t digits_len, Node *escontext,
 	*len = digits_len / 2;
 	for (i = 0; i + 1 < digits_len; i += 2)
 	{
-		int			high = hex_value(digits[i]);
-		int			low = hex_value(digits[i + 1]);
+		int			high = weir_hex_value(digits[i]);
+		int			low = weir_hex_value(digits[i + 1]);
 
 		if (high < 0 || low < 0)
 			break;

@@ -43,4 +43,17 @@ extern char *weir_bytes_to_text(const char *bytes, size_t len);
 extern const char *weir_bytes_of_text(const text *t, size_t *len);
 extern text *weir_text_of_bytes(const char *bytes, size_t len);
 
+/* What a hexadecimal digit stands for, or -1. */
+static inline int
+weir_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 #endif							/* WEIR_BYTESTEXT_H */

@@ -344,12 +344,8 @@ tombstone_cmp(const void *x, const void *y)
 {
 	const WeirTombstone *a = x;
 	const WeirTombstone *b = y;
-	int			c;
+	int			c = weir_tombstone_column_cmp(a, b);
 
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	c = weir_bytes_cmp(a->qualifier, a->qualifier_len,
-					   b->qualifier, b->qualifier_len);
 	if (c == 0 && a->step != b->step)
 		c = a->step < b->step ? -1 : 1;
 	if (c == 0 && a->from != b->from)

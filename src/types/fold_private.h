@@ -133,6 +133,15 @@ extern const WeirTombstone *weir_fold_tombstones(const WeirFold *fold,
 												 uint32 from_step,
 												 uint32 *ntombs);
 
+static inline int
+weir_tombstone_column_cmp(const WeirTombstone *a, const WeirTombstone *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return weir_bytes_cmp(a->qualifier, a->qualifier_len,
+						  b->qualifier, b->qualifier_len);
+}
+
 /* How many of the cells from the first on are of its column. */
 static inline uint32
 weir_fold_column_run(const WeirStoredCell *cells, uint32 n)

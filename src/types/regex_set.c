@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 
+#include "types/bytestext.h"
 #include "types/regex_parser.h"
 
 typedef struct NamedSet
@@ -167,18 +168,6 @@ maybe_posix_set(WeirRegexParser *parser, WeirByteSet *set)
  * Escapes
  */
 
-static int
-hex_value(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The rest of \x7f or \x{7f}, from behind the x. */
 static unsigned char
 parse_hex(WeirRegexParser *parser, const unsigned char *at)
@@ -191,7 +180,7 @@ parse_hex(WeirRegexParser *parser, const unsigned char *at)
 		parser->p++;
 	while (parser->p < parser->end && (braced || ndigits < 2))
 	{
-		int			digit = hex_value(*parser->p);
+		int			digit = weir_hex_value(*parser->p);
 
 		if (digit < 0)
 			break;

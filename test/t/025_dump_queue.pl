@@ -27,17 +27,6 @@ sub query
 	return $node->safe_psql($db, $sql);
 }
 
-# fails_ok(DB, SQL, WHAT, NAME): the statement raises an error that says so.
-sub fails_ok
-{
-	my ($db, $sql, $what, $name) = @_;
-	my ($status, undef, $error) = $node->psql($db, $sql);
-
-	is($status, 3, "$name: raises an error");
-	like($error, $what, $name);
-	return;
-}
-
 # restore(DB, FILE): a new database out of a dump, not started yet.
 sub restore
 {
@@ -227,7 +216,7 @@ goes_on('stuck', 'dumped when stuck');
 query('first_again', q{ALTER DATABASE first_again RESET test.fail});
 query('first_again', q{SELECT weir.pause('ahead'), weir.pause('minutes')});
 is_exact('first_again', 'stuck and paused');
-fails_ok('first_again', 'VACUUM FULL q', qr/first rows are being read/, 'rows do not move meanwhile');
+fails_ok($node, 'first_again', 'VACUUM FULL q', qr/first rows are being read/, 'rows do not move meanwhile');
 query('first_again', q{SELECT weir.resume('ahead'), weir.resume('minutes')});
 query('first_again', "CALL weir.drain('q')");
 is_exact('first_again', 'no longer stuck');
@@ -261,7 +250,7 @@ is(query('deleted', 'SELECT count(*) FROM weir._counted'), '0', 'deleted: nothin
 copy_to('deleted_both', 'app');
 query('deleted_both', 'DELETE FROM q WHERE id IN (1600, 4999)');	# counted by some, and by nobody
 query('deleted_both', "CALL weir.drain('q')");
-fails_ok('deleted_both', 'SELECT * FROM ahead', $unclear, 'deleted, also what was not counted');
+fails_ok($node, 'deleted_both', 'SELECT * FROM ahead', $unclear, 'deleted, also what was not counted');
 query('deleted_both', q{SELECT weir.resume('ahead')});
 query('deleted_both', "CALL weir.drain('q')");
 same_rows($node, 'deleted_both', 'SELECT * FROM ahead', sprintf($by_key, 'id <> 4999'), 'deleted, also what was not counted, resumed');
@@ -270,7 +259,7 @@ copy_to('changed', 'app');
 query('changed', 'DELETE FROM q WHERE id IN (1600, 3500)');
 query('changed', 'SELECT add_rows(30001, 30010)');
 query('changed', "CALL weir.drain('q')");
-fails_ok('changed', 'SELECT * FROM ahead', $unclear, 'deleted and inserted');
+fails_ok($node, 'changed', 'SELECT * FROM ahead', $unclear, 'deleted and inserted');
 query('changed', q{SELECT weir.resume('ahead'), weir.resume('minutes'), weir.resume('halfway'), weir.resume('fresh')});
 query('changed', "CALL weir.drain('q')");
 is_exact_without('changed', '1600, 3500', 'deleted and inserted, resumed');
@@ -292,11 +281,11 @@ sub restore_part
 	return;
 }
 restore_part('first');
-fails_ok('unfinished', "SELECT * FROM $_", qr/has not been restored completely/, "unfinished: $_") foreach ('ahead', 'behind');
+fails_ok($node, 'unfinished', "SELECT * FROM $_", qr/has not been restored completely/, "unfinished: $_") foreach ('ahead', 'behind');
 query('unfinished', "CALL weir.drain('q')");
 query('unfinished', 'SELECT add_rows(50001, 50010)');
 query('unfinished', "CALL weir.drain('q')");
-fails_ok('unfinished', 'SELECT * FROM ahead', qr/has not been restored completely/, 'unfinished: still not there');
+fails_ok($node, 'unfinished', 'SELECT * FROM ahead', qr/has not been restored completely/, 'unfinished: still not there');
 restore_part('last');
 is_exact('unfinished', 'unfinished, now that it is there');
 query('unfinished', "SELECT weir._maintain_aggregate('$_')") foreach ('ahead', 'minutes', 'halfway', 'behind', 'fresh');
@@ -305,7 +294,7 @@ goes_on('unfinished', 'unfinished');
 # --- a dump that has been damaged
 copy_to('damaged', 'app');
 query('damaged', q{UPDATE weir._counted SET digests = '\x00' WHERE part = 1});
-fails_ok('damaged', 'SELECT * FROM ahead', qr/digests of counted rows have an invalid length/, 'damaged, before it has started');
+fails_ok($node, 'damaged', 'SELECT * FROM ahead', qr/digests of counted rows have an invalid length/, 'damaged, before it has started');
 query('damaged', "CALL weir.drain('q')");
 is(query('damaged', q{SELECT status, last_error ~ 'could not be found out.*invalid length' FROM weir.stat_aggregates WHERE aggregate = 'minutes'::regclass}),
 	'failed|t', 'damaged: held back');
@@ -315,18 +304,18 @@ is(query('damaged', q{SELECT sum(n) FROM ahead}), query('app', 'SELECT count(*) 
 
 # --- values that do not survive: nobody counts twice without having been told to
 copy_to('rounded', 'app', '-Fc', '--extra-float-digits=-12');
-fails_ok('rounded', 'SELECT * FROM ahead', $unclear, 'rounded, before it has started');
+fails_ok($node, 'rounded', 'SELECT * FROM ahead', $unclear, 'rounded, before it has started');
 query('rounded', "CALL weir.drain('q')");
-fails_ok('rounded', 'SELECT * FROM ahead', $unclear, 'rounded, started');
+fails_ok($node, 'rounded', 'SELECT * FROM ahead', $unclear, 'rounded, started');
 query('rounded', q{SELECT weir.pause('ahead')});
-fails_ok('rounded', 'SELECT * FROM ahead', $unclear, 'rounded, paused');
+fails_ok($node, 'rounded', 'SELECT * FROM ahead', $unclear, 'rounded, paused');
 is(query('rounded', q{SELECT status, last_error ~ '[1-9][0-9]* rows .* are missing, and the others are not those' FROM weir.stat_aggregates WHERE aggregate = 'minutes'::regclass}),
 	'failed|t', 'rounded: held back');
 same_rows($node, 'rounded', 'SELECT * FROM behind', sprintf($by_key, 'true'), 'rounded: one that had counted nothing goes on');
 cmp_ok(query('rounded', 'SELECT count(*) FROM q'), '>', 3000, 'rounded: rows stay');
 copy_to('rounded_again', 'rounded');
 query('rounded_again', "CALL weir.drain('q')");
-fails_ok('rounded_again', 'SELECT * FROM minutes', $unclear, 'rounded, dumped again');
+fails_ok($node, 'rounded_again', 'SELECT * FROM minutes', $unclear, 'rounded, dumped again');
 query('rounded', q{SELECT weir.resume('ahead'), weir.skip('minutes'), weir.skip('halfway'), weir.skip('fresh')});
 query('rounded', 'SELECT add_rows(40001, 40100)');
 query('rounded', "CALL weir.drain('q')");
@@ -444,11 +433,11 @@ query('late', "SELECT weir.create_continuous_aggregate('of_plain', 'SELECT count
 query('late', "CALL weir.drain('plain')");
 copy_to('begun', 'late');
 query('begun', "BEGIN; INSERT INTO plain VALUES ('2024-01-01', 1); PREPARE TRANSACTION 'writer'");
-fails_ok('begun', "SET lock_timeout = '10ms'; SELECT weir.advance_watermark('plain', '2024-01-01')",
+fails_ok($node, 'begun', "SET lock_timeout = '10ms'; SELECT weir.advance_watermark('plain', '2024-01-01')",
 	qr/canceling statement due to lock timeout/, 'a prepared writer is waited for');
 query('begun', "COMMIT PREPARED 'writer'");
 query('begun', "BEGIN; SELECT weir.advance_watermark('plain', '2024-01-01'); PREPARE TRANSACTION 'reader'");
-fails_ok('begun', "SET lock_timeout = '10ms'; INSERT INTO plain VALUES ('2024-01-01', 2)",
+fails_ok($node, 'begun', "SET lock_timeout = '10ms'; INSERT INTO plain VALUES ('2024-01-01', 2)",
 	qr/canceling statement due to lock timeout/, 'writers wait for the log');
 query('begun', "COMMIT PREPARED 'reader'");
 query('begun', "INSERT INTO plain VALUES ('2024-01-01', 3)");

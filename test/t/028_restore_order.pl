@@ -24,17 +24,6 @@ sub query
 	return $node->safe_psql($db, $sql);
 }
 
-# fails_ok(DB, SQL, WHAT, NAME): the statement raises an error that says so.
-sub fails_ok
-{
-	my ($db, $sql, $what, $name) = @_;
-	my ($status, undef, $error) = $node->psql($db, $sql);
-
-	is($status, 3, "$name: raises an error");
-	like($error, $what, $name);
-	return;
-}
-
 # restored_ok(DB, DUMP, PART, ENTRIES): these lines of its list are restored.
 sub restored_ok
 {
@@ -76,7 +65,7 @@ INSERT INTO q SELECT generate_series(1, 100);
 CALL weir.drain('q');
 SQL
 in_two_parts('rows', qr/TABLE DATA public q |INDEX public/,
-	sub { fails_ok($_[0], "CALL weir.drain('q')", qr/stream "q" has no capture index/, 'rows are not there yet') });
+	sub { fails_ok($node, $_[0], "CALL weir.drain('q')", qr/stream "q" has no capture index/, 'rows are not there yet') });
 is(query('rows_copy', 'SELECT n FROM a'), '100', 'rows that came later count');
 
 # --- and of partitions, those of some
@@ -92,7 +81,7 @@ INSERT INTO q SELECT timestamptz '2024-01-01' + n * interval '1 second', n FROM 
 CALL weir.drain('q');
 SQL
 in_two_parts('parts', qr/TABLE DATA public q2|INDEX (ATTACH )?public q2/,
-	sub { fails_ok($_[0], "CALL weir.drain('q')", qr/capture index "q_weir" is not valid/, 'a partition is not there yet') });
+	sub { fails_ok($node, $_[0], "CALL weir.drain('q')", qr/capture index "q_weir" is not valid/, 'a partition is not there yet') });
 is(query('parts_copy', 'SELECT n FROM a'), '100', 'rows of a partition that came later count');
 
 # --- states of a queue, and of an aggregate over another one that does not keep its rows
@@ -128,7 +117,7 @@ in_two_parts('states', qr/TABLE DATA weir _state_/, sub {
 	query($db, "CALL weir.drain('q')");
 	query($db, q{INSERT INTO q VALUES ('2024-01-01 03:00', 1001)});
 	query($db, "CALL weir.drain('q')");
-	fails_ok($db, "SELECT * FROM $_", qr/aggregate "$_" has not been restored completely/, "$_ has no state yet")
+	fails_ok($node, $db, "SELECT * FROM $_", qr/aggregate "$_" has not been restored completely/, "$_ has no state yet")
 	  foreach ('other', 'minutes', 'hours');
 	# what is not complete is not complete in another dump
 	is(query($db, 'SELECT string_agg(state_chunks::text, chr(32) ORDER BY set_id) FROM weir._counted WHERE part = 0'),

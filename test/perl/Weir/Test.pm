@@ -27,7 +27,7 @@ use Test::More;
 
 our @EXPORT = qw(
   weir_node worker_pids wait_for_worker wait_for_no_worker wait_for_server
-  same_rows timed_ok crash_and_start kill_process run_children
+  same_rows fails_ok timed_ok crash_and_start kill_process run_children
 );
 
 # What a worker shows as its type in pg_stat_activity.
@@ -107,6 +107,17 @@ sub wait_for_server
 		usleep(20_000);
 	}
 	return 1;
+}
+
+# fails_ok(NODE, DB, SQL, WHAT, NAME): the statement raises an error that says so.
+sub fails_ok
+{
+	my ($node, $db, $sql, $what, $name) = @_;
+	my ($status, undef, $error) = $node->psql($db, $sql);
+
+	is($status, 3, "$name: raises an error");
+	like($error, $what, $name);
+	return;
 }
 
 # same_rows(NODE, DB, QUERY, QUERY, NAME [, MAY_BE_EMPTY]): both queries give
