@@ -36,6 +36,7 @@ OBJS_TYPES = \
 	src/types/first_last.o \
 	src/types/regex_parse.o \
 	src/types/regex_set.o \
+	src/types/regex_compile.o \
 	src/types/regex.o \
 	src/types/row_key.o \
 	src/types/key_range.o \
@@ -48,7 +49,9 @@ OBJS_TYPES = \
 	src/types/delta.o \
 	src/types/gc_rule.o \
 	src/types/fold.o \
+	src/types/position_set.o \
 	src/types/fold_column.o \
+	src/types/fold_replay.o \
 	src/types/fold_row.o \
 	src/types/fold_delta.o \
 	src/types/segment.o \

@@ -263,6 +263,25 @@ SELECT FROM weir.compact('due');
 SELECT sum(octet_length(weir._segment_send(b.cells))) BETWEEN 50 * 337 AND 51 * 337 AS garbage_has_gone, (SELECT weir.cell_count(cells) FROM due) FROM due_base b;
 SELECT weir.drop_wide_table('due');
 
+-- Many writes to one column, in no order of their times: what was surplus when others are deleted is gone.
+SELECT weir.create_wide_table('many');
+SELECT weir.add_family('many', 'v', weir.max_versions(2000));
+SELECT count(weir.mutate_row('many', 'k', weir.set_cell('v', 'q', i::text, to_timestamp(i))))
+FROM (SELECT i FROM generate_series(1, 6000) i ORDER BY md5(i::text) COLLATE "C") x;
+CREATE VIEW versions AS SELECT count(*), min(extract(epoch FROM ts)), max(extract(epoch FROM ts)), bool_and(value = extract(epoch FROM ts)::int::text::bytea) AS right FROM weir.read_rows('many');
+SELECT * FROM versions;
+SELECT weir.mutate_row('many', 'k', weir.delete_from_column('v', 'q', to_timestamp(4500), to_timestamp(5500)));
+SELECT * FROM versions;
+SELECT count(weir.mutate_row('many', 'k', weir.set_cell('v', 'q', i::text, to_timestamp(i))))
+FROM (SELECT i FROM generate_series(3001, 4000) i ORDER BY md5(i::text) COLLATE "C") x;
+SELECT * FROM versions;
+SELECT weir.mutate_row('many', 'k', weir.set_cell('v', 'q', i::text, to_timestamp(i))) FROM unnest(ARRAY[5000, 5001, 3500]) i;
+SELECT * FROM versions;
+SELECT deltas FROM weir.compact('many');
+SELECT * FROM versions;
+DROP VIEW versions;
+SELECT weir.drop_wide_table('many');
+
 DROP VIEW cells;
 DROP FUNCTION check_seg;
 SELECT weir.drop_wide_table('g'), weir.drop_wide_table('seg');

@@ -31,7 +31,8 @@
  * in the sequence of writes.
  *
  * Deltas are applied in fold_row.c and composed in fold_delta.c.  A column
- * without rules is the same computation in both, that of fold_column.c.
+ * without rules is the same computation in both, that of fold_column.c; one
+ * with rules is replayed in fold_replay.c.
  *
  * Memory: cells point at bytes that the caller keeps, or at values that were
  * combined, which live in the fold's context until it is reset.
@@ -86,7 +87,9 @@ weir_fold_memory(const WeirFold *fold)
 	return sizeof(WeirStoredCell) *
 		((Size) fold->base.allocated + fold->cells.allocated +
 		 fold->result.allocated + fold->versions.allocated +
-		 fold->events.allocated) +
+		 fold->merged.allocated) +
+		sizeof(WeirFoldEvent) * (Size) fold->versions.events_allocated +
+		sizeof(uint64) * (Size) fold->versions.words_allocated +
 		sizeof(WeirCover) * (Size) fold->covers_allocated +
 		sizeof(WeirFoldStep) * (Size) fold->steps_allocated +
 		sizeof(WeirTombstone) * (Size) fold->tombs_allocated;

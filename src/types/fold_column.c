@@ -157,11 +157,11 @@ weir_fold_merge_column(WeirFold *fold,
 	}
 	if (nbase > 0)
 	{
-		fold->events.n = 0;
+		fold->merged.n = 0;
 		while ((cell = next_cell(&base, &nbase, &cells, &ncells)) != NULL)
-			weir_fold_push_cell(fold, &fold->events, cell);
-		cells = fold->events.items;
-		ncells = fold->events.n;
+			weir_fold_push_cell(fold, &fold->merged, cell);
+		cells = fold->merged.items;
+		ncells = fold->merged.n;
 	}
 	merge_with_tombstones(fold, cells, ncells, deleted, tombs, ntombs);
 }

@@ -9,6 +9,7 @@
 #define WEIR_FOLD_PRIVATE_H
 
 #include "types/fold.h"
+#include "types/position_set.h"
 
 typedef struct WeirFoldStep
 {
@@ -25,18 +26,30 @@ typedef struct WeirCellArray
 	bool		is_sorted;
 } WeirCellArray;
 
+/* A cell of a step, put into a column with rules. */
+typedef struct WeirFoldEvent
+{
+	const WeirStoredCell *cell;
+	uint32		place;			/* of its timestamp */
+} WeirFoldEvent;
+
 /*
- * The versions of a column, oldest first, with a gap where the last change
- * was: items[first .. gap - 1] and items[rest .. end - 1].
+ * A column with rules: the versions that it has at some time, and what is to
+ * happen to it.  items[0 .. nplaces - 1] are in order of time, oldest first;
+ * where there is no version, only the timestamp is valid.
  */
 typedef struct WeirVersions
 {
 	WeirStoredCell *items;
 	uint32		allocated;
-	uint32		first;
-	uint32		gap;
-	uint32		rest;
-	uint32		end;
+	uint32		nplaces;
+	uint32		n;				/* of places where there is a version */
+	WeirPositionSet present;	/* these places */
+	uint64	   *words;			/* memory of the set */
+	uint32		words_allocated;
+	WeirFoldEvent *events;
+	uint32		nevents;
+	uint32		events_allocated;
 } WeirVersions;
 
 /* About one of the cells of a column, which is the i'th newest. */
@@ -61,8 +74,8 @@ struct WeirFold
 	WeirCellArray base;			/* step 0 */
 	WeirCellArray cells;		/* of the steps */
 	WeirCellArray result;
-	WeirCellArray events;		/* of one column: what happens to it */
-	WeirVersions versions;		/* and what is left of it */
+	WeirCellArray merged;		/* of one column: base and cells, in order */
+	WeirVersions versions;		/* of one column with rules */
 	WeirCover  *covers;
 	uint32		covers_allocated;
 
@@ -160,6 +173,16 @@ weir_fold_column_run(const WeirStoredCell *cells, uint32 n)
 extern void weir_fold_merge_column(WeirFold *fold,
 								   const WeirStoredCell *base, uint32 nbase,
 								   const WeirStoredCell *cells, uint32 ncells);
+
+/*
+ * The same with garbage collected on the way, for a column of a family with
+ * rules, as of "now".
+ */
+extern void weir_fold_replay_column(WeirFold *fold,
+									const WeirFoldFamily *family,
+									const WeirStoredCell *base, uint32 nbase,
+									const WeirStoredCell *cells, uint32 ncells,
+									int64 now);
 
 /* The newest step that deletes the family or the whole row, or 0. */
 static inline uint32

@@ -81,26 +81,6 @@ weir_gc_rule_due(const WeirGcRule *rule, uint32 rank, int64 ts)
 	return 0;
 }
 
-uint32
-weir_gc_rule_keep(const WeirGcRule *rule, const WeirStoredCell *newest,
-				  int stride, uint32 n, int64 now)
-{
-	uint32		low = 0;		/* that many are known to be kept */
-	uint32		high = n;
-
-	while (low < high)
-	{
-		uint32		middle = low + (high - low) / 2;
-
-		if (weir_gc_rule_due(rule, middle,
-							 newest[(int64) middle * stride].ts) > now)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* ---- bytes ---- */
 
 static void

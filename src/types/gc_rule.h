@@ -35,12 +35,4 @@ extern WeirGcRule *weir_gc_rule_from_datum(Datum d);
  */
 extern int64 weir_gc_rule_due(const WeirGcRule *rule, uint32 rank, int64 ts);
 
-/*
- * How many of the n versions of a column are not garbage at "now"; those are
- * the newest ones.  newest[i * stride] is the i'th newest, stride 1 or -1.
- */
-extern uint32 weir_gc_rule_keep(const WeirGcRule *rule,
-								const WeirStoredCell *newest, int stride,
-								uint32 n, int64 now);
-
 #endif							/* WEIR_GC_RULE_H */

@@ -3,8 +3,8 @@
  * regex.c
  *	  Regular expressions over bytes, matched in linear time.
  *
- * The syntax tree is compiled into a program, whose instructions are the
- * states of a nondeterministic automaton.  Matching runs the set of all
+ * The syntax tree is compiled into a program (regex_compile.c), whose
+ * instructions are the states of a nondeterministic automaton.  Matching runs the set of all
  * states that could have been reached, so it never goes back in the input.
  * Each set that comes up is kept as a state of a deterministic automaton,
  * with the set that follows it for each byte; once these are known a byte
@@ -32,441 +32,16 @@
 
 #include "common/hashfn.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "weir.h"
-#include "types/regex.h"
-#include "types/regex_parse.h"
+#include "types/regex_private.h"
 #include "weir.h"
 
-#define MAX_PROGRAM			32768
-#define MIN_CACHE_BYTES		(512 * 1024)
-#define MIN_CACHE_SETS		16
-#define NBUCKETS			1024
 #define INTERRUPT_BYTES		(64 * 1024)
 
-typedef enum Opcode
-{
-	OP_SET,						/* a byte of sets[arg], then next */
-	OP_SPLIT,					/* next and arg */
-	OP_ASSERT,					/* if assertion arg holds, next */
-	OP_MATCH
-} Opcode;
-
-typedef struct Inst
-{
-	Opcode		op;
-	int			arg;
-	int			next;
-} Inst;
-
-/* What is on one side of a position: the edge of the input, or a byte. */
-typedef enum Side
-{
-	SIDE_EDGE,
-	SIDE_NEWLINE,
-	SIDE_WORD,
-	SIDE_OTHER
-} Side;
-
-typedef enum Accepts
-{
-	ACCEPTS_UNDECIDED,
-	ACCEPTS_YES,
-	ACCEPTS_NO
-} Accepts;
-
-/* A state of the deterministic automaton: a set of instructions. */
-typedef struct DfaState
-{
-	struct DfaState *chain;		/* next in hash bucket */
-	uint32		hash;
-	int			ninsts;
-	int		   *insts;			/* behind "next" */
-	bool		has_assert;
-	Side		before;			/* if has_assert, else SIDE_OTHER */
-	Accepts		accepts;		/* is it a match if the input ends here? */
-	struct DfaState *next[FLEXIBLE_ARRAY_MEMBER];	/* by class of byte */
-} DfaState;
-
-struct WeirRegex
-{
-	MemoryContext mcxt;			/* all of this */
-
-	/* the shape of simple patterns */
-	char	   *prefix;			/* every match begins with it */
-	size_t		prefix_len;
-	bool		is_literal;		/* and is not longer */
-	bool		is_prefix;		/* and goes on with anything */
-
-	/* program */
-	Inst	   *insts;
-	int			ninsts;
-	int			max_insts;		/* allocated */
-	bool		too_large;		/* more than MAX_PROGRAM: not usable */
-	int			start;
-	WeirByteSet *sets;
-	int			nsets;
-	int			max_sets;		/* allocated */
-
-	/* bytes that no instruction tells apart are of one class */
-	uint8		class_of[256];
-	int			nclasses;
-	Side		side_of[256];
-
-	/* deterministic automaton */
-	MemoryContext cache;		/* the states */
-	Size		cache_limit;
-	Size		cache_used;
-	DfaState   *buckets[NBUCKETS];
-	DfaState   *start_state;
-	DfaState   *dead;			/* the empty set; nothing follows it */
-
-	/* working space, one element an instruction */
-	int		   *list;			/* a set being built */
-	int			nlist;
-	int		   *expanded;		/* a set with its assertions followed */
-	int			nexpanded;
-	int		   *stack;
-	uint32	   *mark;			/* == generation: in the set being built */
-	uint32		generation;
-};
-
 PG_FUNCTION_INFO_V1(weir__regex_match);
-
-/*
- * Compilation
- */
-
-/* Once the program is too large, nothing is emitted any more. */
-static int
-emit(WeirRegex *re, Opcode op, int arg, int next)
-{
-	Inst	   *inst;
-
-	if (re->ninsts >= MAX_PROGRAM)
-	{
-		re->too_large = true;
-		return next;
-	}
-	if (re->ninsts >= re->max_insts)
-	{
-		re->max_insts = Max(64, re->max_insts * 2);
-		re->insts = (re->insts == NULL) ?
-			palloc(sizeof(Inst) * re->max_insts) :
-			repalloc(re->insts, sizeof(Inst) * re->max_insts);
-	}
-	inst = &re->insts[re->ninsts];
-	inst->op = op;
-	inst->arg = arg;
-	inst->next = next;
-	return re->ninsts++;
-}
-
-static int
-find_or_add_set(WeirRegex *re, const WeirByteSet *set)
-{
-	/* recent ones first: repetitions emit the same sets again and again */
-	for (int i = re->nsets - 1; i >= 0; i--)
-	{
-		if (memcmp(&re->sets[i], set, sizeof(WeirByteSet)) == 0)
-			return i;
-	}
-	if (re->nsets >= re->max_sets)
-	{
-		re->max_sets = Max(16, re->max_sets * 2);
-		re->sets = (re->sets == NULL) ?
-			palloc(sizeof(WeirByteSet) * re->max_sets) :
-			repalloc(re->sets, sizeof(WeirByteSet) * re->max_sets);
-	}
-	re->sets[re->nsets] = *set;
-	return re->nsets++;
-}
-
-static int	emit_node(WeirRegex *re, const WeirRegexNode *node, int next);
-
-/* The children of a sequence are chained by "next": emit from the last on. */
-static int
-emit_sequence(WeirRegex *re, const WeirRegexNode *node, int next)
-{
-	const WeirRegexNode **children;
-	int			nchildren = 0;
-
-	for (const WeirRegexNode *c = node->first; c != NULL; c = c->next)
-		nchildren++;
-	children = palloc(sizeof(WeirRegexNode *) * Max(nchildren, 1));
-	nchildren = 0;
-	for (const WeirRegexNode *c = node->first; c != NULL; c = c->next)
-		children[nchildren++] = c;
-
-	while (nchildren > 0)
-		next = emit_node(re, children[--nchildren], next);
-	pfree(children);
-	return next;
-}
-
-static int
-emit_alternatives(WeirRegex *re, const WeirRegexNode *node, int next)
-{
-	int			result = emit_node(re, node->first, next);
-
-	for (const WeirRegexNode *c = node->first->next; c != NULL; c = c->next)
-	{
-		int			other = emit_node(re, c, next);
-
-		result = emit(re, OP_SPLIT, other, result);
-	}
-	return result;
-}
-
-/*
- * x{2,4} is xx(x(x)?)?, x{2,} is xx+.
- */
-static int
-emit_repeat(WeirRegex *re, const WeirRegexNode *node, int next)
-{
-	int			min = node->min;
-	int			result = next;
-
-	if (node->max < 0)
-	{
-		int			split = emit(re, OP_SPLIT, next, -1);
-		int			body;
-
-		if (re->too_large)
-			return next;
-		body = emit_node(re, node->first, split);
-		re->insts[split].next = body;
-		if (min == 0)
-			return split;
-		result = body;
-		min--;
-	}
-	else
-	{
-		for (int i = min; i < node->max; i++)
-		{
-			int			body = emit_node(re, node->first, result);
-
-			if (body == result)
-				return next;	/* the child is empty */
-			result = emit(re, OP_SPLIT, next, body);
-		}
-	}
-
-	for (int i = 0; i < min; i++)
-	{
-		int			body = emit_node(re, node->first, result);
-
-		if (body == result)
-			break;
-		result = body;
-	}
-	return result;
-}
-
-/* Emit code that matches the node and goes on with next; where it begins. */
-static int
-emit_node(WeirRegex *re, const WeirRegexNode *node, int next)
-{
-	check_stack_depth();
-	CHECK_FOR_INTERRUPTS();
-
-	if (re->too_large)
-		return next;
-	switch (node->kind)
-	{
-		case WEIR_REGEX_SET:
-			return emit(re, OP_SET, find_or_add_set(re, &node->set), next);
-		case WEIR_REGEX_CAT:
-			return emit_sequence(re, node, next);
-		case WEIR_REGEX_ALT:
-			return emit_alternatives(re, node, next);
-		case WEIR_REGEX_REPEAT:
-			return emit_repeat(re, node, next);
-		case WEIR_REGEX_ASSERT:
-			return emit(re, OP_ASSERT, node->assertion, next);
-	}
-	elog(ERROR, "unexpected kind of regular expression node: %d",
-		 (int) node->kind);
-	return -1;
-}
-
-/* Split the classes of bytes by membership in a set. */
-static void
-refine_classes(WeirRegex *re, const WeirByteSet *set)
-{
-	int			inside[256];	/* new class of the members, by old class */
-	bool		outside[256] = {false}; /* does the class have others? */
-
-	memset(inside, -1, sizeof(inside));
-	for (int b = 0; b < 256; b++)
-	{
-		if (!weir_byteset_has(set, b))
-			outside[re->class_of[b]] = true;
-	}
-	for (int b = 0; b < 256; b++)
-	{
-		int			old = re->class_of[b];
-
-		if (!weir_byteset_has(set, b) || !outside[old])
-			continue;
-		if (inside[old] < 0)
-			inside[old] = re->nclasses++;
-		re->class_of[b] = inside[old];
-	}
-}
-
-static void
-make_classes(WeirRegex *re)
-{
-	WeirByteSet newline = {{0}};
-	WeirByteSet word = {{0}};
-
-	re->nclasses = 1;
-	for (int i = 0; i < re->nsets; i++)
-		refine_classes(re, &re->sets[i]);
-
-	/* assertions tell these apart as well */
-	for (int b = 0; b < 256; b++)
-	{
-		re->side_of[b] = SIDE_OTHER;
-		if (b == '\n')
-		{
-			re->side_of[b] = SIDE_NEWLINE;
-			newline.words[b >> 6] |= UINT64CONST(1) << (b & 63);
-		}
-		else if (weir_regex_is_word(b))
-		{
-			re->side_of[b] = SIDE_WORD;
-			word.words[b >> 6] |= UINT64CONST(1) << (b & 63);
-		}
-	}
-	for (int i = 0; i < re->ninsts; i++)
-	{
-		if (re->insts[i].op == OP_ASSERT)
-		{
-			refine_classes(re, &newline);
-			refine_classes(re, &word);
-			break;
-		}
-	}
-}
-
-/* The only byte of a set, or -1. */
-static int
-single_byte(const WeirByteSet *set)
-{
-	int			result = -1;
-
-	for (int b = 0; b < 256; b++)
-	{
-		if (!weir_byteset_has(set, b))
-			continue;
-		if (result >= 0)
-			return -1;
-		result = b;
-	}
-	return result;
-}
-
-/*
- * Find the literal with which the pattern begins, and what follows it if that
- * is nothing, or anything.
- */
-static void
-find_prefix(WeirRegex *re, const WeirRegexNode *node)
-{
-	StringInfoData prefix;
-	const WeirRegexNode *c;
-
-	initStringInfo(&prefix);
-	if (node->kind == WEIR_REGEX_CAT)
-	{
-		for (c = node->first; c != NULL; c = c->next)
-		{
-			int			b = (c->kind == WEIR_REGEX_SET) ?
-			single_byte(&c->set) : -1;
-
-			if (b < 0)
-				break;
-			appendStringInfoChar(&prefix, (char) b);
-		}
-		re->is_literal = (c == NULL);
-		if (c != NULL && c->next == NULL && c->kind == WEIR_REGEX_REPEAT &&
-			c->min == 0 && c->max < 0 && c->first->kind == WEIR_REGEX_SET)
-		{
-			const WeirByteSet *set = &c->first->set;
-
-			re->is_prefix = (set->words[0] & set->words[1] &
-							 set->words[2] & set->words[3]) == PG_UINT64_MAX;
-		}
-	}
-	re->prefix = prefix.data;
-	re->prefix_len = prefix.len;
-}
-
-WeirRegex *
-weir_regex_compile(const char *pattern, size_t len, Node *escontext)
-{
-	MemoryContext mcxt;
-	MemoryContext oldcxt;
-	MemoryContext tree_mcxt;
-	WeirRegex  *re;
-	WeirRegexNode *node;
-	Size		largest_set;
-
-	mcxt = AllocSetContextCreate(CurrentMemoryContext, "weir regex",
-								 ALLOCSET_SMALL_SIZES);
-	oldcxt = MemoryContextSwitchTo(mcxt);
-	re = palloc0(sizeof(WeirRegex));
-	re->mcxt = mcxt;
-	re->dead = palloc0(offsetof(DfaState, next));
-	re->cache = AllocSetContextCreate(mcxt, "weir regex states",
-									  ALLOCSET_DEFAULT_SIZES);
-
-	tree_mcxt = AllocSetContextCreate(mcxt, "weir regex tree",
-									  ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(tree_mcxt);
-	node = weir_regex_parse(pattern, len, escontext);
-	MemoryContextSwitchTo(mcxt);
-	if (node == NULL)
-	{
-		MemoryContextSwitchTo(oldcxt);
-		MemoryContextDelete(mcxt);
-		return NULL;
-	}
-
-	re->start = emit_node(re, node, emit(re, OP_MATCH, 0, -1));
-	if (re->too_large)
-	{
-		MemoryContextSwitchTo(oldcxt);
-		MemoryContextDelete(mcxt);
-		weir_errsave(escontext,
-					 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					  errmsg("invalid regular expression: it is too large"),
-					  errdetail("With its repetitions written out it has more than %d elements.",
-								MAX_PROGRAM)));
-		return NULL;
-	}
-	find_prefix(re, node);
-	MemoryContextDelete(tree_mcxt);
-
-	make_classes(re);
-	largest_set = offsetof(DfaState, next) +
-		sizeof(DfaState *) * re->nclasses + sizeof(int) * re->ninsts;
-	re->cache_limit = Max(MIN_CACHE_BYTES, MIN_CACHE_SETS * largest_set);
-	re->list = palloc(sizeof(int) * re->ninsts);
-	re->expanded = palloc(sizeof(int) * re->ninsts);
-	re->stack = palloc(sizeof(int) * re->ninsts);
-	re->mark = palloc0(sizeof(uint32) * re->ninsts);
-
-	MemoryContextSwitchTo(oldcxt);
-	return re;
-}
 
 /*
  * Sets of instructions
@@ -484,7 +59,7 @@ clear_marks(WeirRegex *re)
 }
 
 static bool
-assertion_holds(WeirRegexAssert assertion, Side before, Side after)
+assertion_holds(WeirRegexAssert assertion, WeirRegexSide before, WeirRegexSide after)
 {
 	bool		at_boundary = (before == SIDE_WORD) != (after == SIDE_WORD);
 
@@ -513,7 +88,7 @@ assertion_holds(WeirRegexAssert assertion, Side before, Side after)
  */
 static void
 add_inst(WeirRegex *re, int *list, int *nlist, int pc,
-		 bool follow_asserts, Side before, Side after)
+		 bool follow_asserts, WeirRegexSide before, WeirRegexSide after)
 {
 	int			nstack = 0;
 
@@ -530,7 +105,7 @@ add_inst(WeirRegex *re, int *list, int *nlist, int pc,
 	while (nstack > 0)
 	{
 		int			i = re->stack[--nstack];
-		const Inst *inst = &re->insts[i];
+		const WeirRegexInst *inst = &re->insts[i];
 
 		switch (inst->op)
 		{
@@ -558,7 +133,7 @@ add_inst(WeirRegex *re, int *list, int *nlist, int pc,
  * next.
  */
 static const int *
-expand_state(WeirRegex *re, const DfaState *state, Side after, int *ninsts)
+expand_state(WeirRegex *re, const WeirRegexState *state, WeirRegexSide after, int *ninsts)
 {
 	if (!state->has_assert)
 	{
@@ -588,12 +163,12 @@ compare_ints(const void *a, const void *b)
  * The state for the set in re->list, reached after "before".  May drop the
  * cache, *dropped says.
  */
-static DfaState *
-find_or_make_state(WeirRegex *re, Side before, bool *dropped)
+static WeirRegexState *
+find_or_make_state(WeirRegex *re, WeirRegexSide before, bool *dropped)
 {
 	bool		has_assert = false;
 	uint32		hash;
-	DfaState   *state;
+	WeirRegexState   *state;
 	Size		size;
 
 	*dropped = false;
@@ -608,7 +183,7 @@ find_or_make_state(WeirRegex *re, Side before, bool *dropped)
 
 	hash = hash_bytes((unsigned char *) re->list, sizeof(int) * re->nlist);
 	hash = hash_combine(hash, (uint32) before);
-	for (state = re->buckets[hash % NBUCKETS]; state != NULL;
+	for (state = re->buckets[hash % WEIR_REGEX_BUCKETS]; state != NULL;
 		 state = state->chain)
 	{
 		if (state->hash == hash && state->before == before &&
@@ -617,7 +192,7 @@ find_or_make_state(WeirRegex *re, Side before, bool *dropped)
 			return state;
 	}
 
-	size = offsetof(DfaState, next) + sizeof(DfaState *) * re->nclasses +
+	size = offsetof(WeirRegexState, next) + sizeof(WeirRegexState *) * re->nclasses +
 		sizeof(int) * re->nlist;
 	if (re->cache_used + size > re->cache_limit)
 	{
@@ -638,8 +213,8 @@ find_or_make_state(WeirRegex *re, Side before, bool *dropped)
 	memcpy(state->insts, re->list, sizeof(int) * re->nlist);
 	re->cache_used += size;
 
-	state->chain = re->buckets[hash % NBUCKETS];
-	re->buckets[hash % NBUCKETS] = state;
+	state->chain = re->buckets[hash % WEIR_REGEX_BUCKETS];
+	re->buckets[hash % WEIR_REGEX_BUCKETS] = state;
 	return state;
 }
 
@@ -647,7 +222,7 @@ find_or_make_state(WeirRegex *re, Side before, bool *dropped)
  * Matching
  */
 
-static DfaState *
+static WeirRegexState *
 get_start_state(WeirRegex *re)
 {
 	if (re->start_state == NULL)
@@ -664,12 +239,12 @@ get_start_state(WeirRegex *re)
 }
 
 /* Find the state that follows for a byte, and remember it. */
-static DfaState *
-make_transition(WeirRegex *re, DfaState *state, unsigned char b)
+static WeirRegexState *
+make_transition(WeirRegex *re, WeirRegexState *state, unsigned char b)
 {
 	const int  *insts;
 	int			ninsts;
-	DfaState   *result;
+	WeirRegexState   *result;
 	bool		dropped;
 
 	insts = expand_state(re, state, re->side_of[b], &ninsts);
@@ -678,7 +253,7 @@ make_transition(WeirRegex *re, DfaState *state, unsigned char b)
 	re->nlist = 0;
 	for (int i = 0; i < ninsts; i++)
 	{
-		const Inst *inst = &re->insts[insts[i]];
+		const WeirRegexInst *inst = &re->insts[insts[i]];
 
 		if (inst->op == OP_SET && weir_byteset_has(&re->sets[inst->arg], b))
 			add_inst(re, re->list, &re->nlist, inst->next, false,
@@ -692,7 +267,7 @@ make_transition(WeirRegex *re, DfaState *state, unsigned char b)
 }
 
 static bool
-state_accepts(WeirRegex *re, DfaState *state)
+state_accepts(WeirRegex *re, WeirRegexState *state)
 {
 	if (state->accepts == ACCEPTS_UNDECIDED)
 	{
@@ -714,7 +289,7 @@ weir_regex_match(WeirRegex *re, const char *bytes, size_t len)
 {
 	const unsigned char *p = (const unsigned char *) bytes;
 	const unsigned char *end = p + len;
-	DfaState   *state;
+	WeirRegexState   *state;
 
 	if (len < re->prefix_len ||
 		memcmp(bytes, re->prefix, re->prefix_len) != 0)
@@ -732,7 +307,7 @@ weir_regex_match(WeirRegex *re, const char *bytes, size_t len)
 		CHECK_FOR_INTERRUPTS();
 		while (p < stop)
 		{
-			DfaState   *next = state->next[re->class_of[*p]];
+			WeirRegexState   *next = state->next[re->class_of[*p]];
 
 			if (unlikely(next == NULL))
 			{
