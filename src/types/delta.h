@@ -52,6 +52,7 @@ typedef struct WeirDeltaReader
 	uint32		nfamilies;		/* those not read yet */
 	uint32		ncolumns;
 	uint32		ncells;
+	WeirStoredCell last;		/* the last cell read; at first its family is 0 */
 } WeirDeltaReader;
 
 extern void weir_delta_reader_init(WeirDeltaReader *reader,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stored.c
- *	  The cell as it lies in deltas and segments of a wide table.
+ *	  The cell as it lies in segments of a wide table.
  *
  * See stored.h for the bytes.  The functions of the hot path are inline
  * there.

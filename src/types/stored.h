@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stored.h
- *	  The cell as it lies in deltas and segments of a wide table.
+ *	  The cell as it lies in segments of a wide table, and its order, which is
+ *	  that of deltas, too.
  *
  * In storage a family is the number that the wide table gave it, so that a
  * family can be dropped and its name used again without touching a row.
