@@ -20,6 +20,19 @@ SELECT sketches.hll_cardinality(weir.value(cells, 'u', 'q')::sketches.hll) FROM 
 SELECT weir.mutate_row('h', 'k', weir.add_to_cell('u', 'q', '2024-01-01', 5));
 SELECT weir.mutate_row('h', 'k', weir.set_cell('u', 'q', 'x'));
 SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', '\xffff'));
+-- to the extension, what is not defined is a state that nothing gets rid of
+SELECT sketches.hll_print('\x108b7f');
+SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', '\x108b7f'));
+-- the empty one, and each of the other kinds, can be merged, and added to
+SELECT weir.mutate_row('h', 'kinds', weir.merge_to_cell('u', 'e' || n, '2024-01-01',
+	(SELECT sketches.hll_union(sketches.hll_empty(), sketches.hll_add_agg(sketches.hll_hash_integer(i)))::text::bytea FROM generate_series(1, n) i)))
+FROM unnest(ARRAY[1, 160, 161, 500, 50000]) n;
+SELECT weir.mutate_row('h', 'kinds', weir.merge_to_cell('u', 'e0', '2024-01-01', sketches.hll_empty()::text::bytea));
+SELECT encode(qualifier, 'escape') AS q, sketches.hll_type(value::sketches.hll), round(sketches.hll_cardinality(value::sketches.hll)::numeric, -2) AS about
+FROM weir.read_rows('h', weir.row_key_regex('kinds'));
+SELECT weir.mutate_row('h', 'kinds', weir.add_to_cell('u', 'e0', '2024-01-01', 'x'));
+SELECT sketches.hll_cardinality(weir.value(cells, 'u', 'e0')::sketches.hll) FROM h WHERE row_key = 'kinds';
+SELECT weir.mutate_row('h', 'kinds', weir.delete_from_row());
 -- states with other parameters could not be combined with the others when the row is read
 SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', sketches.hll_empty(12)::text::bytea));
 SELECT weir.mutate_row('h', 'k', weir.merge_to_cell('u', 'q', '2024-01-01', sketches.hll_empty(11, 5, 0, 1)::text::bytea));

@@ -35,6 +35,9 @@
 #define HLL_EXPTHRESH	(-1)
 #define HLL_SPARSEON	1
 
+/* what hll_type says of the set of which nothing is known */
+#define HLL_TYPE_UNDEFINED	0
+
 static struct
 {
 	bool		is_valid;
@@ -42,6 +45,7 @@ static struct
 	Oid			hash;			/* hll_hash_bytea(bytea, integer) */
 	Oid			add;			/* hll_add(hll, hll_hashval) */
 	Oid			join;			/* hll_union(hll, hll) */
+	Oid			type;			/* hll_type(hll) */
 }			functions;
 
 static void
@@ -121,6 +125,7 @@ weir_hll_require(void)
 								  (Oid[2]) {hll, hashval});
 	functions.join = find_function(schema, "hll_union", 2,
 								   (Oid[2]) {hll, hll});
+	functions.type = find_function(schema, "hll_type", 1, (Oid[1]) {hll});
 	functions.is_valid = true;
 }
 
@@ -197,21 +202,31 @@ state_is_invalid(MemoryContext context)
 					 HLL_LOG2M, HLL_REGWIDTH, HLL_EXPTHRESH, HLL_SPARSEON)));
 }
 
-/* The extension checks a value when it works with it. */
+/*
+ * The extension checks a value when it works with it.  Of nothing defined, which
+ * is a state to it, it would make nothing defined again, whatever is added.
+ */
 void
 weir_hll_check(const char *state, uint32 len)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Datum		datum = bytes_to_datum(state, len);
+	volatile int32 type = HLL_TYPE_UNDEFINED;
 
 	weir_hll_require();
 	PG_TRY();
 	{
-		(void) OidFunctionCall2(functions.join, empty_state(),
-								bytes_to_datum(state, len));
+		(void) OidFunctionCall2(functions.join, empty_state(), datum);
+		type = DatumGetInt32(OidFunctionCall1(functions.type, datum));
 	}
 	PG_CATCH();
 	{
 		state_is_invalid(context);
 	}
 	PG_END_TRY();
+	if (type == HLL_TYPE_UNDEFINED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid state for a family of kind \"hll\": the set is undefined"),
+				 errhint("The state of no values is an empty set.")));
 }
