@@ -83,7 +83,8 @@ OBJS_STORAGE = \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
 	src/storage/face_links.o \
-	src/storage/face_owner.o \
+	src/storage/face_alter.o \
+	src/storage/heap_guard.o \
 	src/storage/filtered.o \
 	src/storage/rowread.o \
 	src/storage/face.o \
@@ -215,7 +216,8 @@ SQL_STORAGE = \
 	src/storage/changes.sql \
 	src/storage/wide_table.sql \
 	src/storage/face_links.sql \
-	src/storage/face_owner.sql \
+	src/storage/heap_guard.sql \
+	src/storage/face_alter.sql \
 	src/storage/mutate_row.sql \
 	src/storage/rowread.sql \
 	src/storage/rowmodify.sql \
@@ -290,6 +292,7 @@ REGRESS_STORAGE = \
 	wide_table_plans \
 	wide_table_extremes \
 	wide_table_shape \
+	wide_table_ddl \
 	gc \
 	rmw \
 	wide_table_errors \
@@ -383,6 +386,7 @@ ISOLATION = \
 	wide_table_compact \
 	wide_table_serializable \
 	wide_table_join \
+	wide_table_indexes \
 	wide_table_links \
 	wide_table_locks \
 	authorized_view \

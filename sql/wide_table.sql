@@ -113,9 +113,9 @@ SELECT weir.create_wide_table(repeat('x', 63));
 -- the parts go with the face, and do not go alone
 DROP TABLE people_delta;
 \set VERBOSITY terse
-DROP TABLE profiles_delta;
-DROP TABLE profiles_base;
-DROP SEQUENCE profiles_seq;
+DROP TABLE elsewhere.profiles_delta;
+DROP TABLE elsewhere.profiles_base;
+DROP SEQUENCE elsewhere.profiles_seq;
 DROP FOREIGN TABLE elsewhere.people;
 \set VERBOSITY default
 SELECT c.relname FROM pg_class c WHERE relname ~ '^(profiles|people)' ORDER BY 1;

@@ -128,6 +128,19 @@ DROP TABLE above;
 DROP FUNCTION columns_of;
 SELECT weir.drop_wide_table('x');
 
+-- a function is not called before there is anything to call it for
+CREATE FUNCTION fails() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;
+EXPLAIN (COSTS OFF) SELECT cells['f'][fails()] FROM w WHERE row_key = 'nothing';
+SELECT cells['f'][fails()] FROM w WHERE row_key = 'nothing';
+SELECT cells['f'][fails()] FROM w WHERE row_key IN ('nothing', 'neither');
+SELECT cells['f'][fails()] FROM w WHERE row_key > 'z' ORDER BY row_key DESC;
+SELECT cells['f'][fails()] FROM w WHERE row_key IN ('nothing', 'k1');
+SELECT cells['f'][fails()] FROM w WHERE row_key > 'k';
+SELECT cells['f'][fails()] FROM w WHERE row_key > 'k' LIMIT 0;
+SELECT i, (SELECT cells['f'][(SELECT repeat('a', i))] FROM w WHERE row_key = ('k' || i)::bytea) FROM generate_series(0, 2) i;
+SELECT i, x.a FROM generate_series(0, 3) i LEFT JOIN LATERAL (SELECT cells['f'][lower('A')] AS a FROM w WHERE row_key = ('k' || i)::bytea) x ON true ORDER BY i;
+DROP FUNCTION fails;
+
 RESET bytea_output;
 -- looking up many rows takes no more memory than looking up one
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off; SET enable_material = off;

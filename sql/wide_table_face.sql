@@ -203,6 +203,36 @@ ALTER TABLE parted DETACH PARTITION w;
 DROP TABLE parted, ids;
 DROP FUNCTION count_rows;
 
+-- conditions that write to the row they are tested on, or fold what comes after its deletion
+CREATE FUNCTION meddle(q text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$ BEGIN EXECUTE q; RETURN true; END $$;
+CREATE FUNCTION error_of(q text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE q;
+	RAISE EXCEPTION 'all well';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+INSERT INTO w VALUES ('v1', '{"f": {"a": [[1000, "1"]]}}'), ('v2', '{"f": {"a": [[1000, "2"]]}}');
+SELECT q, error_of(format('DELETE FROM w WHERE row_key = ''v1'' AND meddle(%L)', q)) FROM unnest(ARRAY[
+	$q$SELECT weir.mutate_row('w', 'v1', weir.set_cell('f', 'a', 'later'))$q$,
+	$q$SELECT weir.check_and_mutate_row('w', 'v1', NULL, ARRAY[weir.set_cell('f', 'b', 'later')])$q$,
+	$q$SELECT weir.read_modify_write_row('w', 'v1', weir.append_value('f', 'a', '!'))$q$,
+	$q$INSERT INTO w VALUES ('v1', '{"f": {"a": [[2000, "1"]]}}')$q$,
+	$q$DELETE FROM w WHERE row_key = 'v1'$q$,
+	$q$SELECT weir.drop_row_range('w', 'v1')$q$,
+	$q$SELECT weir.compact('w')$q$,
+	$q$SELECT weir.mutate_row('w', 'v1', weir.set_cell('f', 'a', 'later')), weir.compact('w')$q$,
+	$q$TRUNCATE w$q$
+]) q;
+SELECT row_key, cells FROM w WHERE row_key > 'v';
+-- if it does not hold, or is about another row, all is well
+DELETE FROM w WHERE row_key = 'v1' AND meddle($$SELECT weir.mutate_row('w', 'v1', weir.set_cell('f', 'a', 'not deleted', '2024-01-01'))$$) AND weir.cell_count(cells) < 2;
+DELETE FROM w WHERE row_key = 'v1' AND meddle($$SELECT weir.mutate_row('w', 'v3', weir.set_cell('f', 'a', 'other', '2024-01-01'))$$) RETURNING row_key, cells;
+SELECT rows > 0 AS compacts FROM weir.compact('w');
+SELECT row_key, cells FROM w WHERE row_key > 'v';
+DELETE FROM w WHERE row_key > 'v';
+DROP FUNCTION meddle, error_of;
+
 -- an index of the owner's on the heap is kept up to date
 CREATE INDEX w_delta_len ON w_delta (length(row_key));
 INSERT INTO w VALUES ('longer key', '{"f": {"a": [[1000, "2"]]}}');

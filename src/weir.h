@@ -352,6 +352,17 @@
 #define WEIR_EXPLAIN_STATE_H "commands/explain.h"
 #endif
 
+/*
+ * No row has a null in the column: since 18 a constraint of that may be there
+ * that existing rows have not been checked by.  Needs access/tupdesc.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define WeirColumnIsNotNull(desc, i) \
+	(TupleDescCompactAttr(desc, i)->attnullability == ATTNULLABLE_VALID)
+#else
+#define WeirColumnIsNotNull(desc, i) (TupleDescAttr(desc, i)->attnotnull)
+#endif
+
 /* Outer-join clauses are wrapped since 16; needs nodes/pathnodes.h. */
 #if PG_VERSION_NUM >= 160000
 #define weir_outer_join_clause(node) \

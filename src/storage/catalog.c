@@ -14,10 +14,12 @@
  *
  * They are written by wide_table.c, authorized_view.c and changes.c only.
  * Here they are read into one descriptor a table, cached for the life of the
- * process.  A descriptor is thrown away when a relcache invalidation arrives
+ * process.  A descriptor is outdated when a relcache invalidation arrives
  * for the face or one of its relations; who writes the tables sends one for
  * the face.  Whoever holds a descriptor may keep using it until the end of the
- * transaction.
+ * transaction, but for the indexes: these may have been replaced before their
+ * heap was locked, so who opens one looks whether it is outdated (heapscan.c,
+ * rowstore.c).
  *
  * Locks, in this order: the face, the heap of deltas, the base, their
  * indexes, the sequence, then those of rowlock.c.  Readers take
@@ -37,9 +39,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -56,6 +56,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/debug_point.h"
+#include "storage/indexes.h"
 #include "storage/invalidation.h"
 #include "storage/owner.h"
 #include "storage/shape.h"
@@ -65,8 +66,7 @@
 typedef struct CacheEntry
 {
 	Oid			face;			/* hash key */
-	bool		is_valid;
-	WeirWideTable *table;		/* NULL: not a wide table */
+	WeirWideTable *table;		/* NULL: not known to be a wide table */
 } CacheEntry;
 
 /* The cache, in TopMemoryContext: it lives as long as the process. */
@@ -79,8 +79,7 @@ static List *outdated = NIL;
  * The descriptor that is being loaded, or NULL.  Loading takes locks, and with
  * them arrive messages about what has been read already.
  */
-static const WeirWideTable *loading = NULL;
-static bool loading_is_outdated;
+static WeirWideTable *loading = NULL;
 
 /* ---- the cache ---- */
 
@@ -100,13 +99,13 @@ invalidate(Oid relid)
 	CacheEntry *entry;
 
 	if (loading != NULL && depends_on(loading, relid))
-		loading_is_outdated = true;
+		loading->is_outdated = true;
 	if (cache == NULL)
 		return;
 	hash_seq_init(&status, cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		if (entry->table != NULL && depends_on(entry->table, relid))
-			entry->is_valid = false;
+			entry->table->is_outdated = true;
 }
 
 static void
@@ -156,10 +155,7 @@ cache_entry(Oid face)
 	}
 	entry = hash_search(cache, &face, HASH_ENTER, &found);
 	if (!found)
-	{
-		entry->is_valid = false;
 		entry->table = NULL;
-	}
 	return entry;
 }
 
@@ -369,38 +365,6 @@ load_rules(WeirWideTable *table)
 	}
 }
 
-/* The index of a heap whose keys are its first columns, one or two. */
-static Oid
-index_of_heap(Oid heap, int nkeys)
-{
-	Relation	rel = table_open(heap, AccessShareLock);
-	List	   *indexes = RelationGetIndexList(rel);
-	ListCell   *lc;
-	Oid			found = InvalidOid;
-
-	foreach(lc, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		Form_pg_index form = index->rd_index;
-
-		if (form->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
-			form->indnkeyatts == nkeys && form->indkey.values[0] == 1 &&
-			(nkeys == 1 || form->indkey.values[1] == 2) &&
-			RelationGetIndexPredicate(index) == NIL)
-			found = lfirst_oid(lc);
-		index_close(index, AccessShareLock);
-	}
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has lost its index",
-						RelationGetRelationName(rel)),
-				 nkeys == 1 ? errhint("Create a btree index on its first column.") :
-				 errhint("Create a btree index on its first two columns.")));
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
 /*
  * Reads the description, in a memory context of its own; NULL if none.
  */
@@ -489,8 +453,9 @@ load_restriction(WeirWideTable *table)
 	table_close(rel, AccessShareLock);
 }
 
+/* Checks the shape of the relations and finds the indexes. */
 static void
-check_shapes(const WeirWideTable *table)
+load_relations(WeirWideTable *table)
 {
 	Relation	rel = table_open(table->face, AccessShareLock);
 
@@ -498,38 +463,36 @@ check_shapes(const WeirWideTable *table)
 	table_close(rel, AccessShareLock);
 	rel = table_open(table->delta, AccessShareLock);
 	weir_shape_check_delta(rel);
+	table->delta_index = weir_index_of_heap(rel, 2);
 	table_close(rel, AccessShareLock);
 	rel = table_open(table->base, AccessShareLock);
 	weir_shape_check_base(rel);
+	table->base_index = weir_index_of_heap(rel, 2);
 	table_close(rel, AccessShareLock);
 	weir_shape_check_sequence(table->seq);
 	if (!OidIsValid(table->changes))
 		return;
 	rel = table_open(table->changes, AccessShareLock);
 	weir_shape_check_changes(rel);
+	table->changes_index = weir_index_of_heap(rel, 1);
 	table_close(rel, AccessShareLock);
 }
 
 /*
- * The rest of the description; frees all of it on error.  False if something
- * of it has been changed meanwhile: then it is good for the caller, who began
+ * The rest of the description; frees all of it on error.  If something of it
+ * has been changed meanwhile, it is outdated: good for the caller, who began
  * before that, but not for the next one.
  */
-static bool
+static void
 load_details(WeirWideTable *table)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(table->context);
 
 	loading = table;
-	loading_is_outdated = false;
 	PG_TRY();
 	{
 		table->changes = weir_changes_of_table(table->home);
-		check_shapes(table);
-		table->delta_index = index_of_heap(table->delta, 2);
-		table->base_index = index_of_heap(table->base, 2);
-		if (OidIsValid(table->changes))
-			table->changes_index = index_of_heap(table->changes, 1);
+		load_relations(table);
 		load_families(table);
 		WEIR_DEBUG_POINT("families_read");
 		load_rules(table);
@@ -546,7 +509,6 @@ load_details(WeirWideTable *table)
 	PG_END_TRY();
 	loading = NULL;
 	MemoryContextSwitchTo(old_context);
-	return !loading_is_outdated;
 }
 
 static WeirWideTable *
@@ -554,9 +516,8 @@ wide_table_lookup(Oid face)
 {
 	CacheEntry *entry = cache_entry(face);
 	WeirWideTable *table;
-	bool		is_valid;
 
-	if (entry->is_valid && entry->table != NULL)
+	if (entry->table != NULL && !entry->table->is_outdated)
 		return entry->table;
 
 	table = load_table(face, face);
@@ -570,14 +531,14 @@ wide_table_lookup(Oid face)
 			table = load_table(face, home);
 		}
 	}
-	is_valid = table != NULL && load_details(table);
+	if (table != NULL)
+		load_details(table);
 
 	/* Loading took locks, so the hash table may have changed. */
 	entry = cache_entry(face);
 	if (entry->table != NULL)
 		set_outdated(entry->table);
 	entry->table = table;
-	entry->is_valid = is_valid;
 	return table;
 }
 

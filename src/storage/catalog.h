@@ -28,22 +28,24 @@ typedef struct WeirFamily
 
 /*
  * The description of a wide table, cached.  It stays as it is, and allocated,
- * until the end of the transaction, even if the table is altered.
+ * until the end of the transaction, even if the table is altered; is_outdated
+ * then says so.
  */
 typedef struct WeirWideTable
 {
 	MemoryContext context;		/* holds all of this */
+	bool		is_outdated;	/* something has changed since it was read */
 	Oid			face;			/* the foreign table that users see */
 	Oid			home;			/* the face, or that of the wide table if this
 								 * is an authorized view of it */
 	struct WeirRestriction *restriction;	/* of an authorized view, or NULL */
 	Oid			delta;
-	Oid			delta_index;	/* (row_key, seq) */
+	Oid			delta_index;	/* (row_key, seq), unless it is outdated */
 	Oid			base;
-	Oid			base_index;		/* (row_key, part) */
+	Oid			base_index;		/* (row_key, part), likewise */
 	Oid			seq;
 	Oid			changes;		/* heap of its change stream, or InvalidOid */
-	Oid			changes_index;	/* (seq) */
+	Oid			changes_index;	/* (seq), likewise */
 	bool		is_millis;		/* timestamps are whole milliseconds */
 	bool		has_rules;		/* any family with a garbage-collection rule */
 	int64		rules_replaced;	/* number as of which a rule was last replaced

@@ -151,7 +151,7 @@ later_deltas(const WeirWideTable *table, WeirRowKey key, int64 hi)
 	List	   *deltas = NIL;
 
 	InitDirtySnapshot(dirty);
-	weir_heap_scan_open(&scan, table->delta, table->delta_index);
+	weir_heap_scan_open(&scan, table, WEIR_HEAP_DELTA);
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, PointerGetDatum(key_datum));
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,

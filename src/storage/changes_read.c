@@ -197,7 +197,7 @@ begin_scan(ChangeScan *s, const WeirWideTable *table, Snapshot snapshot)
 	memset(s, 0, sizeof(*s));
 	s->snapshot = snapshot;
 	s->oldest = oldest_in_progress(snapshot);
-	weir_heap_scan_open(&s->scan, table->changes, table->changes_index);
+	weir_heap_scan_open(&s->scan, table, WEIR_HEAP_CHANGES);
 	PredicateLockRelation(s->scan.heap, snapshot);
 	/* locks of writers are not known on a standby */
 	if (!RecoveryInProgress())

@@ -44,9 +44,11 @@
 #include "storage/compact.h"
 #include "storage/compact_row.h"
 #include "storage/heapscan.h"
+#include "storage/indexes.h"
 #include "storage/owner.h"
 #include "storage/rowlock.h"
 #include "storage/rowscan.h"
+#include "storage/rowstore.h"
 #include "storage/wide_table.h"
 #include "weir.h"
 
@@ -165,8 +167,7 @@ compact_deltas(Pass *pass, WeirCompactPosition *position)
 	bool		more = false;
 	int			ndeltas;
 
-	weir_heap_scan_open(&keys.scan, pass->table->delta,
-						pass->table->delta_index);
+	weir_heap_scan_open(&keys.scan, pass->table, WEIR_HEAP_DELTA);
 	keys.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	seek_key(&keys, position);
 	while (!more && next_row_with_deltas(pass, &keys, position, &ndeltas))
@@ -188,32 +189,12 @@ compact_deltas(Pass *pass, WeirCompactPosition *position)
 
 /* ---- rows with garbage ---- */
 
-/* The index of the base on gc_due, InvalidOid if it was dropped. */
-static Oid
-gc_due_index(Relation base)
-{
-	List	   *indexes = RelationGetIndexList(base);
-	ListCell   *lc;
-	Oid			found = InvalidOid;
-
-	foreach(lc, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-
-		if (index->rd_index->indnatts == 1 && index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == Anum_base_gc_due)
-			found = lfirst_oid(lc);
-		index_close(index, AccessShareLock);
-	}
-	return found;
-}
-
 /* Row keys of segments that hold garbage, at most "max" of them, sorted. */
 static List *
 rows_with_garbage(Pass *pass, int64 now, int64 max)
 {
 	Relation	base = table_open(pass->table->base, AccessShareLock);
-	Oid			index = gc_due_index(base);
+	Oid			index = weir_index_on_column(base, Anum_base_gc_due);
 	Snapshot	snapshot;
 	WeirHeapScan	cursor;
 	ScanKeyData scankey;
@@ -223,7 +204,7 @@ rows_with_garbage(Pass *pass, int64 now, int64 max)
 	table_close(base, NoLock);
 	if (!OidIsValid(index))
 		return NIL;
-	weir_heap_scan_open(&cursor, pass->table->base, index);
+	weir_heap_scan_open_index(&cursor, pass->table->base, index);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	ScanKeyInit(&scankey, 1, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(now));
@@ -362,6 +343,11 @@ weir_compact_some(Oid face, const WeirCompactOptions *options,
 				 errmsg("compaction needs a READ COMMITTED transaction")));
 	pass.table = weir_wide_table_open(face, RowExclusiveLock, 0);
 	weir_check_is_no_view(pass.table);
+	if (weir_has_open_write(pass.table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot compact wide table \"%s\" because it is being used by active queries in this session",
+						get_rel_name(face))));
 	if (!weir_compaction_lock(face, options->wait_for_rows))
 		return false;
 	CommandCounterIncrement();

@@ -642,8 +642,8 @@ weir_row_compaction_begin(WeirWideTable *table,
 	c->options = options;
 	c->base_heap = table_open(table->base, RowExclusiveLock);
 	c->delta_heap = table_open(table->delta, RowExclusiveLock);
-	weir_heap_scan_open(&c->base.scan, table->base, table->base_index);
-	weir_heap_scan_open(&c->delta, table->delta, table->delta_index);
+	weir_heap_scan_open(&c->base.scan, table, WEIR_HEAP_BASE);
+	weir_heap_scan_open(&c->delta, table, WEIR_HEAP_DELTA);
 	c->base_indexes = weir_indexes_open(c->base_heap);
 	c->row_context = AllocSetContextCreate(CurrentMemoryContext,
 										   "weir compaction row",

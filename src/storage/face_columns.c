@@ -12,10 +12,10 @@
  * A partition, or a branch of UNION ALL, is referred to by way of what it is a
  * part of: the planner translates the columns of that into its own.
  *
- * A scan computes the subscripts when it begins.  So they may be constants,
- * parameters, and what is made of these by functions that are not volatile;
- * but no more than parameters where the query might never compute them, as
- * below CASE, for they might raise an error.
+ * A scan computes the subscripts when it begins, or finds the first row.  So
+ * they may be constants, parameters, and what is made of these by functions
+ * that are not volatile; but no more than parameters where the query might
+ * never compute them for a row, as below CASE, for they might raise an error.
  *
  *-------------------------------------------------------------------------
  */

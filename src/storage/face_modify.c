@@ -10,7 +10,8 @@
  * COMMITTED conditions are tested again, as for a plain table, on the row as
  * it is when nobody else can write to it; the server's EvalPlanQual does that.
  * If the row key alone decides there is nothing to test, and the deletion is
- * a blind write.
+ * a blind write.  A condition that itself writes to the row it is tested on is
+ * refused (27000), as for a plain table.
  *
  * Rows are collected until the next key comes or the statement ends, so the
  * last delta is written when the executor shuts down.  That is after triggers
@@ -39,6 +40,7 @@
 #include "storage/authorized_view.h"
 #include "storage/changes.h"
 #include "storage/face.h"
+#include "storage/heap_guard.h"
 #include "storage/hll.h"
 #include "storage/rowstore.h"
 #include "storage/wide_table.h"
@@ -421,7 +423,7 @@ exec_truncate(List *faces, DropBehavior behavior, bool restart_seqs)
 		rels = lappend(rels, open_for_truncate(table->base));
 		relids = lappend_oid(relids, table->base);
 	}
-	weir_truncate(rels, relids);
+	weir_heap_guard_truncate(rels, relids);
 	foreach(lc, faces)
 	{
 		Oid			face = RelationGetRelid((Relation) lfirst(lc));

@@ -5,7 +5,9 @@
  *
  * A scan under equality conditions fetches row by row; any other walks one
  * range of keys.  The conditions are evaluated when the scan begins, and
- * again at each rescan.
+ * again at each rescan; so are subscripts that tell which columns are wanted,
+ * if they are constants and parameters.  Others, which might raise an error,
+ * are not evaluated before something is stored under a key that is asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,10 +41,12 @@ typedef struct FaceScan
 	List	   *strategies;
 	List	   *plan_columns;	/* numbers of subscripts */
 	List	   *arguments;		/* ExprStates, those of the strategies first */
+	bool		are_plain;		/* those that are subscripts */
 	bool		needs_cells;
 	ScanDirection direction;
 
 	bool		is_started;
+	bool		knows_columns;	/* subscripts have been evaluated */
 	MemoryContext keys_context; /* holds the following; reset by rescans */
 	WeirKeyRange range;
 	bool		has_keys;		/* there is an equality condition */
@@ -124,6 +128,34 @@ evaluate_columns(FaceScan *state, ExprContext *econtext)
 	return set;
 }
 
+static void
+set_columns(FaceScan *state, ExprContext *econtext)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(state->keys_context);
+
+	weir_row_scan_set_columns(state->scan, evaluate_columns(state, econtext));
+	MemoryContextSwitchTo(old_context);
+	state->knows_columns = true;
+}
+
+/* Are all subscripts values that are there when the query begins? */
+static bool
+subscripts_are_plain(const FaceScan *state)
+{
+	for (int i = list_length(state->strategies);
+		 i < list_length(state->arguments); i++)
+	{
+		const Node *node = (const Node *) ((ExprState *) list_nth(state->arguments, i))->expr;
+
+		while (IsA(node, RelabelType))
+			node = (const Node *) ((const RelabelType *) node)->arg;
+		if (!IsA(node, Const) &&
+			!(IsA(node, Param) && ((const Param *) node)->paramkind == PARAM_EXTERN))
+			return false;
+	}
+	return true;
+}
+
 /* ---- begin and end ---- */
 
 /* How many of the expressions have to be evaluated. */
@@ -156,6 +188,7 @@ begin_scan(ForeignScanState *node, int eflags)
 	state->needs_cells = intVal(list_nth(plan->fdw_private,
 										 WEIR_PLAN_NEEDS_CELLS));
 	state->plan_columns = list_nth(plan->fdw_private, WEIR_PLAN_COLUMNS);
+	state->are_plain = subscripts_are_plain(state);
 	state->direction = intVal(list_nth(plan->fdw_private,
 									   WEIR_PLAN_BACKWARD)) ?
 		BackwardScanDirection : ForwardScanDirection;
@@ -312,20 +345,39 @@ start(ForeignScanState *node)
 		weir_row_scan_expect_values(state->scan, NULL);
 		MemoryContextSwitchTo(old_context);
 	}
-	old_context = MemoryContextSwitchTo(state->keys_context);
-	weir_row_scan_set_columns(state->scan,
-							  evaluate_columns(state,
-											   node->ss.ps.ps_ExprContext));
-	MemoryContextSwitchTo(old_context);
+	state->knows_columns = false;
+	if (state->are_plain)
+		set_columns(state, node->ss.ps.ps_ExprContext);
 	if (!state->has_keys)
 		weir_row_scan_start(state->scan, &state->range, state->direction);
 }
 
+/* The row with the key; false if there is none. */
 static bool
-next_row(FaceScan *state)
+get_row(FaceScan *state, WeirRowKey key, ExprContext *econtext)
+{
+	if (!state->knows_columns)
+	{
+		if (!weir_row_scan_finds_key(state->scan, key))
+			return false;
+		set_columns(state, econtext);
+	}
+	return weir_row_scan_get(state->scan, key);
+}
+
+static bool
+next_row(FaceScan *state, ExprContext *econtext)
 {
 	if (!state->has_keys)
+	{
+		if (!state->knows_columns)
+		{
+			if (weir_row_scan_is_at_end(state->scan))
+				return false;
+			set_columns(state, econtext);
+		}
 		return weir_row_scan_next(state->scan);
+	}
 	while (state->next_key < state->nkeys)
 	{
 		int			i = state->next_key++;
@@ -335,7 +387,7 @@ next_row(FaceScan *state)
 			i = state->nkeys - 1 - i;
 		key = &state->keys[i];
 		if (weir_key_range_contains(&state->range, *key) &&
-			weir_row_scan_get(state->scan, *key))
+			get_row(state, *key, econtext))
 			return true;
 	}
 	return false;
@@ -367,7 +419,7 @@ iterate(ForeignScanState *node)
 	if (!state->is_started)
 		start(node);
 	ExecClearTuple(slot);
-	if (!next_row(state))
+	if (!next_row(state, node->ss.ps.ps_ExprContext))
 		return slot;
 	weir_face_store_row(state->scan, state->needs_cells, slot->tts_values,
 						slot->tts_isnull, slot->tts_tupleDescriptor->natts);

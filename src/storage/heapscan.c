@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "storage/heapscan.h"
+#include "storage/indexes.h"
 #include "weir.h"
 
 static void
@@ -25,11 +26,48 @@ open_index(WeirHeapScan *cursor, Oid index)
 	cursor->context = CurrentMemoryContext;
 }
 
-void
-weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
+static void
+open_heap(WeirHeapScan *cursor, Oid heap)
 {
 	memset(cursor, 0, sizeof(*cursor));
 	cursor->heap = table_open(heap, AccessShareLock);
+}
+
+static Oid
+heap_of(const WeirWideTable *table, WeirHeapOf which)
+{
+	return which == WEIR_HEAP_DELTA ? table->delta :
+		which == WEIR_HEAP_BASE ? table->base : table->changes;
+}
+
+/*
+ * Before the heap was locked its owner may have put another index in the place
+ * of the one that the descriptor knows, which then is gone, or without newer
+ * entries.  With the lock came the message of that.
+ */
+static Oid
+index_of(const WeirHeapScan *cursor, const WeirWideTable *table,
+		 WeirHeapOf which)
+{
+	if (table->is_outdated)
+		return weir_index_of_heap(cursor->heap,
+								  which == WEIR_HEAP_CHANGES ? 1 : 2);
+	return which == WEIR_HEAP_DELTA ? table->delta_index :
+		which == WEIR_HEAP_BASE ? table->base_index : table->changes_index;
+}
+
+void
+weir_heap_scan_open(WeirHeapScan *cursor, const WeirWideTable *table,
+					WeirHeapOf which)
+{
+	open_heap(cursor, heap_of(table, which));
+	open_index(cursor, index_of(cursor, table, which));
+}
+
+void
+weir_heap_scan_open_index(WeirHeapScan *cursor, Oid heap, Oid index)
+{
+	open_heap(cursor, heap);
 	open_index(cursor, index);
 }
 
@@ -40,13 +78,13 @@ weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index)
  * sake of its predicate locks.
  */
 void
-weir_heap_scan_open_unless_empty(WeirHeapScan *cursor, Oid heap, Oid index)
+weir_heap_scan_open_unless_empty(WeirHeapScan *cursor,
+								 const WeirWideTable *table, WeirHeapOf which)
 {
-	memset(cursor, 0, sizeof(*cursor));
-	cursor->heap = table_open(heap, AccessShareLock);
+	open_heap(cursor, heap_of(table, which));
 	if (IsolationIsSerializable() ||
 		RelationGetNumberOfBlocks(cursor->heap) > 0)
-		open_index(cursor, index);
+		open_index(cursor, index_of(cursor, table, which));
 }
 
 void

@@ -14,6 +14,16 @@
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
+#include "storage/catalog.h"
+
+/* the heaps of a wide table */
+typedef enum WeirHeapOf
+{
+	WEIR_HEAP_DELTA,
+	WEIR_HEAP_BASE,
+	WEIR_HEAP_CHANGES
+} WeirHeapOf;
+
 typedef struct WeirHeapScan
 {
 	Relation	heap;
@@ -30,14 +40,20 @@ typedef struct WeirHeapScan
  * Locks are kept to the end of the transaction.  The scan lives in the present
  * memory context, whichever one it is continued in.
  */
-extern void weir_heap_scan_open(WeirHeapScan *cursor, Oid heap, Oid index);
+extern void weir_heap_scan_open(WeirHeapScan *cursor,
+								const WeirWideTable *table, WeirHeapOf which);
+
+/* the same by an index other than that of the descriptor, in use */
+extern void weir_heap_scan_open_index(WeirHeapScan *cursor, Oid heap,
+									  Oid index);
 
 /*
  * The same, for scans with MVCC snapshots that were taken before this, which
  * see nothing of a heap without pages: then they end at once.
  */
-extern void weir_heap_scan_open_unless_empty(WeirHeapScan *cursor, Oid heap,
-											 Oid index);
+extern void weir_heap_scan_open_unless_empty(WeirHeapScan *cursor,
+											 const WeirWideTable *table,
+											 WeirHeapOf which);
 extern void weir_heap_scan_close(WeirHeapScan *cursor);
 
 /* The keys must live until the next start. */

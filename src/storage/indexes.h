@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * indexes.h
- *	  The indexes of a heap that is written by file access, all of them.
+ *	  The indexes of a heap of a wide table: the one that it is read by, and
+ *	  entries in all of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,16 @@
 
 #include "access/htup.h"
 #include "utils/relcache.h"
+
+/*
+ * The index of a heap, which is locked, whose keys are its first columns, one or
+ * two, in ascending order; it has entries for all of the heap.  While the heap is
+ * locked it stays in use.  Raises 55000 if there is none.
+ */
+extern Oid	weir_index_of_heap(Relation heap, int nkeys);
+
+/* An index on one column, of all or a part of the heap; or InvalidOid. */
+extern Oid	weir_index_on_column(Relation heap, AttrNumber column);
 
 /* lives in the memory context of the opening */
 typedef struct WeirIndexes WeirIndexes;

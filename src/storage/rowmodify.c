@@ -89,7 +89,7 @@ doubtful_writers(WeirWideTable *table, Datum key, int64 hi)
 	List	   *xids = NIL;
 
 	InitDirtySnapshot(dirty);
-	weir_heap_scan_open(&cursor, table->delta, table->delta_index);
+	weir_heap_scan_open(&cursor, table, WEIR_HEAP_DELTA);
 	ScanKeyInit(&scankeys[0], Anum_delta_row_key, BTEqualStrategyNumber,
 				F_BYTEAEQ, key);
 	ScanKeyInit(&scankeys[1], Anum_delta_seq, BTGreaterStrategyNumber,
@@ -105,7 +105,8 @@ doubtful_writers(WeirWideTable *table, Datum key, int64 hi)
 
 /* Does a fresh snapshot see the same of a heap as the transaction's? */
 static bool
-sees_same(Oid heap, Oid index, Datum key, Snapshot a, Snapshot b)
+sees_same(const WeirWideTable *table, WeirHeapOf which, Datum key,
+		  Snapshot a, Snapshot b)
 {
 	WeirHeapScan	first;
 	WeirHeapScan	second;
@@ -113,8 +114,8 @@ sees_same(Oid heap, Oid index, Datum key, Snapshot a, Snapshot b)
 	bool		same = true;
 	bool		more = true;
 
-	weir_heap_scan_open(&first, heap, index);
-	weir_heap_scan_open(&second, heap, index);
+	weir_heap_scan_open(&first, table, which);
+	weir_heap_scan_open(&second, table, which);
 	start_delta_scan(&first, a, &scankey, key);
 	start_delta_scan(&second, b, &scankey, key);
 	while (same && more)
@@ -135,8 +136,8 @@ check_snapshot_is_current(WeirWideTable *table, Datum key, Snapshot snapshot)
 {
 	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
 
-	if (!sees_same(table->delta, table->delta_index, key, latest, snapshot) ||
-		!sees_same(table->base, table->base_index, key, latest, snapshot))
+	if (!sees_same(table, WEIR_HEAP_DELTA, key, latest, snapshot) ||
+		!sees_same(table, WEIR_HEAP_BASE, key, latest, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent update"),
@@ -252,6 +253,35 @@ weir_row_put_if_current(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 	return done;
 }
 
+/*
+ * The test evaluates conditions of the user's, which may do anything: what they
+ * write to this very row would come after a write that they are a condition of.
+ */
+static bool
+passes_test(LockedRow *row, WeirRowTest test, void *arg)
+{
+	WeirOpenWrite open;
+	volatile bool passes = false;
+
+	weir_open_write_begin(&open, row->table, row->key);
+	PG_TRY();
+	{
+		passes = test(arg, row->scan);
+	}
+	PG_FINALLY();
+	{
+		weir_open_write_end(&open);
+	}
+	PG_END_TRY();
+	if (passes && open.is_overtaken)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("row of wide table \"%s\" was already modified by an operation triggered by the current command",
+						get_rel_name(row->table->face)),
+				 errhint("Use no functions that write to the row in a condition for its deletion.")));
+	return passes;
+}
+
 bool
 weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 				WeirRowTest test, void *arg)
@@ -262,7 +292,7 @@ weir_row_put_if(WeirWideTable *table, WeirRowKey key, WeirDelta *delta,
 	Assert(!IsolationUsesXactSnapshot());
 	row.gives_lock_back = true;
 	lock_and_read(&row, table, key, NULL);
-	passes = row.exists && test(arg, row.scan);
+	passes = row.exists && passes_test(&row, test, arg);
 	write_and_close(&row, passes ? delta : NULL);
 	return passes;
 }

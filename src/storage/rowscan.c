@@ -92,10 +92,8 @@ weir_row_scan_begin(WeirWideTable *table, Snapshot snapshot, int64 now)
 	weir_row_pieces_open(&scan->pieces, table);
 	if (table->restriction != NULL)
 		scan->columns = table->restriction->columns;
-	weir_heap_scan_open_unless_empty(&scan->delta, table->delta,
-									 table->delta_index);
-	weir_heap_scan_open_unless_empty(&scan->base, table->base,
-									 table->base_index);
+	weir_heap_scan_open_unless_empty(&scan->delta, table, WEIR_HEAP_DELTA);
+	weir_heap_scan_open_unless_empty(&scan->base, table, WEIR_HEAP_BASE);
 	MemoryContextSwitchTo(old_context);
 	return scan;
 }
@@ -378,6 +376,34 @@ weir_row_scan_get(WeirRowScan *scan, WeirRowKey key)
 	return found;
 }
 
+static bool
+finds_key(WeirHeapScan *heap_scan, Snapshot snapshot, Datum key)
+{
+	ScanKeyData scankey;
+
+	ScanKeyInit(&scankey, 1, BTEqualStrategyNumber, F_BYTEAEQ, key);
+	weir_heap_scan_start(heap_scan, snapshot, &scankey, 1);
+	return weir_heap_scan_next(heap_scan, ForwardScanDirection);
+}
+
+bool
+weir_row_scan_finds_key(WeirRowScan *scan, WeirRowKey key)
+{
+	MemoryContext old_context;
+	Datum		d;
+	bool		found;
+
+	if (!passes_key_test(scan, key))
+		return false;
+	old_context = MemoryContextSwitchTo(scan->context);
+	d = PointerGetDatum(bytes_datum(key.bytes, key.len));
+	found = finds_key(&scan->base, scan->snapshot, d) ||
+		finds_key(&scan->delta, scan->snapshot, d);
+	pfree(DatumGetPointer(d));
+	MemoryContextSwitchTo(old_context);
+	return found;
+}
+
 /* ---- many rows ---- */
 
 /* Replaces a bound of the part; NULL if there is none. */
@@ -535,18 +561,21 @@ pass_row(WeirRowScan *scan, WeirHeapScan *heap_scan,
 }
 
 bool
+weir_row_scan_is_at_end(WeirRowScan *scan)
+{
+	while (!scan->base.has_tuple && !scan->delta.has_tuple)
+		if (!start_next_part(scan))
+			return true;
+	return false;
+}
+
+bool
 weir_row_scan_next(WeirRowScan *scan)
 {
-	for (;;)
+	while (!weir_row_scan_is_at_end(scan))
 	{
 		bool		wanted;
 
-		if (!scan->base.has_tuple && !scan->delta.has_tuple)
-		{
-			if (!start_next_part(scan))
-				return false;
-			continue;
-		}
 		begin_row(scan);
 		set_key(scan, cursor_key(next_cursor(scan)));
 		wanted = passes_key_test(scan, scan->key);
@@ -555,6 +584,7 @@ weir_row_scan_next(WeirRowScan *scan)
 		if (wanted && finish_row(scan))
 			return true;
 	}
+	return false;
 }
 
 /* ---- the row just read ---- */
@@ -594,7 +624,7 @@ weir_row_folded_up_to(WeirWideTable *table, Snapshot snapshot, WeirRowKey key)
 
 	first_segment_scankeys(scankeys, PointerGetDatum(bytes_datum(key.bytes,
 																 key.len)));
-	weir_heap_scan_open_unless_empty(&base, table->base, table->base_index);
+	weir_heap_scan_open_unless_empty(&base, table, WEIR_HEAP_BASE);
 	weir_heap_scan_start(&base, snapshot, scankeys, 2);
 	if (weir_heap_scan_next(&base, ForwardScanDirection) &&
 		!base.slot->tts_isnull[Anum_base_hi - 1])
@@ -609,7 +639,7 @@ weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key)
 	WeirHeapScan	cursor;
 	ScanKeyData scankey;
 
-	weir_heap_scan_open(&cursor, table->delta, table->delta_index);
+	weir_heap_scan_open(&cursor, table, WEIR_HEAP_DELTA);
 	ScanKeyInit(&scankey, Anum_delta_row_key, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(bytes_datum(key.bytes, key.len)));
 	weir_heap_scan_start(&cursor, GetActiveSnapshot(), &scankey, 1);

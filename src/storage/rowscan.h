@@ -52,6 +52,9 @@ extern void weir_row_scan_expect_values(WeirRowScan *scan,
 /* See only writes with smaller numbers; for those who hold the row lock. */
 extern void weir_row_scan_set_limit(WeirRowScan *scan, int64 seq);
 
+/* Is anything stored under the key?  If not, there is no such row. */
+extern bool weir_row_scan_finds_key(WeirRowScan *scan, WeirRowKey key);
+
 /* One row.  False if it does not exist. */
 extern bool weir_row_scan_get(WeirRowScan *scan, WeirRowKey key);
 
@@ -62,6 +65,9 @@ extern bool weir_row_scan_get(WeirRowScan *scan, WeirRowKey key);
 extern void weir_row_scan_start(WeirRowScan *scan, const WeirKeyRange *range,
 								ScanDirection direction);
 extern bool weir_row_scan_next(WeirRowScan *scan);
+
+/* Nothing is stored in the rest of the range.  Columns can still be set. */
+extern bool weir_row_scan_is_at_end(WeirRowScan *scan);
 
 /* The row just read. */
 extern WeirRowKey weir_row_scan_key(const WeirRowScan *scan);
@@ -90,7 +96,6 @@ extern void weir_row_touch_deltas(WeirWideTable *table, WeirRowKey key);
 #define Anum_delta_row_key		1
 #define Anum_delta_seq			2
 #define Anum_delta_cells		3
-#define Natts_delta				3
 #define Natts_delta				3
 
 #define Anum_base_row_key		1

@@ -88,7 +88,9 @@ weir_writer_open(WeirWideTable *table)
 	writer->table = table;
 	writer->heap = table_open(table->delta, RowExclusiveLock);
 	indexes = RelationGetIndexList(writer->heap);
-	if (list_length(indexes) == 1)
+	/* one that has taken the place of the only one is like any other */
+	if (list_length(indexes) == 1 &&
+		linitial_oid(indexes) == table->delta_index)
 	{
 		writer->index = index_open(table->delta_index, RowExclusiveLock);
 		if (table->delta_index_info == NULL)
@@ -130,6 +132,45 @@ weir_writer_set_change_kind(WeirWriter *writer, const char *kind)
 	writer->change_kind = kind;
 }
 
+/* The innermost one, or NULL; they live on the stack of whoever begins them. */
+static WeirOpenWrite *open_writes = NULL;
+
+void
+weir_open_write_begin(WeirOpenWrite *open, const WeirWideTable *table,
+					  WeirRowKey key)
+{
+	open->home = table->home;
+	open->key = key;
+	open->is_overtaken = false;
+	open->outer = open_writes;
+	open_writes = open;
+}
+
+void
+weir_open_write_end(WeirOpenWrite *open)
+{
+	Assert(open_writes == open);
+	open_writes = open->outer;
+}
+
+bool
+weir_has_open_write(const WeirWideTable *table)
+{
+	for (const WeirOpenWrite *open = open_writes; open; open = open->outer)
+		if (open->home == table->home)
+			return true;
+	return false;
+}
+
+static void
+overtake_open_writes(const WeirWideTable *table, WeirRowKey key)
+{
+	for (WeirOpenWrite *open = open_writes; open; open = open->outer)
+		if (open->home == table->home &&
+			weir_row_key_cmp(&open->key, &key) == 0)
+			open->is_overtaken = true;
+}
+
 int64
 weir_writer_next_seq(WeirWriter *writer)
 {
@@ -162,6 +203,8 @@ weir_writer_put_numbered(WeirWriter *writer, WeirRowKey key, int64 seq,
 	if (writer->changes != NULL)
 		weir_change_writer_put_delta(writer->changes, key, seq,
 									 writer->change_kind, delta);
+	if (open_writes != NULL)
+		overtake_open_writes(writer->table, key);
 }
 
 /* A blind write of the delta or, if it is NULL, of the list. */

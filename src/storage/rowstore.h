@@ -66,6 +66,25 @@ extern bool weir_row_put_if(WeirWideTable *table, WeirRowKey key,
 							WeirDelta *delta, WeirRowTest test, void *arg);
 
 /*
+ * A write that has its number but is not in the heap yet, while code of the
+ * user's runs.  That must not compact the table, which would fold greater
+ * numbers; if it writes to the row, that is noted.  The caller sees to it that
+ * end is called, whatever happens.
+ */
+typedef struct WeirOpenWrite
+{
+	Oid			home;
+	WeirRowKey	key;
+	bool		is_overtaken;	/* there is a later write to the row */
+	struct WeirOpenWrite *outer;
+} WeirOpenWrite;
+
+extern void weir_open_write_begin(WeirOpenWrite *open,
+								  const WeirWideTable *table, WeirRowKey key);
+extern void weir_open_write_end(WeirOpenWrite *open);
+extern bool weir_has_open_write(const WeirWideTable *table);
+
+/*
  * For those who hold the row lock: the number of the next write, and writing
  * with a number that was taken.
  */

@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_sequence.h"
 #include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
@@ -32,6 +33,7 @@ typedef struct ColumnType
 {
 	Oid			oid;
 	const char *name;
+	bool		may_be_null;
 } ColumnType;
 
 static Oid
@@ -56,7 +58,8 @@ check_columns(Relation rel, const ColumnType *types, int n)
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
 		valid = i < n ?
-			!attr->attisdropped && attr->atttypid == type_oid(&types[i]) :
+			!attr->attisdropped && attr->atttypid == type_oid(&types[i]) &&
+			(types[i].may_be_null || WeirColumnIsNotNull(desc, i)) :
 			attr->attisdropped;
 	}
 	if (!valid)
@@ -65,13 +68,29 @@ check_columns(Relation rel, const ColumnType *types, int n)
 				 errmsg("columns of \"%s\" have been changed",
 						RelationGetRelationName(rel)),
 				 errdetail("It is part of a wide table, which can have no other columns than those it was made with."),
-				 errhint("Drop columns that were added; restore a wide table that has lost some.")));
+				 errhint("Drop columns that were added; set NOT NULL what was; restore a wide table that has lost columns.")));
+}
+
+/* It is read and written as a heap, not by way of its access method. */
+static void
+check_heap(Relation heap, const ColumnType *types, int n)
+{
+	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("access method of \"%s\" has been changed",
+						RelationGetRelationName(heap)),
+				 errdetail("It is part of a wide table, which is stored on heaps."),
+				 errhint("Use ALTER TABLE ... SET ACCESS METHOD heap.")));
+	check_columns(heap, types, n);
 }
 
 void
 weir_shape_check_face(Relation face)
 {
-	static const ColumnType types[] = {{BYTEAOID}, {InvalidOid, "widerow"}};
+	static const ColumnType types[] = {
+		{BYTEAOID, NULL, true}, {InvalidOid, "widerow", true}
+	};
 
 	check_columns(face, types, lengthof(types));
 }
@@ -83,29 +102,29 @@ weir_shape_check_delta(Relation heap)
 		{BYTEAOID}, {INT8OID}, {InvalidOid, "delta"}
 	};
 
-	check_columns(heap, types, lengthof(types));
+	check_heap(heap, types, lengthof(types));
 }
 
 void
 weir_shape_check_base(Relation heap)
 {
 	static const ColumnType types[] = {
-		{BYTEAOID}, {BYTEAOID}, {INT8OID}, {INT8OID}, {INT8OID},
-		{InvalidOid, "segment"}
+		{BYTEAOID}, {BYTEAOID}, {INT8OID, NULL, true}, {INT8OID, NULL, true},
+		{INT8OID, NULL, true}, {InvalidOid, "segment"}
 	};
 
-	check_columns(heap, types, lengthof(types));
+	check_heap(heap, types, lengthof(types));
 }
 
 void
 weir_shape_check_changes(Relation heap)
 {
 	static const ColumnType types[] = {
-		{INT8OID}, {BYTEAOID}, {TEXTOID}, {InvalidOid, "_mutation"},
+		{INT8OID}, {BYTEAOID, NULL, true}, {TEXTOID}, {InvalidOid, "_mutation"},
 		{TIMESTAMPTZOID}, {XID8OID}
 	};
 
-	check_columns(heap, types, lengthof(types));
+	check_heap(heap, types, lengthof(types));
 }
 
 void

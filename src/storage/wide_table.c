@@ -12,9 +12,9 @@
  *					partial index on gc_due
  *	<name>_seq		gives the numbers of the writes, owned by the deltas
  *
- * all in the face's schema at first, owned by its creator, and dumped by
- * pg_dump as any others; the face may be renamed, moved to another schema or
- * owner.  The heaps are internal dependents of the face.  When the
+ * all in the face's schema, owned by its creator, and dumped by pg_dump as any
+ * others; the face may be renamed, and moved to another schema or owner, where
+ * they follow (face_alter.c).  The heaps are internal dependents of the face.  When the
  * description of a wide table comes from a dump, a trigger on the catalog
  * makes them so; after pg_upgrade, see face_links.c.
  *
@@ -53,6 +53,7 @@
 #include "storage/catalog.h"
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
+#include "storage/heap_guard.h"
 #include "storage/hll.h"
 #include "storage/owner.h"
 #include "storage/wide_table.h"
@@ -217,6 +218,8 @@ weir_create_wide_table(PG_FUNCTION_ARGS)
 	weir_revoke_default_privileges(delta);
 	weir_revoke_default_privileges(base);
 	weir_revoke_default_privileges(seq);
+	weir_heap_guard_create(qualified(nspid, delta_name));
+	weir_heap_guard_create(qualified(nspid, base_name));
 
 	insert_wide_table(face, delta, base, seq, granularity);
 	weir_link_heaps(face, delta, base, seq);

@@ -31,6 +31,7 @@ COMMENT ON FUNCTION weir._wide_table_drop() IS
 
 CREATE EVENT TRIGGER weir_wide_table_drop ON sql_drop
 	EXECUTE FUNCTION weir._wide_table_drop();
+ALTER EVENT TRIGGER weir_wide_table_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_wide_table_drop IS 'removes what is left of a wide table that is dropped';
 
 CREATE FUNCTION weir.create_wide_table(name text, granularity text DEFAULT 'micros') RETURNS regclass
