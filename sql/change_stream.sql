@@ -292,7 +292,7 @@ ALTER FOREIGN TABLE ct RENAME TO ct2;
 ALTER FOREIGN TABLE ct2 SET SCHEMA elsewhere;
 SELECT weir.mutate_row('elsewhere.ct2', 'w', weir.set_cell('f', 'q', 'moved', '2020-01-01'));
 SELECT row_key, kind, changes FROM recorded('elsewhere.ct2', :position) WHERE n > 2;
-ALTER TABLE ct_changes RENAME TO the_changes;
+ALTER TABLE elsewhere.ct_changes RENAME TO the_changes;
 SELECT weir.mutate_row('elsewhere.ct2', 'w', weir.set_cell('f', 'q', 'renamed', '2020-01-01'));
 SELECT row_key, kind, changes FROM recorded('elsewhere.ct2', :position) WHERE n > 3;
 
