@@ -66,6 +66,6 @@ weir__refuse_write(PG_FUNCTION_ARGS)
 			 errmsg("cannot write to \"%s\"",
 					RelationGetRelationName(trigger->tg_relation)),
 			 errdetail("It is part of a wide table."),
-			 errhint("Write to the wide table.")));
+			 errhint("Write to the wide table, or restore a dump of data alone with --disable-triggers.")));
 	PG_RETURN_POINTER(NULL);
 }
