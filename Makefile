@@ -106,6 +106,7 @@ OBJS_STREAM = \
 	src/stream/left_out.o \
 	src/stream/cursor.o \
 	src/stream/watermark.o \
+	src/stream/batch_entries.o \
 	src/stream/batch.o \
 	src/stream/batch_reader.o \
 	src/stream/newrows.o \

@@ -369,7 +369,7 @@ pending_rows(const WeirAggregate *agg, WeirDefinition *def,
 {
 	WeirBatch  *batch = agg->cursor_id == 0 ?
 		weir_counted_pending(agg, snapshot) :
-		weir_batch_pending(cursor, snapshot);
+		weir_batch_pending_in_file(cursor, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 
@@ -379,6 +379,8 @@ pending_rows(const WeirAggregate *agg, WeirDefinition *def,
 		(void) weir_partial_from_table(def, bound, dest);
 	else if (weir_batch_max_rows(batch) > 0)
 		(void) weir_partial_from_batch(def, batch, bound, dest);
+	if (batch != NULL)
+		weir_batch_close(batch);
 	dest->rDestroy(dest);
 	return rows;
 }

@@ -28,6 +28,7 @@ CREATE TABLE weir._cursor (
 	tid tid NOT NULL,
 	slot_file oid NOT NULL,				-- of the slot when tid was right
 	slot_entries bigint NOT NULL,		-- of the interval in the slot, up to tid
+	slot_digest bigint NOT NULL,		-- of these
 	history_leaf oid,					-- history: unread from here on; NULL: all read
 	history_block bigint NOT NULL,
 	watermark timestamptz NOT NULL,
@@ -52,7 +53,8 @@ CREATE TABLE weir._left_out (
 	PRIMARY KEY (cursor_id, leaf, part)
 ) WITH (toast_tuple_target = 8160);
 
--- The watermark of each source of a stream that has sources.
+-- The watermark of each source of a stream that has sources.  A tick updates those
+-- that it has seen: see newest.c.
 CREATE TABLE weir._source (
 	cursor_id int,
 	source text,
@@ -118,6 +120,13 @@ CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA') EXECUTE FUNCTION weir._stream_altered();
 ALTER EVENT TRIGGER weir_stream_alter ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_alter IS 'keeps streams in step with what is altered, and refuses what they cannot follow';
+
+CREATE FUNCTION weir._log_rewriting() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_log_rewriting';
+COMMENT ON FUNCTION weir._log_rewriting() IS 'keeps the rows of logs those of who wrote them';
+CREATE EVENT TRIGGER weir_log_rewrite ON table_rewrite EXECUTE FUNCTION weir._log_rewriting();
+ALTER EVENT TRIGGER weir_log_rewrite ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER weir_log_rewrite IS 'refuses to rewrite the log of a stream';
 
 CREATE FUNCTION weir._stream_altering() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altering';

@@ -276,7 +276,7 @@ take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
 static bool
 batch_is_empty(const WeirBatch *batch)
 {
-	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_skipped;
+	return batch->entries == NULL && batch->nranges == 0 && !batch->has_skipped;
 }
 
 /*
