@@ -56,13 +56,15 @@ CREATE TABLE weir._left_out (
 -- The watermark of each source of a stream that has sources.  A tick updates those
 -- that it has seen: see newest.c.
 CREATE TABLE weir._source (
-	cursor_id int,
-	source text,
+	cursor_id int NOT NULL,
+	source text COLLATE "C" NOT NULL,
 	type oid NOT NULL,					-- of the column then; 0: it is not all of the text
 	max_event_time timestamptz NOT NULL,
 	last_row_at timestamptz NOT NULL,
-	PRIMARY KEY (cursor_id, source)
-) WITH (fillfactor = 50);
+	version bigint NOT NULL,			-- of the row, counted up now and then
+	updates int NOT NULL				-- since then
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+CREATE UNIQUE INDEX _source_version ON weir._source (cursor_id, source, version DESC);
 
 -- The slots of each stream's log, see log.c.
 CREATE TABLE weir._log_slot (
