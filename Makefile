@@ -105,6 +105,7 @@ OBJS_STREAM = \
 	src/stream/log_slot.o \
 	src/stream/left_out.o \
 	src/stream/cursor.o \
+	src/stream/stream_failure.o \
 	src/stream/watermark.o \
 	src/stream/batch_entries.o \
 	src/stream/batch.o \

@@ -33,6 +33,7 @@
 #include "stream/batch.h"
 #include "stream/drain.h"
 #include "stream/retention.h"
+#include "stream/stream_failure.h"
 #include "stream/tick.h"
 #include "weir.h"
 
@@ -366,6 +367,7 @@ weir_drain(PG_FUNCTION_ARGS)
 	while (weir_retention_is_queue(&stream) && empty_queue(&state))
 		;
 	(void) weir_tick_rotate(state.stream_id);
+	weir_stream_failure_clear(state.stream_id, false);
 	commit_and_go_on(&state);
 	wait_until_durable();
 	if (weir_tick_consumer() != NULL)

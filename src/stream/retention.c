@@ -108,9 +108,18 @@ owner_of(Oid relid)
 	return owner;
 }
 
+/* Context of errors: those of the table's triggers and keys keep rows from going. */
+static void
+add_context(void *table)
+{
+	errcontext("deleting consumed rows of table \"%s\", as its retention demands",
+			   (const char *) table);
+}
+
 static void
 execute_delete(Victims *victims)
 {
+	ErrorContextCallback callback;
 	StringInfoData sql;
 	Oid			types[1] = {TIDARRAYOID};
 	Datum		values[1];
@@ -125,11 +134,16 @@ execute_delete(Victims *victims)
 	values[0] = PointerGetDatum(construct_array(victims->tids, victims->n,
 												TIDOID, sizeof(ItemPointerData),
 												false, TYPALIGN_SHORT));
+	callback.callback = add_context;
+	callback.arg = get_rel_name(victims->leaf);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 	SPI_connect();
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) != SPI_OK_DELETE)
 		weir_report_rule(victims->leaf);
 	victims->ndeleted += (int) SPI_processed;
 	SPI_finish();
+	error_context_stack = callback.previous;
 }
 
 /* We are the stream's owner; a partition may belong to somebody else. */

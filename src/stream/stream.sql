@@ -75,6 +75,14 @@ CREATE TABLE weir._log_slot (
 	drained_by xid8,
 	PRIMARY KEY (stream_id, slot)
 ) WITH (fillfactor = 50);
+
+-- Streams that the worker fails at, and why.
+CREATE TABLE weir._stream_failure (
+	stream_id int PRIMARY KEY,
+	error text NOT NULL,
+	failed_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 CREATE TABLE weir._superseded (
 	stream_id int,
 	leaf oid,
