@@ -366,6 +366,7 @@ ISOLATION = \
 	stream_waits \
 	log_slots \
 	queue_locked \
+	queue_paused \
 	live_view \
 	live_interval \
 	drain_target \
