@@ -117,10 +117,11 @@ maintain_retention(const WeirAggregate *agg)
 	if (TIMESTAMP_NOT_FINITE(watermark))
 		return false;
 	limit = watermark - agg->retention_usec;
-	if (limit > watermark || limit < MIN_TIMESTAMP)
+	if (limit > watermark)
 		return false;
 	limit = Min(limit, weir_cascade_needed_from(agg));
-	if (limit <= MIN_TIMESTAMP)
+	/* no window has ended so early */
+	if (limit < MIN_TIMESTAMP + WEIR_EVENT_TIME_MARGIN)
 		return false;
 
 	weir_aggregate_become_owner(agg, &saved);
