@@ -172,6 +172,7 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->version = DatumGetInt64(values[CURSOR_VERSION - 1]);
 	cursor->updates = DatumGetInt32(values[CURSOR_UPDATES - 1]);
 	cursor->self = tuple->t_self;
+	cursor->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 #undef SNAPSHOT
 #undef TIME_OR_0
 }

@@ -47,6 +47,7 @@ typedef struct WeirCursor
 	int64		version;		/* see newest.c */
 	int32		updates;
 	ItemPointerData self;		/* the row in weir._cursor */
+	TransactionId xmin;			/* who has written it */
 } WeirCursor;
 
 /*
