@@ -87,6 +87,8 @@ sub exact_ok
 	my ($name) = @_;
 
 	is(run('UPDATE gate SET opens_to = 1000000000; SELECT * FROM ever'), $all, "$name: all is seen");
+	# entries go to a temporary file
+	is(run(q{SET work_mem = '64kB'; SELECT a.* FROM ever a, ever b WHERE a.n = b.n}), $all, "$name: with little memory");
 	return;
 }
 
@@ -175,5 +177,6 @@ run("SELECT setval('$truncated', $turn)");
 (undef, undef, $error) = $node->psql('postgres', $read);
 like($error, qr/40001: the log of stream \d+ has been truncated past this snapshot/, 'but not those that older snapshots cannot see any more');
 
+unlike(slurp_file($node->logfile), qr/temporary file leak/, 'temporary files are closed');
 $node->stop;
 done_testing();
