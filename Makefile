@@ -109,7 +109,9 @@ OBJS_STREAM = \
 	src/stream/log_slot.o \
 	src/stream/left_out.o \
 	src/stream/cursor.o \
+	src/stream/stream_failure.o \
 	src/stream/watermark.o \
+	src/stream/batch_entries.o \
 	src/stream/batch.o \
 	src/stream/batch_reader.o \
 	src/stream/newrows.o \
@@ -370,6 +372,7 @@ ISOLATION = \
 	stream_waits \
 	log_slots \
 	queue_locked \
+	queue_paused \
 	live_view \
 	live_interval \
 	drain_target \

@@ -63,6 +63,39 @@ CALL weir.drain('ev');
 SELECT aggregate, status, last_error FROM weir.stat_aggregates WHERE status <> 'active';
 SELECT window_start, n FROM tumbles_closed ORDER BY 1 DESC LIMIT 1;
 SELECT count(*), min(reason) FROM weir.late_rows WHERE "row" ->> 'k' = 'late';
+
+-- a watermark, and conditions on windows, near the ends of the range
+CREATE TABLE edge (at timestamptz NOT NULL, k text, n int);
+SELECT weir.create_stream('edge', 'at', max_drift => NULL);
+SELECT weir.create_continuous_aggregate('edge_' || name, format(query, 'edge')) FROM queries;
+SELECT weir.create_continuous_aggregate('edge_decades', $$SELECT w.window_start, w.window_end, count(*), sum(n) AS n FROM edge, weir.hop(at, '10 years', '20 years') w GROUP BY 1, 2$$);
+SELECT weir.create_continuous_aggregate('edge_above', $$SELECT w.window_start, w.window_end, sum(e.n) AS n FROM edge_hops e, weir.hop(e.window_start, '1 day', '2 days') w GROUP BY 1, 2$$);
+CREATE TABLE edges (i int, at timestamptz);
+INSERT INTO edges VALUES (1, '4714-11-24 00:00:00 BC'), (2, '4714-11-24 00:00:00.000001 BC'), (3, '4713-01-01 BC'), (4, '4612-06-01 BC'),
+    (5, '2024-01-02'), (6, '294176-11-01'), (7, '294200-01-01'), (8, '294276-12-31 23:00'), (9, '294276-12-31 23:59:59.999999');
+CREATE FUNCTION edge_counts(condition text) RETURNS TABLE (view text, counts text) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR view IN SELECT aggregate::text FROM weir.stat_aggregates WHERE aggregate::text LIKE 'edge%' ORDER BY 1 LOOP
+        EXECUTE format('SELECT string_agg((SELECT count(*) FROM %I x WHERE %s)::text, '' '' ORDER BY i) FROM edges e', view, condition) INTO counts;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+SELECT weir.advance_watermark('edge', at) FROM edges WHERE i <= 3 ORDER BY i;
+INSERT INTO edge VALUES ('4612-06-01 BC', 'a', 1), ('2024-01-01 10:00', 'a', 2), ('294176-11-01', 'b', 4);
+SELECT * FROM edge_counts('x.window_start <= e.at');
+SELECT * FROM edge_counts('x.window_start >= e.at');
+SELECT * FROM edge_counts('x.window_end < e.at');
+SELECT * FROM edge_counts('x.window_end >= e.at');
+CALL weir.drain('edge');
+SELECT * FROM edge_counts('x.window_start <= e.at');
+SELECT * FROM edge_counts('x.window_end >= e.at');
+SELECT weir.advance_watermark('edge', at) FROM edges WHERE i >= 5 ORDER BY i;
+SELECT * FROM edge_counts('x.window_end >= e.at');
+SELECT weir.advance_watermark('edge', '294276-12-31 23:59:59.999999');
+SELECT aggregate, status, last_error FROM weir.stat_aggregates WHERE status <> 'active';
+SELECT aggregate, open_windows FROM weir.stat_aggregates WHERE aggregate::text LIKE 'edge%' AND open_windows > 0;
+SELECT weir._maintain_aggregate('edge_hops');
+
 SELECT weir.advance_watermark('ev', 'infinity');
 SELECT window_start, n FROM tumbles_closed ORDER BY 1 DESC LIMIT 1;
 \c postgres

@@ -176,6 +176,30 @@ SELECT weir._maintain_aggregate('each');
 SELECT name, closings, rows FROM fares WHERE rows > 0 ORDER BY name;
 SELECT count(*), count(DISTINCT n) FROM each_took;
 
+-- A sink cannot take away the rows that aggregates behind it have not read yet.
+CREATE TABLE whole (at timestamptz, n int);
+SELECT weir.create_stream('whole', 'at');
+SELECT weir.create_continuous_aggregate('whole_1', 'SELECT w.window_end, count(*) FROM whole, weir.tumble(at, ''1 hour'') w GROUP BY w.window_end');
+SELECT weir.create_continuous_aggregate('whole_2', 'SELECT count(*), sum(n) FROM whole');
+INSERT INTO whole VALUES ('2024-01-01 10:00', 1);
+CALL weir.drain('whole');
+CREATE FUNCTION empty_it() RETURNS void LANGUAGE plpgsql AS 'BEGIN TRUNCATE whole; END';
+SELECT weir.create_sink('empty it', 'whole_1', 'SELECT public.empty_it() FROM closed');
+INSERT INTO whole SELECT '2024-01-01 11:00', 2 FROM generate_series(1, 1000);
+CALL weir.drain('whole');
+SELECT aggregate, status, failures, last_error FROM weir.stat_aggregates WHERE aggregate IN ('whole_1'::regclass, 'whole_2');
+SELECT * FROM whole_2;
+SELECT weir.drop_sink('empty it');
+
+-- What it does not find any more, it may find under another name.
+CREATE TABLE taken (at timestamptz);
+SELECT weir.create_sink('take', 'whole_1', 'INSERT INTO taken SELECT window_end FROM closed');
+CREATE SCHEMA away;
+ALTER TABLE taken SET SCHEMA away;
+INSERT INTO whole VALUES ('2024-01-01 12:00', 1);
+CALL weir.drain('whole');
+SELECT split_part(last_error, E'\n', 1) AS error, split_part(last_error, E'\n', 2) AS hint FROM weir.stat_sinks WHERE name = 'take';
+
 -- rights
 CREATE ROLE weir_stranger;
 SET ROLE weir_stranger;

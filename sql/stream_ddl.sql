@@ -267,3 +267,18 @@ DROP INDEX replicated_weir;
 DROP TABLE replicated;
 SELECT count(*) FROM weir.streams WHERE stream::text LIKE '%replicated%';
 RESET session_replication_role;
+
+-- Event triggers of the user's run with the search_path of weir's commands.
+CREATE TABLE ddl_log (tag text);
+CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO ddl_log VALUES (tg_tag); END $$;
+CREATE EVENT TRIGGER log_ddl ON ddl_command_end EXECUTE FUNCTION log_ddl();
+CREATE TABLE watched (ts timestamptz NOT NULL);
+\set SHOW_CONTEXT never
+\set VERBOSITY default
+SELECT weir.create_stream('watched', 'ts');
+ALTER FUNCTION log_ddl() SET search_path = public;
+SELECT weir.create_stream('watched', 'ts');
+DROP EVENT TRIGGER log_ddl;
+SELECT tag, count(*) FROM ddl_log GROUP BY tag ORDER BY tag;
+DROP TABLE watched, ddl_log;
+DROP FUNCTION log_ddl;

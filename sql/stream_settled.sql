@@ -107,6 +107,31 @@ BEGIN;
 SELECT weir.alter_stream('event', max_out_of_orderness => '0'), weir.pause('per_minute'), weir.resume('per_minute'), weir.wait('event');
 COMMIT;
 
+-- nobody waits for what his own transaction keeps from being consumed
+INSERT INTO event VALUES ('2024-01-02', 'own');
+BEGIN;
+SELECT weir.pause('per_minute'), weir.resume('per_minute');
+SELECT weir.wait('event');
+ROLLBACK;
+BEGIN;
+SELECT weir.create_continuous_aggregate('own', 'SELECT count(*) FROM event');
+SELECT weir.wait('event');
+ROLLBACK;
+BEGIN;
+CREATE TABLE own_stream (n int);
+SELECT weir.create_stream('own_stream');
+SELECT weir.wait('own_stream');
+ROLLBACK;
+BEGIN;
+LOCK TABLE event;
+SELECT weir.wait('event');
+ROLLBACK;
+-- he may wait for what he has consumed himself
+BEGIN;
+SELECT weir.advance_watermark('event', '2024-01-01');
+SELECT weir.wait('event', '1 minute');
+COMMIT;
+
 -- what nobody has looked at yet is behind
 CREATE TABLE new_one (ts timestamptz NOT NULL);
 SELECT weir.create_stream('new_one', 'ts');

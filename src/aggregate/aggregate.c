@@ -48,6 +48,7 @@
 #include "aggregate/runs.h"
 #include "storage/newest.h"
 #include "stream/stream.h"
+#include "types/window.h"
 
 enum
 {
@@ -708,7 +709,9 @@ weir_aggregate_bound(const WeirAggregate *agg, Timestamp watermark)
 	if (!TIMESTAMP_NOT_FINITE(watermark))
 	{
 		bound = watermark - agg->lateness_usec;
-		if (bound > watermark || bound < MIN_TIMESTAMP)
+		/* no window can have ended that early */
+		if (bound > watermark ||
+			bound < MIN_TIMESTAMP + WEIR_EVENT_TIME_MARGIN)
 			bound = DT_NOBEGIN;
 	}
 	return Max(bound, agg->closed_until);

@@ -42,6 +42,7 @@
 #include "aggregate/sink.h"
 #include "aggregate/skip.h"
 #include "aggregate/source.h"
+#include "aggregate/window_filter.h"
 
 /* Do windows of this kind share panes? */
 static bool
@@ -104,9 +105,7 @@ range_until(WeirDefinition *def, Timestamp until, WeirRunRange *range)
 	range->has_until = true;
 	range->until = until;
 	if (shares_panes(def))
-		range->until = weir_window_last_end(&def->window,
-											weir_window_pane(&def->window,
-															 until - 1));
+		range->until = weir_window_latest_end(def, until - 1);
 }
 
 /* The rows as the relation "closed"; NULL: there are none, or nobody asks. */

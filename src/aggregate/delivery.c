@@ -429,6 +429,16 @@ note_failure(const WeirAggregate *agg, WeirSink *sink, const ErrorData *error)
 			 errdetail("It will be tried again.")));
 }
 
+/* The session may find names where the sink does not, whose settings are in force. */
+static void
+explain_undefined(ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_UNDEFINED_TABLE && error->hint == NULL &&
+		error->internalpos > 0)
+		error->hint = psprintf("A sink runs with the settings that the aggregate was created with, search_path = %s. Write the schemas of other relations before their names.",
+							   GetConfigOption("search_path", false, false));
+}
+
 /* An error that is not about the sink ends what we are doing. */
 static ErrorData *
 try_run(const WeirSink *sink, Tuplestorestate *rows, TupleDesc desc)
@@ -439,6 +449,8 @@ try_run(const WeirSink *sink, Tuplestorestate *rows, TupleDesc desc)
 	if (error != NULL &&
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);
+	if (error != NULL)
+		explain_undefined(error);
 	return error;
 }
 
@@ -550,16 +562,6 @@ weir_delivery_catch_up(const WeirAggregate *agg, bool wait)
 }
 
 /* ---------- before a sink is created ---------- */
-
-/* The session may find names where the sink does not. */
-static void
-explain_undefined(ErrorData *error)
-{
-	if (error->sqlerrcode == ERRCODE_UNDEFINED_TABLE && error->hint == NULL &&
-		error->internalpos > 0)
-		error->hint = psprintf("A sink runs with the settings that the aggregate was created with, search_path = %s. Write the schemas of other relations before their names.",
-							   GetConfigOption("search_path", false, false));
-}
 
 void
 weir_delivery_try(const WeirAggregate *agg, const char *name,

@@ -65,6 +65,8 @@ weir_failure_text(const ErrorData *error)
 					 error->message);
 	if (error->detail != NULL)
 		appendStringInfo(&text, " (%s)", error->detail);
+	if (error->hint != NULL)
+		appendStringInfo(&text, "\n%s", error->hint);
 	if (error->context != NULL)
 		appendStringInfo(&text, "\n%s", error->context);
 	return text.data;

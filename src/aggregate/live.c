@@ -67,6 +67,7 @@
 #include "aggregate/session.h"
 #include "aggregate/sink_check.h"
 #include "aggregate/source.h"
+#include "aggregate/window_filter.h"
 #include "stream/cursor.h"
 #include "stream/newrows.h"
 
@@ -251,16 +252,6 @@ live_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 
 /* ---------- conditions at run time ---------- */
 
-/* A window that starts by then ends by this at the latest. */
-static Timestamp
-latest_end(WeirDefinition *def, Timestamp start)
-{
-	if (TIMESTAMP_NOT_FINITE(start) || def->window.kind == WEIR_WINDOW_SESSION)
-		return DT_NOEND;
-	return weir_window_last_end(&def->window,
-								weir_window_pane(&def->window, start));
-}
-
 static void
 apply_window_condition(WeirDefinition *def, LiveFilter *filter, int column,
 					   int strategy, Timestamp value)
@@ -283,7 +274,7 @@ apply_window_condition(WeirDefinition *def, LiveFilter *filter, int column,
 		strategy == BTLessEqualStrategyNumber ||
 		strategy == BTEqualStrategyNumber)
 		filter->until = Min(filter->until,
-							is_end ? value : latest_end(def, value));
+							is_end ? value : weir_window_latest_end(def, value));
 }
 
 static void
@@ -342,7 +333,7 @@ chunk_range(WeirDefinition *def, const LiveFilter *filter,
 	{
 		range->has_until = true;
 		range->until = def->by_pane && def->window.kind != WEIR_WINDOW_TUMBLE ?
-			latest_end(def, filter->until - 1) : filter->until;
+			weir_window_latest_end(def, filter->until - 1) : filter->until;
 	}
 	if (def->nkeys == 0)
 		return;
@@ -369,7 +360,7 @@ pending_rows(const WeirAggregate *agg, WeirDefinition *def,
 {
 	WeirBatch  *batch = agg->cursor_id == 0 ?
 		weir_counted_pending(agg, snapshot) :
-		weir_batch_pending(cursor, snapshot);
+		weir_batch_pending_in_file(cursor, snapshot);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	DestReceiver *dest = weir_source_receiver(rows);
 
@@ -379,6 +370,8 @@ pending_rows(const WeirAggregate *agg, WeirDefinition *def,
 		(void) weir_partial_from_table(def, bound, dest);
 	else if (weir_batch_max_rows(batch) > 0)
 		(void) weir_partial_from_batch(def, batch, bound, dest);
+	if (batch != NULL)
+		weir_batch_close(batch);
 	dest->rDestroy(dest);
 	return rows;
 }

@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -116,10 +117,11 @@ maintain_retention(const WeirAggregate *agg)
 	if (TIMESTAMP_NOT_FINITE(watermark))
 		return false;
 	limit = watermark - agg->retention_usec;
-	if (limit > watermark || limit < MIN_TIMESTAMP)
+	if (limit > watermark)
 		return false;
 	limit = Min(limit, weir_cascade_needed_from(agg));
-	if (limit <= MIN_TIMESTAMP)
+	/* no window has ended so early */
+	if (limit < MIN_TIMESTAMP + WEIR_EVENT_TIME_MARGIN)
 		return false;
 
 	weir_aggregate_become_owner(agg, &saved);
@@ -332,6 +334,10 @@ maintain_place(const WeirAggregate *agg)
 		weir_cascade_catch_up(agg->stream_id) != WEIR_TICK_IDLE;
 }
 
+/*
+ * Who is changing the aggregate may take his time, as after PREPARE TRANSACTION:
+ * the others would wait, too.
+ */
 bool
 weir_aggregate_maintain(int32 aggregate_id)
 {
@@ -339,7 +345,7 @@ weir_aggregate_maintain(int32 aggregate_id)
 	bool		more;
 
 	if (!weir_aggregate_read(aggregate_id, NULL, &agg) ||
-		!weir_aggregate_lock(agg.open, false) ||
+		!ConditionalLockRelationOid(agg.open, RowExclusiveLock) ||
 		!weir_aggregate_read(aggregate_id, NULL, &agg))
 		return false;
 	if (!agg.is_ready)

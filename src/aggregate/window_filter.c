@@ -94,6 +94,29 @@ weir__session_end(PG_FUNCTION_ARGS)
 /* ---------- what is open ---------- */
 
 /*
+ * Where the last window ends that holds the pane; DT_NOEND where that is beyond
+ * the range of the type, as no window of a row's is.
+ */
+static Timestamp
+last_end_of_pane(WeirDefinition *def, int64 pane)
+{
+	int64		last = weir_window_pane(&def->window, END_TIMESTAMP - 1);
+
+	return pane > last - def->window.npanes ? DT_NOEND :
+		weir_window_last_end(&def->window, pane);
+}
+
+Timestamp
+weir_window_latest_end(WeirDefinition *def, Timestamp t)
+{
+	if (TIMESTAMP_NOT_FINITE(t) || def->is_session)
+		return DT_NOEND;
+	/* no row is earlier than this */
+	t = Max(t, MIN_TIMESTAMP + WEIR_EVENT_TIME_MARGIN);
+	return last_end_of_pane(def, weir_window_pane(&def->window, t));
+}
+
+/*
  * The least event time whose last window ends after the bound: the start of
  * a pane.  Ends never decrease from pane to pane, so halving finds it.
  */
@@ -112,7 +135,7 @@ first_open(WeirDefinition *def, Timestamp bound)
 	{
 		int64		middle = low + (high - low) / 2;
 
-		if (weir_window_last_end(&def->window, middle) > bound)
+		if (last_end_of_pane(def, middle) > bound)
 			high = middle;
 		else
 			low = middle;

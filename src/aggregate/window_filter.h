@@ -27,4 +27,10 @@ typedef struct WeirOpenFilter
 extern void weir_open_filter_init(WeirDefinition *def, Timestamp bound,
 								  WeirOpenFilter *filter);
 
+/*
+ * Windows that start by then end by this at the latest; DT_NOEND if that cannot be
+ * told.
+ */
+extern Timestamp weir_window_latest_end(WeirDefinition *def, Timestamp t);
+
 #endif							/* WEIR_WINDOW_FILTER_H */

@@ -20,6 +20,8 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
 
 #include "storage/newest.h"
 #include "storage/owner.h"
@@ -36,16 +38,51 @@ weir_newest_count_update(int64 *version, int32 *updates)
 	++*version;
 }
 
+/*
+ * Of rows that one snapshot sees, that with the least value in a column, which is
+ * an integer.  (Sources, which have a text, are read through then, see
+ * watermark.c.)
+ */
+static HeapTuple
+least_of_all(SysScanDesc scan, Relation rel, AttrNumber column)
+{
+	HeapTuple	least = NULL;
+	int32		least_value = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		is_null;
+		int32		value = DatumGetInt32(heap_getattr(tuple, column,
+													   RelationGetDescr(rel),
+													   &is_null));
+
+		if (least != NULL && least_value <= value)
+			continue;
+		least = heap_copytuple(tuple);
+		least_value = value;
+	}
+	return least;
+}
+
 HeapTuple
 weir_newest_version(Relation rel, const char *index, Snapshot snapshot,
 					int nkeys, ScanKeyData *keys)
 {
+	AttrNumber	last_column = keys[nkeys - 1].sk_attno;
 	SysScanDesc scan = systable_beginscan(rel, weir_own_relid(index, false), true,
 										  snapshot, nkeys, keys);
-	HeapTuple	tuple = systable_getnext(scan);
+	HeapTuple	tuple;
 
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
+	/* then it has not been read in the order of the index */
+	if (IgnoreSystemIndexes)
+		tuple = least_of_all(scan, rel, last_column);
+	else
+	{
+		tuple = systable_getnext(scan);
+		if (HeapTupleIsValid(tuple))
+			tuple = heap_copytuple(tuple);
+	}
 	systable_endscan(scan);
 	return tuple;
 }

@@ -232,9 +232,30 @@ weir_leave_extension(Oid relid)
 	CommandCounterIncrement();
 }
 
+/*
+ * Functions of event triggers run with our search_path, as they do in CREATE
+ * EXTENSION: with the caller's they could find what he has put in their way.
+ */
+static void
+explain_undefined(void *unused)
+{
+	switch (geterrcode())
+	{
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_FUNCTION:
+		case ERRCODE_UNDEFINED_OBJECT:
+			errhint("Event triggers run with search_path = %s here: their functions need the schemas of what they use before its name, or a SET clause for search_path.",
+					GetConfigOption("search_path", false, false));
+			break;
+		default:
+			break;
+	}
+}
+
 void
 weir_execute(const char *format,...)
 {
+	ErrorContextCallback callback = {error_context_stack, explain_undefined, NULL};
 	StringInfoData sql;
 	int			result;
 	bool		needs_snapshot = !ActiveSnapshotSet();
@@ -256,12 +277,14 @@ weir_execute(const char *format,...)
 	/* in a worker's transaction there is no statement to have one */
 	if (needs_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
+	error_context_stack = &callback;
 	SPI_connect();
 	result = SPI_execute(sql.data, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not execute \"%s\": %s", sql.data,
 			 SPI_result_code_string(result));
 	SPI_finish();
+	error_context_stack = callback.previous;
 	if (needs_snapshot)
 		PopActiveSnapshot();
 	pfree(sql.data);

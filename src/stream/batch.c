@@ -27,11 +27,13 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -114,31 +116,19 @@ check_leaf(const WeirStream *stream, const WeirLogEntry *entry,
 static bool
 is_same_file(const WeirBatch *batch, const WeirLogEntry *entry)
 {
-	const WeirLogEntry *last;
-
-	if (batch->nentries == 0)
-		return false;
-	last = &batch->entries[batch->nentries - 1];
-	return last->leaf == entry->leaf && last->filenode == entry->filenode;
+	return batch->entries != NULL && batch->last_leaf == entry->leaf &&
+		batch->last_filenode == entry->filenode;
 }
 
 static void
-append_entry(WeirLogEntry **entries, int *nentries, const WeirLogEntry *entry)
+append_entry(WeirBatch *batch, const WeirLogEntry *entry)
 {
-	WeirLogEntry *copy;
-
-	/* power of two: full */
-	if (*nentries == 0)
-		*entries = palloc(sizeof(WeirLogEntry));
-	else if ((*nentries & (*nentries - 1)) == 0)
-		*entries = repalloc_huge(*entries,
-								 sizeof(WeirLogEntry) * *nentries * 2);
-	copy = &(*entries)[(*nentries)++];
-	*copy = *entry;
-	copy->xids = palloc(sizeof(TransactionId) * entry->nxids);
-	memcpy(copy->xids, entry->xids, sizeof(TransactionId) * entry->nxids);
-	copy->runs = palloc(sizeof(WeirTidRun) * entry->nruns);
-	memcpy(copy->runs, entry->runs, sizeof(WeirTidRun) * entry->nruns);
+	if (batch->entries == NULL)
+		batch->entries = weir_entries_create(batch->max_memory);
+	weir_entries_add(batch->entries, entry);
+	batch->last_leaf = entry->leaf;
+	batch->last_filenode = entry->filenode;
+	batch->max_rows += entry->rows;
 }
 
 static int
@@ -152,20 +142,24 @@ later_xid_cmp(const void *a, const void *b)
 
 /* Index the entries that are not history by their transaction ids. */
 static void
-index_later(WeirBatch *batch, WeirLogEntry *entries, int nentries)
+index_later(WeirBatch *batch, WeirEntryList *entries)
 {
-	int			n = 0;
+	WeirEntryReader reader = {0};
+	const WeirBatchEntry *entry;
+	int64		n = 0;
 
-	for (int i = 0; i < nentries; i++)
-		n += entries[i].nxids;
-	batch->later = entries;
-	batch->later_xids = palloc(sizeof(WeirLaterXid) * Max(n, 1));
+	weir_entries_read(entries, &reader);
+	while ((entry = weir_entries_next(&reader)) != NULL)
+		n += entry->nxids;
+	batch->later_xids = MemoryContextAllocHuge(CurrentMemoryContext,
+											   sizeof(WeirLaterXid) * Max(n, 1));
 	n = 0;
-	for (int i = 0; i < nentries; i++)
-		for (int j = 0; j < entries[i].nxids; j++)
+	weir_entries_read(entries, &reader);
+	while ((entry = weir_entries_next(&reader)) != NULL)
+		for (int j = 0; j < entry->nxids; j++)
 		{
-			batch->later_xids[n].xid = entries[i].xids[j];
-			batch->later_xids[n].entry = i;
+			batch->later_xids[n].xid = weir_batch_entry_xids(entry)[j];
+			batch->later_xids[n].entry = entry;
 			n++;
 		}
 	qsort(batch->later_xids, n, sizeof(WeirLaterXid), later_xid_cmp);
@@ -177,12 +171,12 @@ bool
 weir_batch_is_later(const WeirBatch *batch, Oid leaf, TransactionId xid,
 					const ItemPointerData *tid)
 {
-	int			low = 0;
-	int			high = batch->nlater_xids;
+	int64		low = 0;
+	int64		high = batch->nlater_xids;
 
 	while (low < high)
 	{
-		int			mid = low + (high - low) / 2;
+		int64		mid = low + (high - low) / 2;
 
 		if (batch->later_xids[mid].xid < xid)
 			low = mid + 1;
@@ -191,10 +185,10 @@ weir_batch_is_later(const WeirBatch *batch, Oid leaf, TransactionId xid,
 	}
 	for (; low < batch->nlater_xids && batch->later_xids[low].xid == xid; low++)
 	{
-		const WeirLogEntry *entry = &batch->later[batch->later_xids[low].entry];
+		const WeirBatchEntry *entry = batch->later_xids[low].entry;
 
 		if (entry->leaf == leaf &&
-			weir_tidrun_contains(entry->runs, entry->nruns, tid))
+			weir_tidrun_contains(weir_batch_entry_runs(entry), entry->nruns, tid))
 			return true;
 	}
 	return false;
@@ -323,24 +317,58 @@ lock_history(const WeirStream *stream, List **locked)
 static void
 go_to_entry(WeirCursor *cursor, const WeirLogEntry *entry)
 {
-	if (cursor->position.turn != entry->position.turn)
-		cursor->slot_entries = 0;
-	cursor->position = entry->position;
-	cursor->slot_file = entry->slot_file;
-	cursor->slot_entries++;
+	WeirLogPlace *place = &cursor->place;
+
+	if (place->position.turn != entry->position.turn)
+		memset(place, 0, sizeof(WeirLogPlace));
+	place->position = entry->position;
+	place->slot_file = entry->slot_file;
+	place->n++;
+	place->digest += weir_log_entry_digest(entry);
 }
 
 static void
-forget_position(WeirCursor *cursor)
+forget_place(WeirCursor *cursor)
 {
-	memset(&cursor->position, 0, sizeof(WeirLogPosition));
-	cursor->slot_file = InvalidOid;
-	cursor->slot_entries = 0;
+	memset(&cursor->place, 0, sizeof(WeirLogPlace));
+}
+
+/* Has the slot entries that come round behind those that are consumed? */
+static bool
+is_turned_slot(const WeirCursor *cursor, const WeirLogEntry *entry)
+{
+	return cursor->place.is_turned &&
+		entry->position.turn == cursor->place.position.turn;
+}
+
+/* All of the interval in such a slot is consumed. */
+static void
+leave_turned_slot(const WeirCursor *cursor, WeirCursor *last)
+{
+	WeirLogPlace *place = &last->place;
+
+	if (!cursor->place.is_turned ||
+		place->position.turn != cursor->place.position.turn)
+		return;
+	place->is_turned = false;
+	ItemPointerSet(&place->position.tid, MaxBlockNumber, MaxOffsetNumber);
+}
+
+/* Where to look for what is not consumed: a turned slot is read through. */
+static WeirLogPosition
+begin_position(const WeirCursor *cursor)
+{
+	WeirLogPosition result = cursor->place.position;
+
+	if (cursor->place.is_turned)
+		ItemPointerSet(&result.tid, 0, InvalidOffsetNumber);
+	return result;
 }
 
 /*
  * Entries beyond the cursor, as many as a tick takes (or all); last goes along,
- * if it is not NULL.  False if a leaf had to be locked first.
+ * if it is not NULL.  A slot that is turned is taken to its end, which leaves a
+ * position like any other.  False if a leaf had to be locked first.
  */
 static bool
 collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
@@ -362,7 +390,7 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 		if (weir_cursor_has_consumed(cursor, entry) ||
 			(high != 0 && !weir_snapshot_sees(high, entry->xid)))
 			continue;
-		if (locked && batch->nentries > 0 &&
+		if (locked && batch->entries != NULL && !is_turned_slot(cursor, entry) &&
 			(batch->max_rows + entry->rows > tick_rows ||
 			 blocks + entry->blocks > tick_blocks))
 		{
@@ -375,8 +403,7 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			retry = true;
 		else if (state == LEAF_READABLE)
 		{
-			append_entry(&batch->entries, &batch->nentries, entry);
-			batch->max_rows += entry->rows;
+			append_entry(batch, entry);
 			blocks += entry->blocks;
 		}
 		else
@@ -385,22 +412,15 @@ collect_entries(WeirBatch *batch, const WeirCursor *cursor, Datum high,
 			go_to_entry(last, entry);
 	}
 	weir_log_end(scan);
+	if (last)
+		leave_turned_slot(cursor, last);
 	return !retry;
 }
-
-/* Entries that history leaves out, while they are collected. */
-typedef struct LaterEntries
-{
-	WeirLogEntry *entries;
-	int			nentries;
-} LaterEntries;
 
 static void
 append_unlogged(const WeirLogEntry *entry, void *arg)
 {
-	LaterEntries *later = (LaterEntries *) arg;
-
-	append_entry(&later->entries, &later->nentries, entry);
+	weir_entries_add((WeirEntryList *) arg, entry);
 }
 
 /*
@@ -410,7 +430,7 @@ append_unlogged(const WeirLogEntry *entry, void *arg)
 static void
 collect_later(WeirBatch *batch, Datum low)
 {
-	LaterEntries later = {0};
+	WeirEntryList *later = weir_entries_create(0);
 
 	if (low != 0)
 	{
@@ -420,11 +440,11 @@ collect_later(WeirBatch *batch, Datum low)
 
 		while ((entry = weir_log_next(scan)) != NULL)
 			if (!weir_snapshot_sees(low, entry->xid))
-				append_entry(&later.entries, &later.nentries, entry);
+				weir_entries_add(later, entry);
 		weir_log_end(scan);
 	}
-	weir_capture_visit(batch->stream.stream_id, append_unlogged, &later);
-	index_later(batch, later.entries, later.nentries);
+	weir_capture_visit(batch->stream.stream_id, append_unlogged, later);
+	index_later(batch, later);
 }
 
 WeirBatch *
@@ -512,8 +532,8 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 	after = &batch->after;
 	high = cursor->high ? cursor->high : target;
 	if (cursor->high == 0)
-		forget_position(after);
-	begin = after->position;
+		forget_place(after);
+	begin = begin_position(after);
 	if (!collect_entries(batch, cursor, high, &begin, locked, after, &is_all))
 		return NULL;
 
@@ -524,7 +544,7 @@ weir_batch_next(const WeirStream *stream, const WeirCursor *cursor,
 		batch->ends_interval = true;
 		after->low = high;
 		after->high = 0;
-		forget_position(after);
+		forget_place(after);
 	}
 	else
 		after->high = high;
@@ -557,8 +577,8 @@ weir_batch_set_reader_hook(void (*hook) (void))
 	reader_hook = hook;
 }
 
-WeirBatch *
-weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
+static WeirBatch *
+pending(const WeirCursor *cursor, Snapshot snapshot, Size max_memory)
 {
 	WeirStream	stream;
 	WeirBatch  *batch;
@@ -572,6 +592,7 @@ weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 	if (reader_hook)
 		reader_hook();
 	batch = make_batch(&stream, snapshot);
+	batch->max_memory = max_memory;
 	LockRelationOid(stream.relid, AccessShareLock);
 	lock_for_serializable(&stream, snapshot);
 	WEIR_DEBUG_POINT("read_pending");
@@ -593,6 +614,26 @@ weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
 	 */
 	collect_entries(batch, cursor, (Datum) 0, NULL, NULL, NULL, &is_all);
 	return batch;
+}
+
+WeirBatch *
+weir_batch_pending(const WeirCursor *cursor, Snapshot snapshot)
+{
+	return pending(cursor, snapshot, 0);
+}
+
+WeirBatch *
+weir_batch_pending_in_file(const WeirCursor *cursor, Snapshot snapshot)
+{
+	return pending(cursor, snapshot, (Size) work_mem * 1024);
+}
+
+void
+weir_batch_close(WeirBatch *batch)
+{
+	if (batch->entries != NULL)
+		weir_entries_close(batch->entries);
+	batch->entries = NULL;
 }
 
 WeirBatch *

@@ -13,6 +13,7 @@
 
 #include "executor/tuptable.h"
 
+#include "stream/batch_entries.h"
 #include "stream/cursor.h"
 #include "stream/left_out.h"
 #include "stream/newrows.h"
@@ -30,8 +31,8 @@ typedef struct WeirHistoryRange
 /* A transaction id of an entry that is later than the history. */
 typedef struct WeirLaterXid
 {
+	const WeirBatchEntry *entry;
 	TransactionId xid;
-	int			entry;			/* index into later */
 } WeirLaterXid;
 
 /* Where its rows are, once that is known; see batch_reader.c. */
@@ -46,13 +47,15 @@ struct WeirBatch
 
 	WeirHistoryRange *ranges;
 	int			nranges;
-	WeirLogEntry *later;		/* entries that are not history */
-	WeirLaterXid *later_xids;	/* their ids, ascending */
-	int			nlater_xids;
+	WeirLaterXid *later_xids;	/* ids of entries that are not history,
+								 * ascending */
+	int64		nlater_xids;
 	WeirLeftOut *left_out;		/* rows of history that are not read, or NULL */
 
-	WeirLogEntry *entries;		/* entries whose rows are read */
-	int			nentries;
+	WeirEntryList *entries;		/* whose rows are read; NULL: none */
+	Size		max_memory;		/* that they take; 0: no limit */
+	Oid			last_leaf;		/* of the last of them */
+	Oid			last_filenode;
 	bool		has_skipped;	/* there were entries whose rows are gone */
 
 	/* Set for ticks: how the cursor stands after this batch. */

@@ -78,7 +78,8 @@ struct WeirBatchReader
 	OpenLeaf   *leaf;			/* that of the present page */
 	int			range;			/* next range ... */
 	BlockNumber block;			/* ... from this block on */
-	int			entry;			/* present entry */
+	WeirEntryReader entries;
+	const WeirBatchEntry *entry;	/* present one; NULL: before the first */
 	int			run;			/* its next run */
 	WeirFoundRows *finding;		/* what has been found; NULL: nobody asks */
 	bool		replays;		/* another reader has found them */
@@ -197,7 +198,9 @@ weir_batch_reader_rewind(WeirBatchReader *reader)
 	reader->replays = reader->batch->found != NULL;
 	reader->finding = reader->batch->shares_found && !reader->replays ?
 		make_found_rows(reader->batch) : NULL;
-	reader->range = reader->entry = reader->run = reader->page = 0;
+	weir_entries_read(reader->batch->entries, &reader->entries);
+	reader->entry = NULL;
+	reader->range = reader->run = reader->page = 0;
 	reader->block = reader->batch->nranges > 0 ?
 		reader->batch->ranges[0].first : 0;
 }
@@ -288,12 +291,13 @@ pin_page(WeirBatchReader *reader, OpenLeaf *leaf, BlockNumber block)
  * entry NULL, that are history.
  */
 static void
-find_rows(WeirBatchReader *reader, const WeirLogEntry *entry,
+find_rows(WeirBatchReader *reader, const WeirBatchEntry *entry,
 		  OffsetNumber first, OffsetNumber last)
 {
 	Snapshot	snapshot = reader->batch->snapshot;
 	Buffer		buffer = reader->buffer;
 	Oid			relid = RelationGetRelid(reader->leaf->rel);
+	const TransactionId *xids = entry ? weir_batch_entry_xids(entry) : NULL;
 	Page		page;
 	bool		all_visible;
 
@@ -314,8 +318,8 @@ find_rows(WeirBatchReader *reader, const WeirLogEntry *entry,
 		tuple.t_tableOid = relid;
 		ItemPointerSet(&tuple.t_self, reader->buffer_block, offset);
 		xid = HeapTupleHeaderGetRawXmin(tuple.t_data);
-		if (entry && entry->xids[0] != xid &&
-			!weir_xids_contain(entry->xids, entry->nxids, xid))
+		if (entry && xids[0] != xid &&
+			!weir_xids_contain(xids, entry->nxids, xid))
 			continue;
 		if (!all_visible)
 		{
@@ -364,21 +368,18 @@ search_history(WeirBatchReader *reader)
 static bool
 search_entries(WeirBatchReader *reader)
 {
-	WeirBatch  *batch = reader->batch;
-	WeirLogEntry *entry;
-	WeirTidRun *run;
+	const WeirBatchEntry *entry = reader->entry;
+	const WeirTidRun *run;
 	OpenLeaf   *leaf;
 
-	while (reader->entry < batch->nentries &&
-		   reader->run >= batch->entries[reader->entry].nruns)
+	while (entry == NULL || reader->run >= entry->nruns)
 	{
-		reader->entry++;
+		entry = reader->entry = weir_entries_next(&reader->entries);
 		reader->run = 0;
+		if (entry == NULL)
+			return false;
 	}
-	if (reader->entry >= batch->nentries)
-		return false;
-	entry = &batch->entries[reader->entry];
-	run = &entry->runs[reader->run++];
+	run = &weir_batch_entry_runs(entry)[reader->run++];
 	leaf = open_leaf(reader, entry->leaf);
 	if (run->block >= leaf->nblocks)
 		return true;			/* cut off since, by VACUUM or a crash */

@@ -11,10 +11,11 @@
  * not depend on where the steps were cut.
  *
  * A position is a place in the file of a slot.  Should somebody give that another
- * one, by VACUUM FULL, its entries come to stand elsewhere, in the same order; so
- * it is kept, too, which entry of the interval in the slot it is.  There are no
- * more of these later: the rewriting of a stream's table, which logs entries of
- * old transactions again, waits for the end of the interval (rewrite.c).
+ * one, by VACUUM FULL, its entries come to stand elsewhere, in the same order but
+ * for where this begins; so it is kept, too, how many entries of the interval in
+ * the slot are consumed, and which these are (log.h).  There are no more of these
+ * later: the rewriting of a stream's table, which logs entries of old transactions
+ * again, waits for the end of the interval (rewrite.c).
  *
  * A cursor with history starts with low unset.  Its first tick takes its own
  * snapshot for low; rows that this snapshot saw are history and are read
@@ -68,6 +69,7 @@ enum
 	CURSOR_TID,
 	CURSOR_SLOT_FILE,
 	CURSOR_SLOT_ENTRIES,
+	CURSOR_SLOT_DIGEST,
 	CURSOR_HISTORY_LEAF,
 	CURSOR_HISTORY_BLOCK,
 	CURSOR_WATERMARK,
@@ -128,7 +130,7 @@ weir_cursor_has_consumed(const WeirCursor *cursor, const WeirLogEntry *entry)
 		return true;
 	return cursor->high != 0 &&
 		weir_snapshot_sees(cursor->high, entry->xid) &&
-		weir_log_position_cmp(&entry->position, &cursor->position) <= 0;
+		weir_log_has_passed(&cursor->place, entry);
 }
 
 static void
@@ -150,11 +152,13 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->is_paused = DatumGetBool(values[CURSOR_IS_PAUSED - 1]);
 	cursor->low = SNAPSHOT(CURSOR_LOW);
 	cursor->high = SNAPSHOT(CURSOR_HIGH);
-	cursor->position.turn = DatumGetInt64(values[CURSOR_TURN - 1]);
+	memset(&cursor->place, 0, sizeof(WeirLogPlace));
+	cursor->place.position.turn = DatumGetInt64(values[CURSOR_TURN - 1]);
 	ItemPointerCopy(DatumGetItemPointer(values[CURSOR_TID - 1]),
-					&cursor->position.tid);
-	cursor->slot_file = DatumGetObjectId(values[CURSOR_SLOT_FILE - 1]);
-	cursor->slot_entries = DatumGetInt64(values[CURSOR_SLOT_ENTRIES - 1]);
+					&cursor->place.position.tid);
+	cursor->place.slot_file = DatumGetObjectId(values[CURSOR_SLOT_FILE - 1]);
+	cursor->place.n = DatumGetInt64(values[CURSOR_SLOT_ENTRIES - 1]);
+	cursor->place.digest = DatumGetInt64(values[CURSOR_SLOT_DIGEST - 1]);
 	cursor->in_history = !nulls[CURSOR_HISTORY_LEAF - 1];
 	cursor->history_leaf = cursor->in_history ?
 		DatumGetObjectId(values[CURSOR_HISTORY_LEAF - 1]) : InvalidOid;
@@ -168,6 +172,7 @@ from_tuple(Relation catalog, HeapTuple tuple, WeirCursor *cursor)
 	cursor->version = DatumGetInt64(values[CURSOR_VERSION - 1]);
 	cursor->updates = DatumGetInt32(values[CURSOR_UPDATES - 1]);
 	cursor->self = tuple->t_self;
+	cursor->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 #undef SNAPSHOT
 #undef TIME_OR_0
 }
@@ -186,10 +191,11 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 	nulls[CURSOR_LOW - 1] = cursor->low == 0;
 	values[CURSOR_HIGH - 1] = cursor->high;
 	nulls[CURSOR_HIGH - 1] = cursor->high == 0;
-	values[CURSOR_TURN - 1] = Int64GetDatum(cursor->position.turn);
-	values[CURSOR_TID - 1] = ItemPointerGetDatum(&cursor->position.tid);
-	values[CURSOR_SLOT_FILE - 1] = ObjectIdGetDatum(cursor->slot_file);
-	values[CURSOR_SLOT_ENTRIES - 1] = Int64GetDatum(cursor->slot_entries);
+	values[CURSOR_TURN - 1] = Int64GetDatum(cursor->place.position.turn);
+	values[CURSOR_TID - 1] = ItemPointerGetDatum(&cursor->place.position.tid);
+	values[CURSOR_SLOT_FILE - 1] = ObjectIdGetDatum(cursor->place.slot_file);
+	values[CURSOR_SLOT_ENTRIES - 1] = Int64GetDatum(cursor->place.n);
+	values[CURSOR_SLOT_DIGEST - 1] = Int64GetDatum(cursor->place.digest);
 	values[CURSOR_HISTORY_LEAF - 1] = ObjectIdGetDatum(cursor->history_leaf);
 	nulls[CURSOR_HISTORY_LEAF - 1] = !cursor->in_history;
 	values[CURSOR_HISTORY_BLOCK - 1] = Int64GetDatum((int64) cursor->history_block);
@@ -213,10 +219,9 @@ to_tuple(Relation catalog, const WeirCursor *cursor)
 static void
 relocate(WeirCursor *cursor, Snapshot snapshot)
 {
-	if (cursor->low != 0 && cursor->high != 0 && cursor->position.turn != 0)
+	if (cursor->low != 0 && cursor->high != 0 && cursor->place.position.turn != 0)
 		weir_log_relocate(cursor->stream_id, snapshot, cursor->low, cursor->high,
-						  cursor->slot_entries, &cursor->slot_file,
-						  &cursor->position);
+						  &cursor->place);
 }
 
 bool

@@ -35,10 +35,7 @@ typedef struct WeirCursor
 								 * history; 0 before the first tick */
 	Datum		high;			/* pg_snapshot: what it sees beyond low is
 								 * being consumed; 0 if nothing is */
-	WeirLogPosition position;	/* within (low, high] */
-	Oid			slot_file;		/* file of its slot; VACUUM FULL gives another */
-	int64		slot_entries;	/* so many of the interval are in the slot up
-								 * to there */
+	WeirLogPlace place;			/* within (low, high] */
 	Oid			history_leaf;	/* history from here on is unread, */
 	BlockNumber history_block;	/* and from here on */
 	Timestamp	max_event_time; /* seen so far, within max_drift */
@@ -50,6 +47,7 @@ typedef struct WeirCursor
 	int64		version;		/* see newest.c */
 	int32		updates;
 	ItemPointerData self;		/* the row in weir._cursor */
+	TransactionId xmin;			/* who has written it */
 } WeirCursor;
 
 /*

@@ -20,6 +20,7 @@
 #include "pgstat.h"
 #include "replication/syncrep.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -33,6 +34,7 @@
 #include "stream/batch.h"
 #include "stream/drain.h"
 #include "stream/retention.h"
+#include "stream/stream_failure.h"
 #include "stream/tick.h"
 #include "weir.h"
 
@@ -155,6 +157,42 @@ is_behind(int32 stream_id, Datum target,
 	}
 	PopActiveSnapshot();
 	return behind;
+}
+
+/*
+ * Is the stream, or one of the cursors that are waited for, as only this transaction
+ * knows it, or locked by it?  Then nobody can consume anything before it has ended.
+ */
+static bool
+is_in_own_way(const WeirStream *stream)
+{
+	LOCKTAG		table;
+	ListCell   *lc;
+
+	SET_LOCKTAG_RELATION(table, MyDatabaseId, stream->relid);
+	if (weir_cursor_holds_stream(stream->stream_id) ||
+		WeirLockHeldByMe(&table, AccessExclusiveLock))
+		return true;
+	foreach(lc, weir_cursor_list(stream->stream_id))
+	{
+		WeirCursor *cursor = (WeirCursor *) lfirst(lc);
+
+		if (is_waited_for(cursor) &&
+			TransactionIdIsCurrentTransactionId(cursor->xmin))
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse_in_own_way(const WeirStream *stream)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot wait for stream \"%s\" in this transaction",
+					get_rel_name(stream->relid)),
+			 errdetail("The transaction itself has changed or locked the stream or one of its aggregates, which others can consume when it has ended."),
+			 errhint("Commit the transaction, then call weir.wait.")));
 }
 
 /* Sleep for so long or until something happens; always true. */
@@ -366,6 +404,7 @@ weir_drain(PG_FUNCTION_ARGS)
 	while (weir_retention_is_queue(&stream) && empty_queue(&state))
 		;
 	(void) weir_tick_rotate(state.stream_id);
+	weir_stream_failure_clear(state.stream_id, false);
 	commit_and_go_on(&state);
 	wait_until_durable();
 	if (weir_tick_consumer() != NULL)
@@ -431,6 +470,8 @@ weir_wait(PG_FUNCTION_ARGS)
 			(!weir_cursor_holds_stream(stream.stream_id) &&
 			 is_unsettled(stream.stream_id)) ||
 			(consumer != NULL && consumer->is_behind(stream.stream_id));
+		if (behind && is_in_own_way(&stream))
+			refuse_in_own_way(&stream);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		if (!behind)
@@ -619,10 +660,13 @@ weir_stream_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	/* the reader's snapshot may have a stream that others have dropped since */
-	if (!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
-		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor) ||
-		!weir_stream_lookup_id(stream_id, &stream) || !may_see(stream.relid))
+	/*
+	 * The reader's snapshot may have a stream that others have dropped since; if it
+	 * is there, nobody drops it any more, as its table is locked.
+	 */
+	if (!weir_stream_lookup_id(stream_id, &stream) || !may_see(stream.relid) ||
+		!weir_log_exists(stream_id) || weir_cursor_list(stream_id) == NIL ||
+		!weir_cursor_read(weir_cursor_main(stream_id), snapshot, &cursor))
 		PG_RETURN_NULL();
 
 	scan = weir_log_begin(stream_id, snapshot, cursor.low, NULL, true);

@@ -47,7 +47,8 @@
  * 2. Whoever sees an entry sees its slot's turn, since the turn was committed
  *	  before anybody could write there.  Entries are read by turn, then by
  *	  TID: for a given set of transactions the order never changes, so a
- *	  position in it is good in later transactions.
+ *	  position in it is good in later transactions.  (Where somebody gives the
+ *	  slot another file, see weir_log_relocate.)
  * 3. A slot is truncated only when all in it is consumed by every cursor, the
  *	  transaction that recorded this is seen by every snapshot there is
  *	  (GetOldestNonRemovableTransactionId), and, under its exclusive lock, a

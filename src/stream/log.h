@@ -48,6 +48,9 @@ extern void weir_log_drop(int32 stream_id);
  */
 extern bool weir_log_exists(int32 stream_id);
 
+/* Is the table one that entries of some log are written to? */
+extern bool weir_log_is_slot(Oid relid);
+
 /* Has this transaction made it, so that nobody else knows of it? */
 extern bool weir_log_is_new(int32 stream_id);
 
@@ -81,13 +84,38 @@ extern WeirLogEntry *weir_log_next(WeirLogScan *scan);
 extern void weir_log_end(WeirLogScan *scan);
 
 /*
- * Of a position that was taken in that file of its slot: if the slot has another
- * by now, that of the entry that is the n-th there of what high sees and low does
- * not.  The file does not change any more in this transaction.
+ * A place in a slot, such that it can be found again when the slot has got
+ * another file: of the entries in it that high sees and low does not, n have been
+ * consumed, one after the other, and digest is the sum of theirs.
+ */
+typedef struct WeirLogPlace
+{
+	WeirLogPosition position;	/* the last of them, in this file */
+	Oid			slot_file;		/* of the slot */
+	int64		n;
+	int64		digest;
+	bool		is_turned;		/* they go from first, over the end of the file,
+								 * to position; see weir_log_relocate */
+	ItemPointerData first;
+} WeirLogPlace;
+
+/* What the entry adds to the digest of a place; it has been read with its runs. */
+extern int64 weir_log_entry_digest(const WeirLogEntry *entry);
+
+/* Is the entry, which is seen by high and not by low, among those consumed? */
+extern bool weir_log_has_passed(const WeirLogPlace *place,
+								const WeirLogEntry *entry);
+
+/*
+ * If the slot has another file than the place was taken in: find it there.  The
+ * file does not change any more in this transaction.  Who copies a large table may
+ * begin in the midst of it, where somebody else is reading, and come round to the
+ * beginning; then the entries consumed may be turned round as well.  The file of
+ * such a place stays the one that it was taken in.  Raises 40001 where the slot has
+ * been truncated since the snapshot.
  */
 extern void weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low,
-							  Datum high, int64 n, Oid *slot_file,
-							  WeirLogPosition *position);
+							  Datum high, WeirLogPlace *place);
 
 /* -1, 0, 1 */
 extern int	weir_log_position_cmp(const WeirLogPosition *a,

@@ -26,6 +26,7 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
@@ -94,24 +95,26 @@ weir_log_position_cmp(const WeirLogPosition *a, const WeirLogPosition *b)
 	return ItemPointerCompare((ItemPointer) &a->tid, (ItemPointer) &b->tid);
 }
 
+/* Invariant 4. */
+static void
+refuse_truncated(int32 stream_id, int64 turn)
+{
+	if (turn <= weir_sequence_read(weir_log_truncated_sequence(stream_id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the log of stream %d has been truncated past this snapshot",
+						stream_id),
+				 errhint("Retry the transaction.")));
+}
+
 /*
- * Invariant 4.  Slots that the snapshot sees drained are not among those of
- * the scan.
+ * Slots that the snapshot sees drained are not among those of the scan.
  */
 static void
 check_truncations(WeirLogScan *scan)
 {
-	int64		truncated;
-
-	if (scan->is_single)
-		return;
-	truncated = weir_sequence_read(weir_log_truncated_sequence(scan->stream_id));
-	if (scan->nslots > 0 && scan->slots[0].turn <= truncated)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the log of stream %d has been truncated past this snapshot",
-						scan->stream_id),
-				 errhint("Retry the transaction.")));
+	if (!scan->is_single && scan->nslots > 0)
+		refuse_truncated(scan->stream_id, scan->slots[0].turn);
 }
 
 /* ----------------------------------------------------------------
@@ -505,39 +508,146 @@ slot_of_turn(int32 stream_id, Snapshot snapshot, int64 turn)
 	return NULL;
 }
 
-/* Is that file no longer the table's?  Tells which is. */
-static bool
-has_other_file(Oid relid, Oid *filenode)
+/* The file of the table, which stays its file to the end of the transaction. */
+static Oid
+present_file(Oid relid)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	bool		result = WeirRelFileNumber(rel) != *filenode;
+	Oid			result = WeirRelFileNumber(rel);
 
-	*filenode = WeirRelFileNumber(rel);
 	table_close(rel, NoLock);
 	return result;
 }
 
-void
-weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low, Datum high,
-				  int64 n, Oid *slot_file, WeirLogPosition *position)
+/*
+ * Its first row is in no other entry of its transaction, and runs of an entry are
+ * never empty.
+ */
+int64
+weir_log_entry_digest(const WeirLogEntry *entry)
 {
-	WeirLogSlot *slot = slot_of_turn(stream_id, snapshot, position->turn);
-	WeirLogScan *scan;
+	struct
+	{
+		uint64		xid;
+		Oid			leaf;
+		Oid			filenode;
+		BlockNumber block;
+		uint32		offset;
+	}			key;
+
+	key.xid = U64FromFullTransactionId(entry->xid);
+	key.leaf = entry->leaf;
+	key.filenode = entry->filenode;
+	key.block = entry->runs[0].block;
+	key.offset = entry->runs[0].first;
+	return (int64) hash_bytes_extended((unsigned char *) &key, sizeof(key), 0);
+}
+
+bool
+weir_log_has_passed(const WeirLogPlace *place, const WeirLogEntry *entry)
+{
+	ItemPointer tid = (ItemPointer) &entry->position.tid;
+	ItemPointer first = (ItemPointer) &place->first;
+	ItemPointer last = (ItemPointer) &place->position.tid;
+	bool		is_before_last = ItemPointerCompare(tid, last) <= 0;
+
+	if (!place->is_turned || entry->position.turn != place->position.turn)
+		return weir_log_position_cmp(&entry->position, &place->position) <= 0;
+	/* in a part in the midst, or in two */
+	if (ItemPointerCompare(first, last) <= 0)
+		return ItemPointerCompare(tid, first) >= 0 && is_before_last;
+	return ItemPointerCompare(tid, first) >= 0 || is_before_last;
+}
+
+/* An entry of an interval, while a place in it is looked for. */
+typedef struct PlacedEntry
+{
+	ItemPointerData tid;
+	int64		digest;
+} PlacedEntry;
+
+/* Those of the slot, in the order of its file. */
+static PlacedEntry *
+interval_entries(WeirLogSlot *slot, Snapshot snapshot, Datum low, Datum high,
+				 int64 *n)
+{
+	WeirLogScan *scan = weir_log_begin_slot(slot, snapshot, low);
+	PlacedEntry *entries = NULL;
+	int64		max = 0;
 	WeirLogEntry *entry;
 
-	if (slot == NULL || !has_other_file(slot->relid, slot_file))
-		return;
-	snapshot = RegisterSnapshot(snapshot ? snapshot : GetLatestSnapshot());
-	scan = weir_log_begin_slot(slot, snapshot, low);
-	while (n > 0 && (entry = weir_log_next(scan)) != NULL)
+	scan->heads_only = false;
+	*n = 0;
+	while ((entry = weir_log_next(scan)) != NULL)
 	{
 		if (!weir_snapshot_sees(high, entry->xid))
 			continue;
-		*position = entry->position;
-		n--;
+		if (*n == max)
+		{
+			max = Max(max * 2, 64);
+			entries = entries == NULL ? palloc(sizeof(PlacedEntry) * max) :
+				repalloc_huge(entries, sizeof(PlacedEntry) * max);
+		}
+		entries[*n].tid = entry->position.tid;
+		entries[*n].digest = weir_log_entry_digest(entry);
+		(*n)++;
 	}
-	if (n > 0)
-		elog(ERROR, "the log of stream %d lacks entries", stream_id);
 	weir_log_end(scan);
+	return entries;
+}
+
+/*
+ * Where do n entries with that digest begin, of which any may be the first and the
+ * first follows the last?  -1: nowhere.
+ */
+static int64
+find_consumed(const PlacedEntry *entries, int64 nentries, int64 n, int64 digest)
+{
+	uint64		sum = 0;
+
+	if (n == 0 || n > nentries)
+		return -1;
+	for (int64 i = 0; i < n; i++)
+		sum += (uint64) entries[i].digest;
+	for (int64 begin = 0; begin < nentries; begin++)
+	{
+		if (sum == (uint64) digest)
+			return begin;
+		sum -= (uint64) entries[begin].digest;
+		sum += (uint64) entries[(begin + n) % nentries].digest;
+	}
+	return -1;
+}
+
+void
+weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low, Datum high,
+				  WeirLogPlace *place)
+{
+	WeirLogSlot *slot = slot_of_turn(stream_id, snapshot, place->position.turn);
+	PlacedEntry *entries;
+	int64		nentries;
+	int64		begin;
+	Oid			file;
+
+	if (slot == NULL || (file = present_file(slot->relid)) == place->slot_file)
+		return;
+	snapshot = RegisterSnapshot(snapshot ? snapshot : GetLatestSnapshot());
+	entries = interval_entries(slot, snapshot, low, high, &nentries);
 	UnregisterSnapshot(snapshot);
+	begin = find_consumed(entries, nentries, place->n, place->digest);
+	if (begin < 0)
+	{
+		refuse_truncated(stream_id, place->position.turn);
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the log of stream %d lacks entries, or they have been put in another order",
+						stream_id),
+				 errhint("Drop the stream with weir.drop_stream and create it again; the rows of the table become its first rows.")));
+	}
+	place->position.tid = entries[(begin + place->n - 1) % nentries].tid;
+	place->first = entries[begin].tid;
+	place->is_turned = begin > 0;
+	if (!place->is_turned)
+		place->slot_file = file;
+	pfree(entries);
 }

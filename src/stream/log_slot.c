@@ -54,13 +54,31 @@ weir_log_relid(int32 stream_id, const char *suffix, bool missing_ok)
 	return weir_own_relid(name, missing_ok);
 }
 
-Oid
-weir_log_slot_relid(int32 stream_id, int32 slot)
+static Oid
+slot_relid(int32 stream_id, int32 slot, bool missing_ok)
 {
 	char		suffix[16];
 
 	snprintf(suffix, sizeof(suffix), "%d", slot);
-	return weir_log_relid(stream_id, suffix, false);
+	return weir_log_relid(stream_id, suffix, missing_ok);
+}
+
+Oid
+weir_log_slot_relid(int32 stream_id, int32 slot)
+{
+	return slot_relid(stream_id, slot, false);
+}
+
+bool
+weir_log_is_slot(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	int32		stream_id;
+	int32		slot;
+
+	return name != NULL &&
+		sscanf(name, "_log_%d_%d", &stream_id, &slot) == 2 &&
+		slot_relid(stream_id, slot, true) == relid;
 }
 
 Oid

@@ -32,6 +32,14 @@ typedef struct WeirBatch WeirBatch;
 extern WeirBatch *weir_batch_pending(const WeirCursor *cursor,
 									 Snapshot snapshot);
 
+/*
+ * The same for who needs it for a query only: what of the log does not fit into
+ * work_mem is in a temporary file, until weir_batch_close.
+ */
+extern WeirBatch *weir_batch_pending_in_file(const WeirCursor *cursor,
+											 Snapshot snapshot);
+extern void weir_batch_close(WeirBatch *batch);
+
 /* All rows of the stream's table, whoever has consumed them. */
 extern WeirBatch *weir_batch_of_table(int32 stream_id, Snapshot snapshot);
 

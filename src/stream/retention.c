@@ -42,6 +42,9 @@
 /* rows of one statement, and of one transaction of the worker */
 #define DELETE_ROWS		10000
 
+/* rows that are looked at together */
+#define FETCH_ROWS		1000
+
 /* Rows of one leaf that are to be deleted. */
 typedef struct Victims
 {
@@ -108,9 +111,18 @@ owner_of(Oid relid)
 	return owner;
 }
 
+/* Context of errors: those of the table's triggers and keys keep rows from going. */
+static void
+add_context(void *table)
+{
+	errcontext("deleting consumed rows of table \"%s\", as its retention demands",
+			   (const char *) table);
+}
+
 static void
 execute_delete(Victims *victims)
 {
+	ErrorContextCallback callback;
 	StringInfoData sql;
 	Oid			types[1] = {TIDARRAYOID};
 	Datum		values[1];
@@ -125,11 +137,16 @@ execute_delete(Victims *victims)
 	values[0] = PointerGetDatum(construct_array(victims->tids, victims->n,
 												TIDOID, sizeof(ItemPointerData),
 												false, TYPALIGN_SHORT));
+	callback.callback = add_context;
+	callback.arg = get_rel_name(victims->leaf);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 	SPI_connect();
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) != SPI_OK_DELETE)
 		weir_report_rule(victims->leaf);
 	victims->ndeleted += (int) SPI_processed;
 	SPI_finish();
+	error_context_stack = callback.previous;
 }
 
 /* We are the stream's owner; a partition may belong to somebody else. */
@@ -278,37 +295,32 @@ candidates_query(const Candidates *candidates)
 	if (candidates->column != NULL)
 		appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.<) $1",
 						 quote_identifier(candidates->column));
-	appendStringInfo(&sql, " LIMIT %d", 2 * DELETE_ROWS);
 	return sql.data;
 }
 
 /*
- * Delete those that no cursor still needs; how many rows?
+ * They may be many that are needed, for as long as an aggregate is paused, before
+ * one that is not: so they are read as far as it takes, not a certain number.
  */
-static int
-delete_candidates(const WeirStream *stream, List *cursors,
-				  const Candidates *candidates)
+static Portal
+open_candidates(const Candidates *candidates)
 {
 	Oid			types[1] = {candidates->type};
 	Datum		values[1] = {TimestampGetDatum(candidates->limit)};
-	WeirBatch **pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
-	Victims    *victims = palloc(sizeof(Victims));
-	ListCell   *lc;
-	int			npending = 0;
-	int			ndeleted = 0;
-	SPITupleTable *found;
 
-	foreach(lc, cursors)
-		pending[npending++] = weir_batch_unconsumed(stream,
-													(WeirCursor *) lfirst(lc));
+	return SPI_cursor_open_with_args(NULL, candidates_query(candidates), 1,
+									 types, values, NULL, true,
+									 CURSOR_OPT_FAST_PLAN);
+}
 
-	victims->n = victims->ndeleted = 0;
-	SPI_connect();
-	if (SPI_execute_with_args(candidates_query(candidates), 1, types, values, NULL,
-							  true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not find consumed rows");
-	found = SPI_tuptable;
-	for (uint64 i = 0; i < SPI_processed && ndeleted < DELETE_ROWS; i++)
+/* Of the rows just fetched, those that nobody needs; how many are these? */
+static int
+add_unneeded(Victims *victims, WeirBatch **pending, int npending, int max)
+{
+	SPITupleTable *found = SPI_tuptable;
+	int			n = 0;
+
+	for (uint64 i = 0; i < found->numvals && n < max; i++)
 	{
 		bool		is_null;
 		Oid			leaf = DatumGetObjectId(SPI_getbinval(found->vals[i],
@@ -321,8 +333,43 @@ delete_candidates(const WeirStream *stream, List *cursors,
 		if (is_pending(pending, npending, leaf, xid, tid))
 			continue;
 		add_victim(victims, leaf, tid);
-		ndeleted++;
+		n++;
 	}
+	SPI_freetuptable(found);
+	return n;
+}
+
+/*
+ * Delete those that no cursor still needs; how many rows?
+ */
+static int
+delete_candidates(const WeirStream *stream, List *cursors,
+				  const Candidates *candidates)
+{
+	WeirBatch **pending = palloc(sizeof(WeirBatch *) * list_length(cursors));
+	Victims    *victims = palloc(sizeof(Victims));
+	Portal		portal;
+	ListCell   *lc;
+	int			npending = 0;
+	int			n = 0;
+
+	foreach(lc, cursors)
+		pending[npending++] = weir_batch_unconsumed(stream,
+													(WeirCursor *) lfirst(lc));
+
+	victims->n = victims->ndeleted = 0;
+	SPI_connect();
+	portal = open_candidates(candidates);
+	while (n < DELETE_ROWS)
+	{
+		CHECK_FOR_INTERRUPTS();
+		weir_batch_breathe();
+		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		if (SPI_processed == 0)
+			break;
+		n += add_unneeded(victims, pending, npending, DELETE_ROWS - n);
+	}
+	SPI_cursor_close(portal);
 	delete_victims(victims);
 	SPI_finish();
 	return victims->ndeleted;

@@ -28,6 +28,7 @@ CREATE TABLE weir._cursor (
 	tid tid NOT NULL,
 	slot_file oid NOT NULL,				-- of the slot when tid was right
 	slot_entries bigint NOT NULL,		-- of the interval in the slot, up to tid
+	slot_digest bigint NOT NULL,		-- of these
 	history_leaf oid,					-- history: unread from here on; NULL: all read
 	history_block bigint NOT NULL,
 	watermark timestamptz NOT NULL,
@@ -52,15 +53,18 @@ CREATE TABLE weir._left_out (
 	PRIMARY KEY (cursor_id, leaf, part)
 ) WITH (toast_tuple_target = 8160);
 
--- The watermark of each source of a stream that has sources.
+-- The watermark of each source of a stream that has sources.  A tick updates those
+-- that it has seen: see newest.c.
 CREATE TABLE weir._source (
-	cursor_id int,
-	source text,
+	cursor_id int NOT NULL,
+	source text COLLATE "C" NOT NULL,
 	type oid NOT NULL,					-- of the column then; 0: it is not all of the text
 	max_event_time timestamptz NOT NULL,
 	last_row_at timestamptz NOT NULL,
-	PRIMARY KEY (cursor_id, source)
-) WITH (fillfactor = 50);
+	version bigint NOT NULL,			-- of the row, counted up now and then
+	updates int NOT NULL				-- since then
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+CREATE UNIQUE INDEX _source_version ON weir._source (cursor_id, source, version DESC);
 
 -- The slots of each stream's log, see log.c.
 CREATE TABLE weir._log_slot (
@@ -71,6 +75,14 @@ CREATE TABLE weir._log_slot (
 	drained_by xid8,
 	PRIMARY KEY (stream_id, slot)
 ) WITH (fillfactor = 50);
+
+-- Streams that the worker fails at, and why.
+CREATE TABLE weir._stream_failure (
+	stream_id int PRIMARY KEY,
+	error text NOT NULL,
+	failed_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 CREATE TABLE weir._superseded (
 	stream_id int,
 	leaf oid,
@@ -118,6 +130,13 @@ CREATE EVENT TRIGGER weir_stream_alter ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA') EXECUTE FUNCTION weir._stream_altered();
 ALTER EVENT TRIGGER weir_stream_alter ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_alter IS 'keeps streams in step with what is altered, and refuses what they cannot follow';
+
+CREATE FUNCTION weir._log_rewriting() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_log_rewriting';
+COMMENT ON FUNCTION weir._log_rewriting() IS 'keeps the rows of logs those of who wrote them';
+CREATE EVENT TRIGGER weir_log_rewrite ON table_rewrite EXECUTE FUNCTION weir._log_rewriting();
+ALTER EVENT TRIGGER weir_log_rewrite ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER weir_log_rewrite IS 'refuses to rewrite the log of a stream';
 
 CREATE FUNCTION weir._stream_altering() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_stream_altering';

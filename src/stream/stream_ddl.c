@@ -58,6 +58,7 @@
 #include "stream/log.h"
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
+#include "stream/stream_failure.h"
 #include "stream/stream_guard.h"
 #include "stream/tick.h"
 #include "stream/watermark.h"
@@ -647,6 +648,7 @@ weir_stream_forget(int32 stream_id)
 	if (weir_tick_consumer())
 		weir_tick_consumer()->drop_dependents(stream_id);
 	weir_cursor_drop_all(stream_id);
+	weir_stream_failure_clear(stream_id, true);
 	weir_log_drop(stream_id);
 	catalog = weir_stream_open_catalog(RowExclusiveLock);
 	tuple = weir_stream_fetch_tuple(catalog, stream_id);

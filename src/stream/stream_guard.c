@@ -6,7 +6,7 @@
  * A row trigger refuses UPDATE.  Event triggers refuse commands that would
  * make rows escape (dropping the index or that trigger, foreign tables as
  * partitions, detaching a partition whose first rows are being read, changing
- * columns of one that has left with rows waiting), follow
+ * columns of one that has left with rows waiting, rewriting the log), follow
  * those that are harmless (renaming, SET TABLESPACE), and clean up behind
  * tables that are dropped.
  *
@@ -31,6 +31,7 @@
 #include "fmgr.h"
 #include "tcop/deparse_utility.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -52,6 +53,7 @@ PG_FUNCTION_INFO_V1(weir_stream_dropped);
 PG_FUNCTION_INFO_V1(weir_stream_altering);
 PG_FUNCTION_INFO_V1(weir_stream_altered);
 PG_FUNCTION_INFO_V1(weir_index_drop);
+PG_FUNCTION_INFO_V1(weir_log_rewriting);
 
 /* set while weir itself drops a stream's parts */
 static bool is_dropping = false;
@@ -709,5 +711,29 @@ weir_index_drop(PG_FUNCTION_ARGS)
 		if (OidIsValid(relid) && weir_stream_of_leaf(relid) != 0)
 			refuse_drop(get_rel_name(relid));
 	}
+	PG_RETURN_NULL();
+}
+
+/*
+ * Before ALTER TABLE makes the rows of a table anew, as those of its own
+ * transaction: what is read of the log under older snapshots would be missing.
+ * (VACUUM FULL leaves rows as they are.)
+ */
+Datum
+weir_log_rewriting(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	relid = DatumGetObjectId(OidFunctionCall0(F_PG_EVENT_TRIGGER_TABLE_REWRITE_OID));
+	if (weir_log_is_slot(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot rewrite table \"%s\" of the log of a stream",
+						get_rel_name(relid)),
+				 errdetail("Its rows would become those of another transaction.")));
 	PG_RETURN_NULL();
 }

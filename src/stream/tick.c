@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
@@ -257,16 +258,16 @@ weir_tick_wait_for_unsettled(const WeirStream *stream, const WeirCursor *cursor)
  * A batch, with its snapshot active: take one after all leaves are locked.
  */
 static WeirBatch *
-take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
+take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target,
+		   List **locked)
 {
-	List	   *locked = NIL;
-
+	*locked = NIL;
 	for (;;)
 	{
 		WeirBatch  *batch;
 
 		PushActiveSnapshot(GetTransactionSnapshot());
-		batch = weir_batch_next(stream, cursor, target, &locked);
+		batch = weir_batch_next(stream, cursor, target, locked);
 		if (batch)
 			return batch;
 		PopActiveSnapshot();
@@ -276,7 +277,7 @@ take_batch(const WeirStream *stream, const WeirCursor *cursor, Datum target)
 static bool
 batch_is_empty(const WeirBatch *batch)
 {
-	return batch->nentries == 0 && batch->nranges == 0 && !batch->has_skipped;
+	return batch->entries == NULL && batch->nranges == 0 && !batch->has_skipped;
 }
 
 /*
@@ -313,13 +314,52 @@ consume_batch(TickState *state)
 	WEIR_DEBUG_POINT("tick_stored");
 }
 
+/*
+ * The tables with the batch's rows, open: so the server refuses whatever would
+ * take their files away, as TRUNCATE by a sink, while there is somebody to come
+ * who has not read them.
+ */
+static List *
+open_leaves(List *leaves)
+{
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, leaves)
+	{
+		Relation	rel = try_relation_open(lfirst_oid(lc), AccessShareLock);
+
+		if (rel != NULL)
+			relations = lappend(relations, rel);
+	}
+	return relations;
+}
+
 static void
-consume(TickState *state)
+close_leaves(List *relations)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations)
+		relation_close((Relation) lfirst(lc), NoLock);
+}
+
+static void
+consume_open(TickState *state, List *leaves)
+{
+	List	   *relations = open_leaves(leaves);
+
+	consume_batch(state);
+	close_leaves(relations);
+}
+
+static void
+consume(TickState *state, List *leaves)
 {
 	PG_TRY();
 	{
 		is_consuming = true;
-		consume_batch(state);
+		consume_open(state, leaves);
 	}
 	PG_FINALLY();
 	{
@@ -384,6 +424,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 {
 	WeirCursor *main_cursor = (WeirCursor *) linitial(cursors);
 	TickState	state = {0};
+	List	   *leaves;
 	bool		joins = false;
 	bool		is_due;
 
@@ -392,7 +433,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 	state.tick.cursor = *cursor;
 	state.floor = cursor->watermark;
 
-	state.tick.batch = take_batch(stream, cursor, target);
+	state.tick.batch = take_batch(stream, cursor, target, &leaves);
 	state.tick.snapshot = GetActiveSnapshot();
 	state.tick.batch->observer = weir_observer_create(stream, state.now);
 	if (!cursor->is_main && !cursor->in_history &&
@@ -415,7 +456,7 @@ tick_locked(const WeirStream *stream, WeirCursor *cursor, List *cursors,
 		return WEIR_TICK_IDLE;
 	}
 
-	consume(&state);
+	consume(&state, leaves);
 	if (state.tick.stays)
 	{
 		PopActiveSnapshot();
@@ -539,7 +580,7 @@ weir_tick_set_watermark(int32 stream_id, Timestamp watermark)
 	state.tick.batch->observer = weir_observer_create(&state.stream, state.now);
 	state.watermark = watermark;
 	state.is_watermark_known = true;
-	consume(&state);
+	consume(&state, NIL);
 	PopActiveSnapshot();
 	return watermark;
 }

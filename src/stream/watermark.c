@@ -32,6 +32,8 @@
 #include "common/hashfn.h"
 #include "common/int.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -42,6 +44,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "storage/newest.h"
 #include "storage/owner.h"
 #include "stream/watermark.h"
 #include "types/window.h"
@@ -238,6 +241,8 @@ struct StoredSource
 	Oid			type;
 	Timestamp	max_event_time;
 	TimestampTz last_row_at;
+	int64		version;		/* see newest.c */
+	int32		updates;
 	ItemPointerData self;
 	bool		is_seen;		/* in this tick */
 };
@@ -249,37 +254,102 @@ enum
 	SOURCE_TYPE,
 	SOURCE_MAX_EVENT_TIME,
 	SOURCE_LAST_ROW_AT,
-	SOURCE_NATTS = SOURCE_LAST_ROW_AT
+	SOURCE_VERSION,
+	SOURCE_UPDATES,
+	SOURCE_NATTS = SOURCE_UPDATES
 };
 
-static List *
-read_sources(int32 cursor_id)
+#define SOURCE_INDEX	"_source_version"
+
+static StoredSource *
+source_from_tuple(TupleDesc desc, HeapTuple tuple)
 {
-	Relation	catalog = open_source_catalog(AccessShareLock);
+	StoredSource *source = palloc0(sizeof(StoredSource));
+	Datum		values[SOURCE_NATTS];
+	bool		nulls[SOURCE_NATTS];
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	source->source = TextDatumGetCString(values[SOURCE_SOURCE - 1]);
+	source->type = DatumGetObjectId(values[SOURCE_TYPE - 1]);
+	source->max_event_time = DatumGetTimestampTz(values[SOURCE_MAX_EVENT_TIME - 1]);
+	source->last_row_at = DatumGetTimestampTz(values[SOURCE_LAST_ROW_AT - 1]);
+	source->version = DatumGetInt64(values[SOURCE_VERSION - 1]);
+	source->updates = DatumGetInt32(values[SOURCE_UPDATES - 1]);
+	source->self = tuple->t_self;
+	return source;
+}
+
+static void
+init_cursor_key(ScanKeyData *key, int32 cursor_id)
+{
+	ScanKeyInit(key, SOURCE_CURSOR_ID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(cursor_id));
+}
+
+/* One behind the other, past all old versions there are. */
+static List *
+scan_sources(Relation catalog, int32 cursor_id)
+{
 	List	   *result = NIL;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(cursor_id));
-	scan = systable_beginscan(catalog, weir_own_relid("_source_pkey", false),
+	init_cursor_key(&key, cursor_id);
+	scan = systable_beginscan(catalog, weir_own_relid(SOURCE_INDEX, false),
 							  true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		StoredSource *source = palloc0(sizeof(StoredSource));
-		Datum		values[SOURCE_NATTS];
-		bool		nulls[SOURCE_NATTS];
-
-		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
-		source->source = TextDatumGetCString(values[SOURCE_SOURCE - 1]);
-		source->type = DatumGetObjectId(values[SOURCE_TYPE - 1]);
-		source->max_event_time = DatumGetTimestampTz(values[SOURCE_MAX_EVENT_TIME - 1]);
-		source->last_row_at = DatumGetTimestampTz(values[SOURCE_LAST_ROW_AT - 1]);
-		source->self = tuple->t_self;
-		result = lappend(result, source);
-	}
+		result = lappend(result, source_from_tuple(RelationGetDescr(catalog), tuple));
 	systable_endscan(scan);
+	return result;
+}
+
+/* One by one, each looked for behind the one before. */
+static List *
+find_sources(Relation catalog, int32 cursor_id)
+{
+	List	   *result = NIL;
+	StoredSource *last = NULL;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+
+	for (;;)
+	{
+		init_cursor_key(&keys[0], cursor_id);
+		if (last != NULL)
+			ScanKeyInit(&keys[1], SOURCE_SOURCE, BTGreaterStrategyNumber, F_TEXT_GT,
+						CStringGetTextDatum(last->source));
+		tuple = weir_newest_version(catalog, SOURCE_INDEX, NULL,
+									last != NULL ? 2 : 1, keys);
+		if (tuple == NULL)
+			return result;
+		last = source_from_tuple(RelationGetDescr(catalog), tuple);
+		result = lappend(result, last);
+	}
+}
+
+/*
+ * Somebody who holds a snapshot keeps all old versions of all rows.  Looking for
+ * each row costs the same however many there are, but more than to come by it: so
+ * that is done when the table is much larger than the rows that have been read of
+ * it last would make it.
+ */
+#define SOURCES_PER_BLOCK	8
+#define FEW_BLOCKS			8
+
+static List *
+read_sources(int32 cursor_id)
+{
+	static int	nsources = 0;
+	Relation	catalog = open_source_catalog(AccessShareLock);
+	List	   *result;
+
+	if (!IgnoreSystemIndexes &&
+		RelationGetNumberOfBlocks(catalog) > FEW_BLOCKS + nsources / SOURCES_PER_BLOCK)
+		result = find_sources(catalog, cursor_id);
+	else
+		result = scan_sources(catalog, cursor_id);
+	nsources = list_length(result);
 	table_close(catalog, AccessShareLock);
 	return result;
 }
@@ -524,6 +594,10 @@ store_sources(int32 cursor_id, List *sources)
 		values[SOURCE_TYPE - 1] = ObjectIdGetDatum(source->type);
 		values[SOURCE_MAX_EVENT_TIME - 1] = TimestampTzGetDatum(source->max_event_time);
 		values[SOURCE_LAST_ROW_AT - 1] = TimestampTzGetDatum(source->last_row_at);
+		if (ItemPointerIsValid(&source->self))
+			weir_newest_count_update(&source->version, &source->updates);
+		values[SOURCE_VERSION - 1] = Int64GetDatum(source->version);
+		values[SOURCE_UPDATES - 1] = Int32GetDatum(source->updates);
 		tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 		if (ItemPointerIsValid(&source->self))
 			CatalogTupleUpdate(catalog, &source->self, tuple);

@@ -513,13 +513,12 @@ weir_window_iter_next(WeirWindowIter *iter, WeirWindow *window)
 Timestamp
 weir_window_start_after(WeirWindowSpec *spec, Timestamp t)
 {
-	WeirWindowIter iter;
-	WeirWindow	window;
+	int64		pane = weir_window_pane(spec, t);
 
-	weir_window_iter_init(&iter, spec, weir_window_pane(spec, t));
-	if (!weir_window_iter_next(&iter, &window))
-		elog(ERROR, "pane is in no window");
-	return window.start;
+	/* its end may be out of range */
+	return weir_window_pane_start(spec, spec->kind == WEIR_WINDOW_CUMULATE ?
+								  period_start(spec, pane) :
+								  pane - spec->npanes + 1);
 }
 
 WeirWindow

@@ -37,12 +37,17 @@ SELECT s.relation AS stream,
 	b.query_start AS blocked_by_query_start,
 	b.gid AS blocked_by_gid,
 	st.is_paused,
-	st.in_history
+	st.in_history,
+	CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN f.error END AS last_error,
+	f.failed_at AS last_error_at
 FROM weir._stream s
 CROSS JOIN LATERAL weir._stream_status(s.id) st
+JOIN pg_catalog.pg_class c ON c.oid = s.relation
+LEFT JOIN weir._stream_failure f ON f.stream_id = s.id
 LEFT JOIN LATERAL (
-	-- the oldest transaction that has written to the table and not ended; locks
-	-- of prepared ones have no pid, but a virtual transaction in common
+	-- who has the stream's lock (see cursor.c) but for the worker, or the oldest
+	-- transaction that has written to the table and not ended; locks of prepared
+	-- ones have no pid, but a virtual transaction in common
 	SELECT l.pid, t.query_start, p.gid
 	FROM pg_catalog.pg_locks l
 	LEFT JOIN pg_catalog.pg_stat_activity t ON t.pid = l.pid
@@ -50,11 +55,14 @@ LEFT JOIN LATERAL (
 			JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid)
 		ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
 			AND x.virtualtransaction = l.virtualtransaction
-	WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+	WHERE l.granted
 		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-		AND (l.relation = s.relation
-			OR l.relation IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(s.relation) t))
-	ORDER BY COALESCE(t.xact_start, p.prepared) LIMIT 1) b ON true
+		AND (l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
+				AND (l.relation = s.relation
+					OR l.relation IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(s.relation) t))
+			OR l.locktype = 'advisory' AND l.classid = s.id::oid AND l.objid = 0 AND l.objsubid = 76
+				AND t.backend_type IS DISTINCT FROM 'weir worker' AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())
+	ORDER BY l.locktype, COALESCE(t.xact_start, p.prepared) LIMIT 1) b ON true
 WHERE pg_catalog.has_table_privilege(s.relation, 'SELECT, INSERT')
 	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 COMMENT ON VIEW weir.stat_streams IS 'how far each stream is consumed, and what holds it back';

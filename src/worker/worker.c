@@ -49,9 +49,11 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "aggregate/failure.h"
 #include "stream/batch.h"
 #include "stream/cursor.h"
 #include "stream/stream.h"
+#include "stream/stream_failure.h"
 #include "stream/tick.h"
 #include "weir.h"
 #include "worker/giveway.h"
@@ -97,6 +99,7 @@ typedef struct StreamState
 	int32		stream_id;		/* hash key */
 	uint32		seen_in_round;
 	WeirBackoff backoff;
+	bool		is_clear;		/* no failure is noted */
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
 	int			retain_rest_ms;
@@ -114,6 +117,7 @@ static uint64 changes_seen;		/* of relations, when the streams were listed */
 static int32 served_stream;		/* whose cursors are ticked */
 static bool has_backlog = false;	/* a tick left something behind */
 static bool is_failing = false; /* something is left alone for a while */
+static char *last_error = NULL; /* of a task; NULL: none since it was taken */
 
 void
 weir_worker_describe(BackgroundWorker *worker, Oid database)
@@ -141,11 +145,28 @@ add_context(void *activity)
 	errcontext("%s, in database \"%s\"", (const char *) activity, database_name);
 }
 
-/* The error that has just been caught, unless it has been told already. */
+static void
+forget_error(void)
+{
+	if (last_error != NULL)
+		pfree(last_error);
+	last_error = NULL;
+}
+
+/*
+ * The error that has just been caught: kept, and reported unless it has been told
+ * already.
+ */
 static void
 report_error(WeirBackoff *backoff)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	ErrorData  *error = CopyErrorData();
+	char	   *text = weir_failure_text(error);
+
+	FreeErrorData(error);
+	forget_error();
+	last_error = MemoryContextStrdup(TopMemoryContext, text);
 
 	if (backoff->ms > 0 && backoff->reported_code == geterrcode() &&
 		backoff->reported_at <= now &&
@@ -255,6 +276,21 @@ tick_main(int32 stream_id)
 {
 	weir_stream_revive(stream_id);
 	return is_progress(weir_tick_main(stream_id, weir_worker_remember));
+}
+
+/* For who looks at how a stream fares. */
+static bool
+note_failure(int32 stream_id)
+{
+	weir_stream_failure_note(stream_id, last_error);
+	return true;
+}
+
+static bool
+clear_failure(int32 stream_id)
+{
+	weir_stream_failure_clear(stream_id, false);
+	return true;
 }
 
 static bool
@@ -373,6 +409,30 @@ retain(StreamState *state, bool *failed)
 }
 
 /*
+ * A stream that has failed says so, until it goes well again: in transactions of
+ * their own, which do not matter to it.  Who has to give way leaves no error.
+ */
+static void
+tell_failure(StreamState *state, bool failed)
+{
+	WeirBackoff unused = {0};
+	bool		is_lost;
+
+	if (failed && last_error != NULL)
+	{
+		weir_worker_run_task(note_failure, state->stream_id,
+							 "weir: noting a failure", &unused, &is_lost);
+		state->is_clear = false;
+	}
+	else if (!failed && !state->is_clear)
+	{
+		weir_worker_run_task(clear_failure, state->stream_id,
+							 "weir: noting that all goes well", &unused, &is_lost);
+		state->is_clear = !is_lost;
+	}
+}
+
+/*
  * One tick of each cursor of a stream, and its housekeeping.  True if there
  * may be more to do at once.
  */
@@ -388,6 +448,7 @@ serve_stream(int32 stream_id)
 
 	if (weir_backoff_holds(&state->backoff))
 		return false;
+	forget_error();
 	more = weir_worker_run_task(tick_main, stream_id, "weir: tick",
 								&state->backoff, &tick_failed);
 	cursors = weir_worker_take_remembered();
@@ -411,6 +472,7 @@ serve_stream(int32 stream_id)
 		retain(state, &failed);
 
 	weir_backoff_note(&state->backoff, failed);
+	tell_failure(state, failed);
 	return more;
 }
 
