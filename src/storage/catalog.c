@@ -524,12 +524,15 @@ load_details(WeirWideTable *table)
 	loading_is_outdated = false;
 	PG_TRY();
 	{
-		table->changes = weir_changes_of_table(table->home);
+		table->changes = weir_changes_lock(table->home, AccessShareLock);
 		check_shapes(table);
 		table->delta_index = index_of_heap(table->delta, 2);
 		table->base_index = index_of_heap(table->base, 2);
 		if (OidIsValid(table->changes))
+		{
 			table->changes_index = index_of_heap(table->changes, 1);
+			UnlockRelationOid(table->changes, AccessShareLock);
+		}
 		load_families(table);
 		WEIR_DEBUG_POINT("families_read");
 		load_rules(table);
