@@ -453,7 +453,7 @@ load_restriction(WeirWideTable *table)
 	table_close(rel, AccessShareLock);
 }
 
-/* Checks the shape of the relations and finds the indexes. */
+/* Finds the relations and indexes that are left, and checks all their shapes. */
 static void
 load_relations(WeirWideTable *table)
 {
@@ -470,9 +470,10 @@ load_relations(WeirWideTable *table)
 	table->base_index = weir_index_of_heap(rel, 2);
 	table_close(rel, AccessShareLock);
 	weir_shape_check_sequence(table->seq);
+	table->changes = weir_changes_lock(table->home, AccessShareLock);
 	if (!OidIsValid(table->changes))
 		return;
-	rel = table_open(table->changes, AccessShareLock);
+	rel = table_open(table->changes, NoLock);
 	weir_shape_check_changes(rel);
 	table->changes_index = weir_index_of_heap(rel, 1);
 	table_close(rel, AccessShareLock);
@@ -491,7 +492,6 @@ load_details(WeirWideTable *table)
 	loading = table;
 	PG_TRY();
 	{
-		table->changes = weir_changes_of_table(table->home);
 		load_relations(table);
 		load_families(table);
 		WEIR_DEBUG_POINT("families_read");

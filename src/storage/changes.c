@@ -58,6 +58,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -474,6 +475,25 @@ weir_changes_of_table(Oid home)
 {
 	return look_up(Anum_change_streams_face, "_change_streams_pkey", home,
 				   Anum_change_streams_changes);
+}
+
+Oid
+weir_changes_lock(Oid home, LOCKMODE lockmode)
+{
+	Oid			changes = weir_changes_of_table(home);
+
+	while (OidIsValid(changes))
+	{
+		Oid			now;
+
+		LockRelationOid(changes, lockmode);
+		now = weir_changes_of_table(home);
+		if (now == changes)
+			break;
+		UnlockRelationOid(changes, lockmode);
+		changes = now;
+	}
+	return changes;
 }
 
 Oid

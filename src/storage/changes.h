@@ -101,6 +101,12 @@ extern int	weir_changes_trim(Oid face, TimestampTz limit, int max_rows,
 /* the heap of changes of a wide table, or InvalidOid */
 extern Oid	weir_changes_of_table(Oid home);
 
+/*
+ * The same, locked, so that it is there as long as the lock is held: a change
+ * stream can be disabled while its wide table is being read.
+ */
+extern Oid	weir_changes_lock(Oid home, LOCKMODE lockmode);
+
 /* the wide table of whose changes this is the heap, or InvalidOid */
 extern Oid	weir_changes_home(Oid changes);
 

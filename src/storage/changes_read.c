@@ -296,14 +296,20 @@ read_limits(const WeirWideTable *table, Snapshot snapshot)
 	return limits;
 }
 
-/* The wide table in argument 0; the current user may read its changes. */
+/*
+ * The wide table in argument 0; the current user may read its changes, and
+ * they stay there until the end of the transaction.
+ */
 static WeirWideTable *
 readable_table_argument(FunctionCallInfo fcinfo)
 {
-	WeirWideTable *table = weir_wide_table_open(weir_table_argument(fcinfo, 0),
-												AccessShareLock, 0);
+	Oid			face = weir_table_argument(fcinfo, 0);
+	WeirWideTable *table = weir_wide_table_open(face, AccessShareLock, 0);
 
 	weir_check_is_no_view(table);
+	(void) weir_changes_lock(table->home, AccessShareLock);
+	/* what was changed until the lock was had counts */
+	table = weir_wide_table_require(face);
 	if (!OidIsValid(table->changes))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -241,7 +241,7 @@ weir_regex_parse_escape(WeirRegexParser *parser)
 	c = *parser->p++;
 
 	/* punctuation stands for itself */
-	if (c < 0x80 && !weir_regex_is_word(c))
+	if (c < 0x80 && (c == '_' || !weir_regex_is_word(c)))
 		return c;
 
 	switch (c)
