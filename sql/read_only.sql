@@ -59,6 +59,10 @@ SELECT * FROM wide;
 SELECT weir.read_row('part', 'k');
 SELECT * FROM weir.changes('followed');
 COMMIT;
+-- drain is not called in a transaction block
+SET default_transaction_read_only = on;
+CALL weir.drain('t');
+RESET default_transaction_read_only;
 
 SELECT weir.drop_wide_table(tbl) FROM weir.wide_tables WHERE tbl = 'followed'::regclass;
 DROP FOREIGN TABLE wide CASCADE;

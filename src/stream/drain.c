@@ -373,6 +373,7 @@ weir_drain(PG_FUNCTION_ARGS)
 				 errmsg("weir.drain cannot run inside a transaction block or a function"),
 				 errhint("It commits after each batch. Use CALL weir.drain(...) on its own.")));
 	weir_stream_refuse_in_tick("weir.drain");
+	PreventCommandIfReadOnly("weir.drain()");
 	state.relid = stream_argument(fcinfo);
 	weir_stream_get_owned(state.relid, &stream);
 	state.stream_id = stream.stream_id;

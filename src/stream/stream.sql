@@ -146,6 +146,14 @@ CREATE EVENT TRIGGER weir_stream_altering ON ddl_command_start
 ALTER EVENT TRIGGER weir_stream_altering ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER weir_stream_altering IS 'looks at what ALTER TABLE is about to do to a stream';
 
+CREATE FUNCTION weir._extension_dropping() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'weir_extension_dropping';
+COMMENT ON FUNCTION weir._extension_dropping() IS 'locks streams before DROP EXTENSION locks the rest';
+CREATE EVENT TRIGGER weir_extension_dropping ON ddl_command_start
+	WHEN TAG IN ('DROP EXTENSION') EXECUTE FUNCTION weir._extension_dropping();
+ALTER EVENT TRIGGER weir_extension_dropping ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER weir_extension_dropping IS 'has DROP EXTENSION wait for writers to end';
+
 CREATE FUNCTION weir._index_drop() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'weir_index_drop';
 COMMENT ON FUNCTION weir._index_drop() IS 'keeps capture indexes from being dropped concurrently';

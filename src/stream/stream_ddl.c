@@ -29,9 +29,12 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
 #include "commands/sequence.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -71,6 +74,7 @@
 PG_FUNCTION_INFO_V1(weir_create_stream);
 PG_FUNCTION_INFO_V1(weir_alter_stream);
 PG_FUNCTION_INFO_V1(weir_drop_stream);
+PG_FUNCTION_INFO_V1(weir_extension_dropping);
 
 char *
 weir_stream_qualified_name(Oid relid)
@@ -140,6 +144,71 @@ lock_patiently(Oid relid, LOCKMODE lockmode)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* ----------------------------------------------------------------
+ *		DROP EXTENSION
+ * ----------------------------------------------------------------
+ */
+
+static bool
+drops_us(const Node *command, Oid extension)
+{
+	const DropStmt *drop = (const DropStmt *) command;
+	ListCell   *lc;
+
+	if (!IsA(command, DropStmt) || drop->removeType != OBJECT_EXTENSION ||
+		drop->behavior != DROP_CASCADE)
+		return false;
+	foreach(lc, drop->objects)
+		if (get_extension_oid(strVal(lfirst(lc)), true) == extension)
+			return true;
+	return false;
+}
+
+/*
+ * Before DROP EXTENSION, which would lock weir's own tables before those of
+ * streams: who has written to one of these needs the others when he commits, and
+ * it would be a deadlock.  The extension comes first, so that the worker gives
+ * way.
+ */
+static void
+lock_before_drop(Oid extension)
+{
+	List	   *tables = NIL;
+	ListCell   *lc;
+
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessExclusiveLock);
+	foreach(lc, weir_stream_ids())
+	{
+		WeirStream	stream;
+
+		if (weir_stream_lookup_id(lfirst_int(lc), &stream))
+			tables = lappend_oid(tables, stream.relid);
+	}
+	list_sort(tables, list_oid_cmp);
+	foreach(lc, tables)
+	{
+		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+		(void) find_all_inheritors(lfirst_oid(lc), AccessExclusiveLock, NULL);
+	}
+}
+
+Datum
+weir_extension_dropping(PG_FUNCTION_ARGS)
+{
+	Oid			extension = weir_extension_find();
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by event trigger manager")));
+	/* who may not drop it is told so afterwards, and locks nothing */
+	if (OidIsValid(extension) &&
+		drops_us(((EventTriggerData *) fcinfo->context)->parsetree, extension) &&
+		has_privs_of_role(GetUserId(), weir_extension_owner()))
+		lock_before_drop(extension);
+	PG_RETURN_NULL();
 }
 
 /* ----------------------------------------------------------------

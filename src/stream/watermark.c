@@ -674,19 +674,43 @@ weir_watermark_compute(const WeirStream *stream, const WeirCursor *cursor,
 	return Max(cursor->watermark, Max(candidate, idle));
 }
 
+/*
+ * Silence that is said to begin later than now was noted before the clock has
+ * been set back: it begins now, or it would last for so much longer.
+ */
+static void
+correct_silence(List *sources, TimestampTz now)
+{
+	ListCell   *lc;
+
+	foreach(lc, sources)
+	{
+		StoredSource *source = (StoredSource *) lfirst(lc);
+
+		if (source->last_row_at <= now)
+			continue;
+		source->last_row_at = now;
+		source->is_seen = true;
+	}
+}
+
 void
 weir_watermark_store(WeirCursor *cursor, WeirObserver *observer,
 					 TimestampTz now)
 {
-	if (observer->rows == 0)
+	List	   *sources;
+
+	if (observer->rows == 0 && cursor->last_row_at <= now)
 		return;
 	cursor->rows_consumed += observer->rows;
 	cursor->last_row_at = now;
 	cursor->max_event_time = Max(cursor->max_event_time,
 								 observer->max_event_time);
-	if (observer->sources)
-		store_sources(cursor->cursor_id,
-					  merge_sources(cursor->cursor_id, observer, now));
+	if (observer->sources == NULL)
+		return;
+	sources = merge_sources(cursor->cursor_id, observer, now);
+	correct_silence(sources, now);
+	store_sources(cursor->cursor_id, sources);
 }
 
 bool
@@ -702,6 +726,8 @@ weir_watermark_is_due(const WeirStream *stream, const WeirCursor *cursor,
 		next = now;
 	else if (stream->idle_timeout_usec < 0)
 		return false;
+	else if (cursor->last_row_at > now)
+		return true;			/* see correct_silence */
 	else if (stream->source_attno != 0)
 		next = weir_watermark_compute(stream, cursor, NULL, now);
 	else

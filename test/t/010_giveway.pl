@@ -125,5 +125,23 @@ SQL
 
 $guest->quit;
 
+# --- DROP EXTENSION waits for a writer to end, who needs the log for that
+
+$node->safe_psql('postgres', 'CREATE DATABASE written TEMPLATE origin');
+my $writer = $node->background_psql('written');
+my $dropper = $node->background_psql('written');
+$writer->query_safe("SET deadlock_timeout = '10ms'; BEGIN; INSERT INTO events VALUES ('2024-02-01 00:30Z', 1)");
+$dropper->query_safe("SET deadlock_timeout = '10ms'; SET client_min_messages = warning");
+$dropper->query_until(qr/dropping/, "\\echo dropping\nDROP EXTENSION weir CASCADE;\n");
+ok($node->poll_query_until('postgres', <<'SQL'), 'DROP EXTENSION waits for a writer');
+SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = 'written' AND query LIKE 'DROP EXTENSION%' AND wait_event_type = 'Lock'
+SQL
+$writer->query_safe('COMMIT');
+pass('the writer commits');
+$writer->quit;
+$dropper->quit;
+is($node->safe_psql('written', "SELECT count(*), (SELECT count(*) FROM pg_extension WHERE extname = 'weir') FROM events WHERE ts = '2024-02-01 00:30Z'"),
+	'1|0', 'then the extension goes, and the rows stay');
+
 $node->stop;
 done_testing();

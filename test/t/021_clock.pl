@@ -153,5 +153,41 @@ $node->safe_psql('postgres', "SELECT weir.advance_watermark('events', clock_time
 ok($node->poll_query_until('postgres', 'SELECT count(*) > 0 FROM told'), 'and is tried again, though the clock is an hour back');
 nothing_lost('at last');
 
+# Silence that was noted by a clock which was ahead is over when it would have been.
+my $start = 10800;
+set_clock($start);
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE quiet (ts timestamptz NOT NULL, source text);
+CREATE TABLE quiet_sources (LIKE quiet INCLUDING ALL);
+SELECT weir.create_stream('quiet', 'ts', idle_timeout => '1 hour');
+SELECT weir.create_stream('quiet_sources', 'ts', source => 'source', idle_timeout => '1 hour');
+SELECT weir.create_continuous_aggregate('quiet_1s', 'SELECT w.window_start, w.window_end, count(*) AS n
+	FROM quiet e, weir.tumble(e.ts, ''1 second'') w GROUP BY w.window_start, w.window_end');
+SELECT weir.create_continuous_aggregate('quiet_sources_1s', 'SELECT w.window_start, w.window_end, count(*) AS n
+	FROM quiet_sources e, weir.tumble(e.ts, ''1 second'') w GROUP BY w.window_start, w.window_end');
+SQL
+set_clock($start + 3000);
+foreach my $stream ('quiet', 'quiet_sources')
+{
+	$node->safe_psql('postgres', <<"SQL");
+INSERT INTO $stream VALUES (clock_timestamp() - interval '50 minutes', 'a'), (clock_timestamp() - interval '2 hours', 'b');
+SELECT weir.wait('$stream');
+SQL
+}
+set_clock($start);
+foreach my $silence ("_cursor WHERE NOT EXISTS (SELECT FROM weir._cursor later WHERE later.id = _cursor.id AND later.version > _cursor.version)
+	AND stream_id IN (SELECT id FROM weir._stream WHERE idle_timeout IS NOT NULL)", '_source')
+{
+	ok($node->poll_query_until('postgres', "SELECT bool_and(last_row_at <= clock_timestamp()) FROM weir.$silence"),
+		'silence begins now at the latest');
+}
+set_clock($start + 3700);
+foreach my $stream ('quiet', 'quiet_sources')
+{
+	ok($node->poll_query_until('postgres',
+			"SELECT watermark > clock_timestamp() - interval '62 minutes' FROM weir.stat_streams WHERE stream = '$stream'::regclass"),
+		"the watermark of $stream follows the clock after an hour");
+}
+
 $node->stop;
 done_testing();
