@@ -18,7 +18,7 @@
  *	  file.  At the flush those whose file is no longer the table's are
  *	  dropped (a rolled-back TRUNCATE makes the old file current again).
  * 2. Rows of rolled-back savepoints stay in the lists: visibility sorts them
- *	  out when the rows are read.  Every (sub)transaction id that inserted is
+ *	  out when the rows are read.  A list that has no others is not written.  Every (sub)transaction id that inserted is
  *	  in the list of ids: with a TID it identifies the row, since TIDs may be
  *	  used again by others while the entry waits.
  * 3. The flush is complete: rows inserted after it, by other extensions'
@@ -42,6 +42,7 @@
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "storage/lock.h"
 #include "utils/float.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -132,6 +133,7 @@ static CaptureBuffer first_buffer;
 static CaptureBuffer *last_buffer = NULL;
 
 static bool is_flushed = false; /* PRE_COMMIT has come and gone */
+static bool has_rolled_back = false;	/* a subtransaction of this one */
 static bool has_logged = false; /* this transaction wrote entries */
 
 static const WeirCaptureHooks *capture_hooks = NULL;
@@ -288,7 +290,7 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 
 /*
  * Has anything changed since the first row that this very transaction can have
- * done?  Others cannot have, since we hold a lock on the table.
+ * done?  Others cannot have, since we hold a lock on the table (see is_locked).
  */
 static bool
 has_changes(const CaptureBuffer *buffer)
@@ -342,6 +344,26 @@ find_stream(CaptureBuffer *buffer)
 }
 
 /*
+ * Do we still hold the lock that whoever inserts takes?  If not, all rows of the
+ * table are of subtransactions that were rolled back, and others may have given it
+ * another file meanwhile, or may before we have ended: an entry would name the old
+ * one, which nobody would find again.
+ */
+static bool
+is_locked(const CaptureBuffer *buffer)
+{
+	LOCKTAG		tag;
+
+	if (!has_rolled_back)
+		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, buffer->key.relid);
+	for (LOCKMODE mode = RowExclusiveLock; mode <= AccessExclusiveLock; mode++)
+		if (WeirLockHeldByMe(&tag, mode))
+			return true;
+	return false;
+}
+
+/*
  * Write one buffer's entries and empty it.  Rows of a table that is not a
  * stream (yet, or any more) are nobody's business: the rows that a new stream
  * finds are its history.
@@ -351,7 +373,7 @@ flush_buffer(CaptureBuffer *buffer, TimestampTz now)
 {
 	if (buffer->nruns == 0)
 		return;
-	if (is_current_file(buffer) && find_stream(buffer))
+	if (is_locked(buffer) && is_current_file(buffer) && find_stream(buffer))
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
@@ -407,7 +429,7 @@ forget_all(void)
 	forgotten = NULL;
 	nbuffers = 0;
 	buffer_table = NULL;
-	is_flushed = has_logged = false;
+	is_flushed = has_logged = has_rolled_back = false;
 }
 
 static void
@@ -472,7 +494,10 @@ capture_subxact_callback(SubXactEvent event, SubTransactionId subxact,
 {
 	last_buffer = NULL;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		has_rolled_back = true;
 		remember_forgotten(subxact);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		for (ForgottenRows *rows = forgotten; rows; rows = rows->next)

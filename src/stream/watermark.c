@@ -280,7 +280,8 @@ read_sources(int32 cursor_id)
 		result = lappend(result, source);
 	}
 	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	/* who stores them must find them where they were */
+	table_close(catalog, NoLock);
 	return result;
 }
 

@@ -37,7 +37,7 @@ use Weir::Session;
 
 # Errors that may come of steps that meet each other.
 my %may_fail = map { $_ => 1 } qw(
-  40001 40P01 55P03 57014 57P01 25P02 25001 3B001 55000 23514 42704 2BP01 42P01 0A000 42710 42701 42P07 42809 42804 23505 22023);
+  40001 40P01 55P03 57014 57P01 25P02 25001 3B001 55000 23514 42704 2BP01 42P01 0A000 42710 42701 42P07 42809 42804 42703 23505 22023);
 
 # What a world leaves behind.
 my $clean_up = <<'SQL';
@@ -177,6 +177,8 @@ sub may_step
 	return 0 if $is->{read_committed} && $session->{in_block} && $session->{isolation} ne 'READ COMMITTED';
 	return 0 if $step->{kind} eq 'epoch' && ($self->is_any('has_written') || $self->busy);
 	return 0 if $is->{consumes} && $self->is_any('deletes');
+	# this transaction may have consumed them
+	return 0 if $step->{kind} eq 'delete_own' && $session->{is_consuming};
 	if ($is->{deletes})
 	{
 		return 0 if $self->{shape}{has_worker} || $self->is_any('shapes') || $self->is_any('is_consuming');
@@ -291,11 +293,11 @@ sub settle
 	my ($self) = @_;
 	my $control = $self->{control};
 	my $start = time;
+	my $pause = 0.005;
 	my %since;
 
 	while (1)
 	{
-		my $pause = 0.003;
 		foreach my $session ($self->busy)
 		{
 			next unless $session->{psql}->is_done($pause);
@@ -303,6 +305,7 @@ sub settle
 			# others may go on now
 			%since = ();
 			$start = time;
+			$pause = 0.005;
 		}
 		my @busy = $self->busy or return;
 		my %wait = map { /^(\d+)\|(\w*)\|(\w)/ ? ($1 => [ $2, $3 ]) : () } split /\n/,
@@ -329,6 +332,7 @@ sub settle
 			$all &&= $waits;
 		}
 		return if $all;
+		$pause *= 2 if $pause < 0.03;
 		die "stuck: " . join('; ', map { "session $_->{number}: $_->{step}{kind}" } @busy) . "\n" if $now - $start > 60;
 	}
 	return;
@@ -355,7 +359,7 @@ sub finish
 		  if $step->{kind} eq 'check' && $code =~ /^(?:55|42|0A|22)/ && !$session->{in_block} && !$session->{has_waited};
 	}
 	die "error: session $session->{number} lost its connection: $psql->{answer}\n" if $psql->{is_lost} && !@errors;
-	die "warning: $1\n" if !$failed && $psql->{answer} =~ /^(?:psql:[^\n]*?: )?WARNING:  \w{5}: (?!there is no transaction)([^\n]*aggregate[^\n]*)/m;
+	die "warning: $1\n" if !$failed && $is->{consumes} && $psql->{answer} =~ /^(?:psql:[^\n]*?: )?WARNING:  \w{5}: (?!there is no transaction)([^\n]*aggregate[^\n]*)/m;
 	# the first rows of an aggregate, when they are read, are what the snapshot sees
 	if ($step->{kind} eq 'check' && !$failed && !$session->{is_tainted} && $psql->{answer} ne '' && !($session->{has_written} && $self->{is_fresh}))
 	{
