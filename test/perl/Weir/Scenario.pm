@@ -424,6 +424,10 @@ sub random_step
 		my $kind = random_kind();
 		my $session = 1 + int(rand($world->{shape}{sessions}));
 
+		# the first rows of a stream come once only: be there, in all kinds of transactions
+		my $state = $world->{sessions}[$session];
+		$kind = one_of(qw(savepoint insert advance advance)) if $world->{is_fresh} && $state->{in_block} && $has_stream eq 't' && chance(0.3);
+		$kind = 'back' if $state->{is_consuming} && @{ $state->{savepoints} } && chance(0.3);
 		$kind = 'create_stream' if $has_stream eq 'f' && chance(0.3) && !$world->is_any('has_written');
 		$kind = 'create_aggregate' if $has_stream eq 't' && $n_aggregates == 0 && chance(0.5);
 		next if $kind eq 'create_aggregate' && ($n_aggregates >= 5 || $has_stream eq 'f') || $kind eq 'drop_stream' && $has_stream eq 'f';
