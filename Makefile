@@ -377,6 +377,7 @@ ISOLATION = \
 	live_interval \
 	drain_target \
 	own_rows \
+	rolled_back_rows \
 	first_rows \
 	new_aggregate \
 	history_rewrite \

@@ -603,9 +603,10 @@ pending(const WeirCursor *cursor, Snapshot snapshot, Size max_memory)
 
 		batch->left_out = weir_left_out_read(cursor->cursor_id, snapshot);
 		collect_history(batch, cursor, PG_INT64_MAX, &leaf, &block);
-		if (cursor->low == 0)
-			return batch;		/* all that the snapshot sees */
+		/* what this transaction has inserted itself is not committed yet */
 		collect_later(batch, cursor->low);
+		if (cursor->low == 0)
+			return batch;		/* all else that the snapshot sees */
 	}
 
 	/*

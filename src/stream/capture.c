@@ -42,6 +42,8 @@
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/float.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -132,6 +134,7 @@ static CaptureBuffer first_buffer;
 static CaptureBuffer *last_buffer = NULL;
 
 static bool is_flushed = false; /* PRE_COMMIT has come and gone */
+static bool has_rolled_back = false;	/* a subtransaction of this one */
 static bool has_logged = false; /* this transaction wrote entries */
 
 static const WeirCaptureHooks *capture_hooks = NULL;
@@ -288,7 +291,7 @@ start_run(CaptureBuffer *buffer, BlockNumber block, OffsetNumber offset)
 
 /*
  * Has anything changed since the first row that this very transaction can have
- * done?  Others cannot have, since we hold a lock on the table.
+ * done?  Others cannot have, since we hold a lock on the table (see lock_table).
  */
 static bool
 has_changes(const CaptureBuffer *buffer)
@@ -342,6 +345,26 @@ find_stream(CaptureBuffer *buffer)
 }
 
 /*
+ * Is the table locked as by whoever inserts, so that it keeps its file until we
+ * have ended?  The lock goes with a subtransaction that is rolled back, and an
+ * entry that names a file of before would not be found again.  So it is taken
+ * anew; where others are in the way all rows are rolled-back ones.
+ */
+static bool
+lock_table(const CaptureBuffer *buffer)
+{
+	LOCKTAG		tag;
+
+	if (!has_rolled_back)
+		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, buffer->key.relid);
+	for (LOCKMODE mode = RowExclusiveLock; mode <= AccessExclusiveLock; mode++)
+		if (WeirLockHeldByMe(&tag, mode))
+			return true;
+	return ConditionalLockRelationOid(buffer->key.relid, RowExclusiveLock);
+}
+
+/*
  * Write one buffer's entries and empty it.  Rows of a table that is not a
  * stream (yet, or any more) are nobody's business: the rows that a new stream
  * finds are its history.
@@ -351,7 +374,7 @@ flush_buffer(CaptureBuffer *buffer, TimestampTz now)
 {
 	if (buffer->nruns == 0)
 		return;
-	if (is_current_file(buffer) && find_stream(buffer))
+	if (lock_table(buffer) && is_current_file(buffer) && find_stream(buffer))
 	{
 		buffer->nruns = weir_tidrun_normalize(buffer->runs, buffer->nruns);
 		buffer->nxids = weir_xids_normalize(buffer->xids, buffer->nxids);
@@ -407,7 +430,7 @@ forget_all(void)
 	forgotten = NULL;
 	nbuffers = 0;
 	buffer_table = NULL;
-	is_flushed = has_logged = false;
+	is_flushed = has_logged = has_rolled_back = false;
 }
 
 static void
@@ -472,7 +495,10 @@ capture_subxact_callback(SubXactEvent event, SubTransactionId subxact,
 {
 	last_buffer = NULL;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		has_rolled_back = true;
 		remember_forgotten(subxact);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		for (ForgottenRows *rows = forgotten; rows; rows = rows->next)

@@ -28,7 +28,8 @@
  *	  the log that is there.
  *
  * Locks: an advisory-class lock of weir's own for each stream, to the end of
- * the transaction.
+ * the transaction; and weir._cursor, ACCESS SHARE, likewise, by whoever may write
+ * what he has read: VACUUM FULL must not move it meanwhile.
  *
  *-------------------------------------------------------------------------
  */
@@ -236,7 +237,7 @@ weir_cursor_read(int32 cursor_id, Snapshot snapshot, WeirCursor *cursor)
 	tuple = weir_newest_version(catalog, "_cursor_id_version", snapshot, 1, &key);
 	if (HeapTupleIsValid(tuple))
 		from_tuple(catalog, tuple, cursor);
-	table_close(catalog, AccessShareLock);
+	table_close(catalog, snapshot == NULL ? NoLock : AccessShareLock);
 	if (HeapTupleIsValid(tuple))
 		relocate(cursor, snapshot);
 	return HeapTupleIsValid(tuple);
@@ -278,7 +279,7 @@ weir_cursor_list(int32 stream_id)
 		result = cursor->is_main ? lcons(cursor, result) :
 			lappend(result, cursor);
 	}
-	table_close(catalog, AccessShareLock);
+	table_close(catalog, NoLock);
 	foreach(lc, result)
 		relocate((WeirCursor *) lfirst(lc), NULL);
 	return result;

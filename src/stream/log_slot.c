@@ -8,7 +8,8 @@
  * are only read and stored.  The tables and sequences are members of the
  * extension, so that nobody drops them by hand and dumps leave them out.
  *
- * Locks: those of catalog reads and writes.
+ * Locks: those of catalog reads and writes; weir._log_slot stays locked, ACCESS
+ * SHARE, for whoever may write what he has read, so that nobody moves it meanwhile.
  *
  *-------------------------------------------------------------------------
  */
@@ -152,7 +153,7 @@ weir_log_slots(int32 stream_id, Snapshot snapshot, int *nslots)
 		slot->tuple = heap_copytuple(tuple);
 	}
 	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	table_close(catalog, snapshot == NULL ? NoLock : AccessShareLock);
 	qsort(slots, n, sizeof(WeirLogSlot), slot_turn_cmp);
 	*nslots = n;
 	return slots;

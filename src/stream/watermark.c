@@ -350,7 +350,8 @@ read_sources(int32 cursor_id)
 	else
 		result = scan_sources(catalog, cursor_id);
 	nsources = list_length(result);
-	table_close(catalog, AccessShareLock);
+	/* who stores them must find them where they were */
+	table_close(catalog, NoLock);
 	return result;
 }
 
