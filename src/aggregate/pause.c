@@ -11,6 +11,8 @@
  * Pausing a stream pauses the cursors of all its aggregates, but leaves it to
  * each aggregate whether it was paused, or has failed, before.
  *
+ * Of what has come out of a dump, and has no cursor yet, it is noted for then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,6 +29,8 @@
 #include "aggregate/counted.h"
 #include "aggregate/sink.h"
 #include "stream/cursor.h"
+#include "stream/log.h"
+#include "stream/restored.h"
 #include "stream/stream.h"
 #include "stream/tick.h"
 
@@ -45,15 +49,6 @@ lock_aggregate(WeirAggregate *agg)
 				 errmsg("the continuous aggregate was dropped concurrently")));
 }
 
-static void
-refuse_unstarted(const WeirAggregate *agg)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("aggregate \"%s\" has not been started since it was restored",
-					get_rel_name(agg->view))));
-}
-
 /* Give the aggregate a cursor that nobody else uses. */
 static void
 make_cursor_own(WeirAggregate *agg)
@@ -61,7 +56,11 @@ make_cursor_own(WeirAggregate *agg)
 	WeirCursor	cursor;
 
 	if (!weir_cursor_read(agg->cursor_id, NULL, &cursor))
-		refuse_unstarted(agg);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" has lost its place in the stream",
+						get_rel_name(agg->view)),
+				 errhint("Drop the continuous aggregate and create it again.")));
 	if (cursor.is_main ||
 		list_length(weir_aggregate_ids_of_cursor(agg->cursor_id)) > 1)
 		agg->cursor_id = weir_cursor_fork(&cursor);
@@ -71,17 +70,20 @@ static void
 set_aggregate_paused(WeirAggregate *agg, bool paused)
 {
 	lock_aggregate(agg);
+	if (!agg->is_ready)
+	{
+		weir_restored_set_paused(agg->stream_id, agg->id, paused);
+		return;
+	}
 	if (agg->parent_id == 0)
 	{
 		if (paused)
 			make_cursor_own(agg);
 		weir_cursor_set_paused(agg->cursor_id, paused);
 	}
-	else if (!agg->is_ready)
-		refuse_unstarted(agg);
 	else if (paused)
 		weir_cascade_detach(agg);
-	if (!paused && agg->is_ready)
+	if (!paused)
 		weir_counted_settle(agg->id);
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
@@ -119,6 +121,8 @@ set_stream_paused(Oid relid, bool paused)
 
 	weir_stream_get_owned(relid, &stream);
 	(void) weir_cursor_lock_stream(stream.stream_id, true);
+	if (!weir_log_exists(stream.stream_id))
+		weir_restored_set_paused(stream.stream_id, 0, paused);
 	foreach(lc, weir_cursor_list(stream.stream_id))
 	{
 		WeirCursor *cursor = lfirst(lc);
