@@ -112,6 +112,7 @@ OBJS_STREAM = \
 	src/stream/stream_failure.o \
 	src/stream/watermark.o \
 	src/stream/batch_entries.o \
+	src/stream/restored.o \
 	src/stream/batch.o \
 	src/stream/batch_reader.o \
 	src/stream/newrows.o \
@@ -149,6 +150,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/row_digest.o \
 	src/aggregate/counted.o \
 	src/aggregate/counted_dump.o \
+	src/aggregate/dumped.o \
 	src/aggregate/definition_cache.o \
 	src/aggregate/packed_row.o \
 	src/aggregate/runs.o \
@@ -231,11 +233,13 @@ SQL_STORAGE = \
 SQL_STREAM = \
 	src/stream/capture.sql \
 	src/stream/stream.sql \
+	src/stream/restored.sql \
 	src/stream/drain.sql \
 	src/stream/change_stream.sql
 
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
+	src/aggregate/dumped.sql \
 	src/aggregate/counted.sql \
 	src/aggregate/window_filter.sql \
 	src/aggregate/row_filter.sql \

@@ -47,6 +47,7 @@
 #include "aggregate/counted.h"
 #include "aggregate/runs.h"
 #include "storage/newest.h"
+#include "stream/restored.h"
 #include "stream/stream.h"
 #include "types/window.h"
 
@@ -62,6 +63,7 @@ enum
 	Anum_allowed_lateness,
 	Anum_retention,
 	Anum_realtime,
+	Anum_with_data,
 	Anum_settings,
 	Anum_closed_until,
 	Anum_parent_until,
@@ -186,6 +188,7 @@ deform_aggregate(HeapTuple tuple, TupleDesc desc, WeirAggregate *agg)
 	agg->retention_usec = isnull[Anum_retention - 1] ? -1 :
 		weir_interval_usec(values[Anum_retention - 1], "retention");
 	agg->realtime = DatumGetBool(values[Anum_realtime - 1]);
+	agg->with_data = DatumGetBool(values[Anum_with_data - 1]);
 	agg->settings = text_array_to_list(values[Anum_settings - 1]);
 	agg->closed_until = DatumGetTimestamp(values[Anum_closed_until - 1]);
 	agg->parent_until = isnull[Anum_parent_until - 1] ? DT_NOEND :
@@ -433,6 +436,7 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 	values[Anum_retention - 1] = retention;
 	isnull[Anum_retention - 1] = !has_retention;
 	values[Anum_realtime - 1] = BoolGetDatum(agg->realtime);
+	values[Anum_with_data - 1] = BoolGetDatum(agg->with_data);
 	values[Anum_settings - 1] = list_to_text_array(agg->settings);
 	values[Anum_closed_until - 1] = TimestampGetDatum(agg->closed_until);
 	values[Anum_parent_until - 1] = TimestampGetDatum(agg->parent_until);
@@ -489,6 +493,7 @@ weir_aggregate_delete(int32 id)
 	delete_rows("_late_row", id);
 	delete_rows("_skip_found", id);
 	weir_counted_settle(id);
+	weir_restored_forget_aggregate(id);
 }
 
 void

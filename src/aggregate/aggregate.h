@@ -40,6 +40,7 @@ typedef struct WeirAggregate
 	int64		lateness_usec;
 	int64		retention_usec; /* -1: closed rows are kept */
 	bool		realtime;
+	bool		with_data;		/* false: began with what came after it */
 	List	   *settings;		/* name, value, name, value ... */
 	Timestamp	closed_until;	/* windows that end by then are closed, or
 								 * were found empty; DT_NOBEGIN at first */

@@ -6,13 +6,14 @@ CREATE TABLE weir._aggregate (
     aggregate_id integer PRIMARY KEY,
     stream_id integer NOT NULL,
     parent_id integer NOT NULL,         -- 0: over the stream itself
-    view regclass NOT NULL,
+    view regclass NOT NULL UNIQUE,
     closed regclass,
     query regclass NOT NULL,
     open regclass NOT NULL,
     allowed_lateness interval NOT NULL,
     retention interval,
     realtime boolean NOT NULL,
+    with_data boolean NOT NULL,
     settings text[] NOT NULL,
     closed_until timestamp NOT NULL,
     parent_until timestamp              -- NULL: follows its parent
@@ -69,6 +70,5 @@ CREATE TABLE weir._late_row (
 COMMENT ON TABLE weir._late_row IS 'rows whose windows had closed, or at which a query failed';
 CREATE INDEX ON weir._late_row (aggregate_id, arrived_at);
 
-SELECT pg_catalog.pg_extension_config_dump('weir._aggregate', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._aggregate_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('weir._late_row', '');

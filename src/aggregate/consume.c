@@ -36,12 +36,12 @@
 #include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
 #include "aggregate/drop.h"
+#include "aggregate/dumped.h"
 #include "aggregate/failure.h"
 #include "aggregate/intake.h"
 #include "aggregate/late.h"
 #include "aggregate/maintain.h"
 #include "aggregate/partial.h"
-#include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/skip.h"
 #include "storage/debug_point.h"
@@ -345,25 +345,19 @@ dependent(int32 stream_id)
 	return get_rel_name(agg.view);
 }
 
-/*
- * A queue's state goes into dumps, see runs.h; that of aggregates over others is
- * made again from closed rows.
- */
+/* It may keep its rows for another time; aggregates over others need none of them. */
 static void
 stream_altered(int32 stream_id)
 {
-	WeirStream	stream;
 	ListCell   *lc;
 
-	if (!weir_stream_lookup_id(stream_id, &stream))
-		return;
 	foreach(lc, weir_aggregate_ids_of_stream(stream_id))
 	{
 		WeirAggregate agg;
 
 		if (weir_aggregate_read(lfirst_int(lc), NULL, &agg) &&
 			agg.parent_id == 0)
-			weir_runs_set_dumped(agg.id, stream.retention_usec == 0);
+			weir_dumped_review(&agg);
 	}
 }
 

@@ -1,20 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * counted.c
- *	  Rows that a queue was dumped with though an aggregate had counted them.
+ *	  Rows that were dumped though they are in the state of an aggregate.
  *
- * A queue keeps a row until all its aggregates have counted it.  A dump takes
- * the rows and the states; an aggregate that was ahead of another one would
- * count its rows again after a restore.  So the dump takes along, in
+ * A queue keeps a row until all its aggregates have counted it, and others keep
+ * rows for longer.  A dump takes the rows and, where they cannot be made again
+ * (dumped.c), the states, which would count rows again after a restore.  So the
+ * dump takes along, in
  * weir._counted, which of the rows each aggregate had counted
  * (counted_dump.c): by value, as digests (row_digest.c), each as often as there
  * were such rows.  Equal rows are as good as each other.
  *
  * A set is that of all aggregates that shared a cursor.  Its part 0 says whose
  * it is and how many parts there are; the others have the digests, ascending.
- * All aggregates over queues have a set, most often an empty one, and so have
- * those over other aggregates whose state is dumped: so that one is not started as
- * long as its set, or state, has not come.
+ * All aggregates whose state is dumped have a set, over queues most often an empty
+ * one, and over other aggregates always: so that one is not started as long as its
+ * set, or state, has not come.
  *
  *		not started		its id is in a set; its view leaves these rows out
  *		started			the rows have been found in the table, and its cursor

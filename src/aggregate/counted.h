@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * counted.h
- *	  Rows that a queue was dumped with though an aggregate had counted them.
+ *	  Rows that were dumped though they are in the state of an aggregate.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /* src/aggregate/counted.sql */
 
--- Restored aggregates over queues: which of the rows that came with the dump they
--- had counted, see counted.c.
+-- Restored aggregates that have state: which of the rows that came with the dump
+-- are in it, see counted.c.
 CREATE TABLE weir._counted (
     set_id integer,
     part integer,
@@ -14,14 +14,14 @@ CREATE TABLE weir._counted (
     PRIMARY KEY (set_id, part)
 ) WITH (toast_tuple_target = 8160);
 ALTER TABLE weir._counted ALTER COLUMN digests SET STORAGE EXTERNAL;
-COMMENT ON TABLE weir._counted IS 'rows of queues that aggregates had counted when they were dumped';
+COMMENT ON TABLE weir._counted IS 'rows of streams that aggregates had counted when they were dumped';
 
 CREATE FUNCTION weir._counted_now()
 RETURNS SETOF weir._counted
 AS 'MODULE_PATHNAME', 'weir__counted_now'
 LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION weir._counted_now() IS
-'for dumps: which of the rows that queues hold their aggregates have counted';
+'for dumps: which of the rows of streams are in states that are dumped';
 
 -- The rows of the table itself are among those of the function.
 SELECT pg_catalog.pg_extension_config_dump('weir._counted',

@@ -5,8 +5,9 @@
  *
  * weir._counted_now() is what pg_dump reads in place of the table weir._counted,
  * under the snapshot of the dump, which all its processes share.  For each cursor
- * of a queue's aggregates it makes a set (counted.c): the digests of the rows
- * that are dumped, less those of the rows that the cursor has yet to consume.
+ * of aggregates whose state is dumped it makes a set (counted.c): the digests of
+ * the rows that are dumped, less those of the rows that the cursor has yet to
+ * consume.
  * Sets that have come with an earlier dump and are still needed are taken as
  * they are.  An aggregate over another one whose state is dumped has a set
  * without digests.
@@ -21,7 +22,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -373,8 +373,8 @@ add_sharer(List *cursors, const WeirAggregate *agg)
 }
 
 /*
- * The cursors of aggregates whose state is dumped: those over queues, which have
- * been started, and of which it is clear what they have counted.
+ * The cursors of aggregates over streams whose state is dumped, which have been
+ * started, and of which it is clear what they have counted.
  */
 static List *
 find_cursors(Snapshot snapshot)
@@ -388,7 +388,7 @@ find_cursors(Snapshot snapshot)
 
 		if (weir_aggregate_read(lfirst_int(lc), snapshot, &agg) &&
 			agg.is_ready && agg.parent_id == 0 &&
-			weir_stream_was_queue(agg.stream_id, snapshot) &&
+			weir_runs_is_dumped(agg.id, snapshot) &&
 			!weir_counted_is_undecided(agg.id, snapshot))
 			cursors = add_sharer(cursors, &agg);
 	}
@@ -396,8 +396,7 @@ find_cursors(Snapshot snapshot)
 }
 
 /*
- * Of an aggregate over another one the state is dumped if that deletes closed rows.
- * Without it needs no set.
+ * Of an aggregate over another one parent_until says what is in its state.
  */
 static void
 put_children(Output *output, Snapshot snapshot)
@@ -410,9 +409,7 @@ put_children(Output *output, Snapshot snapshot)
 
 		if (!weir_aggregate_read(lfirst_int(lc), snapshot, &agg) ||
 			!agg.is_ready || agg.parent_id == 0 ||
-			!OidIsValid(weir_runs_relid(agg.id)) ||
-			OidIsValid(getExtensionOfObject(RelationRelationId,
-											weir_runs_relid(agg.id))))
+			!weir_runs_is_dumped(agg.id, snapshot))
 			continue;
 		begin_set(output);
 		end_current(output, list_make1_int(agg.id), 0, 0, snapshot);

@@ -57,6 +57,7 @@
 #include "aggregate/closed_index.h"
 #include "aggregate/closing.h"
 #include "aggregate/definition.h"
+#include "aggregate/dumped.h"
 #include "aggregate/parent.h"
 #include "aggregate/partial.h"
 #include "aggregate/runs.h"
@@ -426,7 +427,6 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	Datum		lateness;
 	Datum		retention = (Datum) 0;
 	bool		has_retention = !PG_ARGISNULL(3);
-	bool		with_data;
 
 	PreventCommandIfReadOnly("weir.create_continuous_aggregate()");
 	memset(&new, 0, sizeof(new));
@@ -437,8 +437,9 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	lateness = require_interval(fcinfo, 2, "allowed_lateness");
 	if (has_retention)
 		retention = require_interval(fcinfo, 3, "retention");
+	new.agg.lateness_usec = weir_interval_usec(lateness, "allowed_lateness");
 	new.agg.realtime = PG_GETARG_BOOL(4);
-	with_data = PG_GETARG_BOOL(5);
+	new.agg.with_data = PG_GETARG_BOOL(5);
 
 	resolve_name(PG_GETARG_TEXT_PP(0), &new);
 	new.agg.id = weir_aggregate_next_id();
@@ -465,14 +466,15 @@ weir_create_continuous_aggregate(PG_FUNCTION_ARGS)
 	create_view(&new);
 	SPI_finish();
 
-	new.agg.parent_until = with_data ? DT_NOBEGIN : DT_NOEND;
-	weir_runs_create(new.agg.id, new.def->parent != NULL ?
-					 new.def->parent->agg.retention_usec >= 0 :
-					 new.def->stream.retention_usec == 0);
+	new.agg.parent_until = new.agg.with_data ? DT_NOBEGIN : DT_NOEND;
+	weir_runs_create(new.agg.id);
+	if (weir_dumped_needs_state(&new.agg, new.def))
+		weir_runs_set_dumped(new.agg.id);
 	weir_runs_guard(new.agg.id, new.def);
 	weir_aggregate_insert(&new.agg, lateness, retention, has_retention);
 	if (new.def->parent == NULL)
-		new.agg.cursor_id = weir_cursor_create(new.agg.stream_id, with_data);
+		new.agg.cursor_id = weir_cursor_create(new.agg.stream_id,
+											   new.agg.with_data);
 	new.agg.status = WEIR_AGGREGATE_ACTIVE;
 	weir_aggregate_set_progress(&new.agg, NULL);
 	PG_RETURN_OID(new.agg.view);
@@ -542,7 +544,7 @@ dump_states_over(const WeirAggregate *parent)
 	ListCell   *lc;
 
 	foreach(lc, weir_aggregate_ids_of_parent(parent->id))
-		weir_runs_set_dumped(lfirst_int(lc), true);
+		weir_runs_set_dumped(lfirst_int(lc));
 }
 
 Datum
@@ -577,5 +579,7 @@ weir_alter_continuous_aggregate(PG_FUNCTION_ARGS)
 							   set_retention ? PG_GETARG_DATUM(2) : (Datum) 0,
 							   set_retention,
 							   set_realtime && PG_GETARG_BOOL(3), set_realtime);
+	if (set_lateness)
+		weir_dumped_review(&agg);
 	PG_RETURN_VOID();
 }

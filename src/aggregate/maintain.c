@@ -27,11 +27,13 @@
 #include "aggregate/counted.h"
 #include "aggregate/definition_cache.h"
 #include "aggregate/delivery.h"
+#include "aggregate/dumped.h"
 #include "aggregate/failure.h"
 #include "aggregate/maintain.h"
 #include "aggregate/merge.h"
 #include "aggregate/runs.h"
 #include "stream/cursor.h"
+#include "stream/restored.h"
 #include "stream/retention.h"
 #include "stream/stream.h"
 
@@ -139,15 +141,6 @@ maintain_retention(const WeirAggregate *agg)
 
 /* ---------- cursors ---------- */
 
-static bool
-is_queue(int32 stream_id)
-{
-	WeirStream	stream;
-
-	return weir_stream_lookup_id(stream_id, &stream) &&
-		stream.retention_usec == 0;
-}
-
 /* Are closed rows of the aggregate deleted? */
 static bool
 is_trimmed(int32 aggregate_id)
@@ -195,7 +188,7 @@ guard_state(void *arg)
 					weir_definition_analyze(weir_definition_query(agg->query)));
 }
 
-/* Rows of a queue that have come with a dump. */
+/* Rows of a stream that have come with a dump. */
 typedef struct RestoredRows
 {
 	const WeirAggregate *agg;
@@ -212,7 +205,7 @@ leave_out_counted(void *arg)
 }
 
 /*
- * Rows of a queue that were dumped though this aggregate had counted them are
+ * Rows that were dumped though they are in the state of this aggregate are
  * left out.  If it is in doubt which ones these are, it is for the owner to say
  * what is to become of the others; they stay until then.  Returns what is to be
  * shown as the error then, or NULL.
@@ -230,18 +223,29 @@ begin_without_counted(WeirAggregate *agg)
 	weir_cursor_set_paused(agg->cursor_id, true);
 	agg->status = WEIR_AGGREGATE_FAILED;
 	if (error != NULL)
-		return psprintf("restored from a dump, but which rows of the queue had been counted could not be found out; weir.resume counts all rows, weir.skip goes on without those that came with the dump: %s",
+		return psprintf("restored from a dump, but which rows of the stream had been counted could not be found out; weir.resume counts all rows, weir.skip goes on without those that came with the dump: %s",
 						weir_failure_text(error));
-	return psprintf("restored from a dump, but " INT64_FORMAT " rows of the queue that had been counted are missing, and the others are not those that had not been; weir.resume counts these, weir.skip goes on without all rows that came with the dump",
+	return psprintf("restored from a dump, but " INT64_FORMAT " rows of the stream that had been counted are missing, and the others are not those that had not been; weir.resume counts these, weir.skip goes on without all rows that came with the dump",
 					rows.counted.missing);
 }
 
+/* It was when it was dumped. */
+static void
+stay_paused(WeirAggregate *agg)
+{
+	if (agg->status != WEIR_AGGREGATE_FAILED)
+		agg->status = WEIR_AGGREGATE_PAUSED;
+	if (agg->parent_id == 0)
+		weir_cursor_set_paused(agg->cursor_id, true);
+	weir_restored_set_paused(agg->stream_id, agg->id, false);
+}
+
 /*
- * After a restore the definition is there, and the closed rows are, but no
- * state (except for a queue, and where a parent deletes closed rows): begin with the rows that the stream holds.
- * Windows that are closed stay closed.  A running aggregate over rows that
- * retention has deleted cannot be made again; whether to go on with what is
- * left is the owner's to say.
+ * After a restore the definition is there, and the closed rows are, but no state,
+ * unless it cannot be made again (dumped.c): begin with the rows that the stream
+ * holds, or those that are not in the state.  Windows that are closed stay closed.
+ * If there should be no state of a running aggregate over rows that retention has
+ * deleted, whether to go on with what is left is the owner's to say.
  */
 void
 weir_aggregate_start(WeirAggregate *agg)
@@ -251,8 +255,8 @@ weir_aggregate_start(WeirAggregate *agg)
 
 	if (!has_state)
 	{
-		weir_runs_create(agg->id, agg->parent_id != 0 ? is_trimmed(agg->parent_id) :
-						 is_queue(agg->stream_id));
+		weir_runs_create(agg->id);
+		weir_dumped_review(agg);
 		if (agg->parent_id != 0)
 			weir_aggregate_set_parent_until(agg->id, agg->parent_until);
 	}
@@ -274,6 +278,8 @@ weir_aggregate_start(WeirAggregate *agg)
 		error = begin_without_counted(agg);
 	if (agg->status != WEIR_AGGREGATE_FAILED)
 		weir_counted_settle(agg->id);
+	if (weir_restored_is_paused(agg->stream_id, agg->id))
+		stay_paused(agg);
 	weir_aggregate_set_progress(agg, error);
 }
 

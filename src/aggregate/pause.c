@@ -12,6 +12,8 @@
  * each aggregate whether it was paused, or has failed, before.  The stream's own
  * cursor, which an aggregate that is resumed may share, goes on with it only.
  *
+ * Of what has come out of a dump, and has no cursor yet, it is noted for then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,6 +30,8 @@
 #include "aggregate/counted.h"
 #include "aggregate/sink.h"
 #include "stream/cursor.h"
+#include "stream/log.h"
+#include "stream/restored.h"
 #include "stream/stream.h"
 #include "stream/tick.h"
 
@@ -46,15 +50,6 @@ lock_aggregate(WeirAggregate *agg)
 				 errmsg("the continuous aggregate was dropped concurrently")));
 }
 
-static void
-refuse_unstarted(const WeirAggregate *agg)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("aggregate \"%s\" has not been started since it was restored",
-					get_rel_name(agg->view))));
-}
-
 /* Give the aggregate a cursor that nobody else uses. */
 static void
 make_cursor_own(WeirAggregate *agg)
@@ -62,7 +57,11 @@ make_cursor_own(WeirAggregate *agg)
 	WeirCursor	cursor;
 
 	if (!weir_cursor_read(agg->cursor_id, NULL, &cursor))
-		refuse_unstarted(agg);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("aggregate \"%s\" has lost its place in the stream",
+						get_rel_name(agg->view)),
+				 errhint("Drop the continuous aggregate and create it again.")));
 	if (cursor.is_main ||
 		list_length(weir_aggregate_ids_of_cursor(agg->cursor_id)) > 1)
 		agg->cursor_id = weir_cursor_fork(&cursor);
@@ -72,6 +71,11 @@ static void
 set_aggregate_paused(WeirAggregate *agg, bool paused)
 {
 	lock_aggregate(agg);
+	if (!agg->is_ready)
+	{
+		weir_restored_set_paused(agg->stream_id, agg->id, paused);
+		return;
+	}
 	if (agg->parent_id == 0)
 	{
 		if (paused)
@@ -79,11 +83,9 @@ set_aggregate_paused(WeirAggregate *agg, bool paused)
 		if (paused || agg->cursor_id != weir_cursor_main(agg->stream_id))
 			weir_cursor_set_paused(agg->cursor_id, paused);
 	}
-	else if (!agg->is_ready)
-		refuse_unstarted(agg);
 	else if (paused)
 		weir_cascade_detach(agg);
-	if (!paused && agg->is_ready)
+	if (!paused)
 		weir_counted_settle(agg->id);
 	agg->status = paused ? WEIR_AGGREGATE_PAUSED : WEIR_AGGREGATE_ACTIVE;
 	agg->failures = 0;
@@ -121,6 +123,8 @@ set_stream_paused(Oid relid, bool paused)
 
 	weir_stream_get_owned(relid, &stream);
 	(void) weir_cursor_lock_stream(stream.stream_id, true);
+	if (!weir_log_exists(stream.stream_id))
+		weir_restored_set_paused(stream.stream_id, 0, paused);
 	foreach(lc, weir_cursor_list(stream.stream_id))
 	{
 		WeirCursor *cursor = lfirst(lc);

@@ -66,10 +66,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "port/pg_crc32c.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -95,25 +100,46 @@ weir_runs_relid(int32 aggregate_id)
 
 /*
  * The table is the extension's, so that it is neither dumped (state is made
- * again from the rows) nor dropped by hand.  A stream that is a queue has no
- * rows but those not consumed yet: there the state has to be dumped, and the
- * table is one that happens to be in schema weir.
+ * again from the rows) nor dropped by hand.  Where it cannot be made again it has
+ * to be dumped (dumped.c), and the table is one that happens to be in schema weir;
+ * for good, as nobody knows when all that cannot be made again has gone from it.
  */
 void
-weir_runs_set_dumped(int32 aggregate_id, bool is_dumped)
+weir_runs_set_dumped(int32 aggregate_id)
 {
 	Oid			relid = weir_runs_relid(aggregate_id);
-	bool		is_member = OidIsValid(getExtensionOfObject(RelationRelationId,
-															relid));
 
-	if (is_member && is_dumped)
+	if (OidIsValid(relid))
 		weir_leave_extension(relid);
-	else if (!is_member && !is_dumped)
-		weir_join_extension(relid);
+}
+
+bool
+weir_runs_is_dumped(int32 aggregate_id, Snapshot snapshot)
+{
+	Oid			relid = weir_runs_relid(aggregate_id);
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	bool		is_member = false;
+
+	if (!OidIsValid(relid))
+		return false;
+	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, snapshot, 2, keys);
+	while (!is_member && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		is_member = ((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_EXTENSION;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return !is_member;
 }
 
 void
-weir_runs_create(int32 aggregate_id, bool is_dumped)
+weir_runs_create(int32 aggregate_id)
 {
 	const char *name = state_name(aggregate_id);
 	WeirIdentity identity;
@@ -136,7 +162,7 @@ weir_runs_create(int32 aggregate_id, bool is_dumped)
 				 WEIR_SCHEMA, name);
 	weir_revoke_default_privileges(weir_runs_relid(aggregate_id));
 	weir_restore_identity(&identity);
-	weir_runs_set_dumped(aggregate_id, is_dumped);
+	weir_join_extension(weir_runs_relid(aggregate_id));
 }
 
 void
@@ -153,7 +179,7 @@ weir_runs_drop(int32 aggregate_id)
 
 	if (!OidIsValid(relid))
 		return;
-	weir_runs_set_dumped(aggregate_id, true);
+	weir_leave_extension(relid);
 	ObjectAddressSet(table, RelationRelationId, relid);
 	performDeletion(&table, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
 }

@@ -55,14 +55,15 @@ typedef struct WeirRunWriter WeirRunWriter;
 typedef struct WeirRunReader WeirRunReader;
 
 /*
- * The state table of an aggregate; creating it needs no rights.  It is dumped
- * if it can't be made again: see weir_runs_set_dumped.
+ * The state table of an aggregate; creating it needs no rights.  It is not dumped,
+ * as it can be made again, unless it is said that it is.
  */
-extern void weir_runs_create(int32 aggregate_id, bool is_dumped);
+extern void weir_runs_create(int32 aggregate_id);
+extern void weir_runs_set_dumped(int32 aggregate_id);
+extern bool weir_runs_is_dumped(int32 aggregate_id, Snapshot snapshot);
 
 /* Keep rows that lie in the state readable, see row_type.h. */
 extern void weir_runs_guard(int32 aggregate_id, const WeirDefinition *def);
-extern void weir_runs_set_dumped(int32 aggregate_id, bool is_dumped);
 extern void weir_runs_drop(int32 aggregate_id);
 extern Oid	weir_runs_relid(int32 aggregate_id);	/* InvalidOid if none */
 

@@ -377,7 +377,7 @@ weir_drain(PG_FUNCTION_ARGS)
 	state.relid = stream_argument(fcinfo);
 	weir_stream_get_owned(state.relid, &stream);
 	state.stream_id = stream.stream_id;
-	weir_stream_revive(stream.stream_id);
+	(void) weir_stream_revive(stream.stream_id, ERROR);
 	if (weir_cursor_read(weir_cursor_main(stream.stream_id), NULL, &cursor) &&
 		cursor.is_paused)
 		refuse_paused(&stream);
@@ -609,7 +609,7 @@ weir_advance_watermark(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("weir.advance_watermark()");
 	weir_stream_get_owned(relid, &stream);
 	weir_tick_force_read_committed();
-	weir_stream_revive(stream.stream_id);
+	(void) weir_stream_revive(stream.stream_id, ERROR);
 	weir_cursor_lock_stream(stream.stream_id, true);
 	main_cursor = weir_cursor_main(stream.stream_id);
 	if (weir_cursor_read(main_cursor, NULL, &cursor) && cursor.is_paused)

@@ -174,13 +174,10 @@ interval_or_none(Datum *values, bool *nulls, int attno, const char *what)
 	return nulls[attno - 1] ? -1 : weir_interval_usec(values[attno - 1], what);
 }
 
-/*
- * Find the one row with that key, as the snapshot sees it (NULL: as committed
- * now); false if there is none.
- */
+/* Find the one row with that key, as committed now; false if there is none. */
 static bool
 read_row(AttrNumber attno, Oid eq_function, Datum key_value,
-		 const char *index_name, Snapshot snapshot, Datum *values, bool *nulls)
+		 const char *index_name, Datum *values, bool *nulls)
 {
 	Relation	catalog = weir_stream_open_catalog(AccessShareLock);
 	ScanKeyData key;
@@ -191,7 +188,7 @@ read_row(AttrNumber attno, Oid eq_function, Datum key_value,
 	ScanKeyInit(&key, attno, BTEqualStrategyNumber, eq_function, key_value);
 	scan = systable_beginscan(catalog,
 							  weir_own_relid(index_name, false),
-							  true, snapshot, 1, &key);
+							  true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
@@ -221,8 +218,7 @@ lookup(AttrNumber attno, Oid eq_function, Datum key_value,
 	{
 		uint64		seen = SharedInvalidMessageCounter;
 
-		if (!read_row(attno, eq_function, key_value, index_name, NULL, values,
-					  nulls))
+		if (!read_row(attno, eq_function, key_value, index_name, values, nulls))
 			return false;
 		stream->relid = DatumGetObjectId(values[STREAM_RELATION - 1]);
 		rel = try_relation_open(stream->relid, AccessShareLock);
@@ -263,17 +259,6 @@ weir_stream_lookup_id(int32 stream_id, WeirStream *stream)
 {
 	return lookup(STREAM_ID, F_INT4EQ, Int32GetDatum(stream_id),
 				  "_stream_pkey", stream);
-}
-
-bool
-weir_stream_was_queue(int32 stream_id, Snapshot snapshot)
-{
-	Datum		values[STREAM_NATTS];
-	bool		nulls[STREAM_NATTS];
-
-	return read_row(STREAM_ID, F_INT4EQ, Int32GetDatum(stream_id),
-					"_stream_pkey", snapshot, values, nulls) &&
-		interval_or_none(values, nulls, STREAM_RETENTION, "retention") == 0;
 }
 
 void

@@ -31,9 +31,6 @@ typedef struct WeirStream
 extern bool weir_stream_lookup(Oid relid, WeirStream *stream);
 extern bool weir_stream_lookup_id(int32 stream_id, WeirStream *stream);
 
-/* Did it keep rows only until they are consumed, as the snapshot sees it? */
-extern bool weir_stream_was_queue(int32 stream_id, Snapshot snapshot);
-
 /* The same, but raises 42809 with a hint, or 42501 for others than the owner. */
 extern void weir_stream_get_owned(Oid relid, WeirStream *stream);
 
@@ -68,9 +65,10 @@ extern Oid	weir_stream_capture_index(Relation rel, AttrNumber *attno,
 
 /*
  * Definitions come out of a dump alone: give the stream its log and its main
- * cursor, unless it has them.  All rows are its first rows.
+ * cursor, unless it has them.  All rows are its first rows.  False, if elevel is
+ * less than ERROR, as long as the dump is being restored.
  */
-extern void weir_stream_revive(int32 stream_id);
+extern bool weir_stream_revive(int32 stream_id, int elevel);
 
 /* the SQL functions, for those who make streams of their own */
 extern Datum weir_create_stream(PG_FUNCTION_ARGS);

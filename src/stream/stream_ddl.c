@@ -59,6 +59,7 @@
 #include "stream/change_stream.h"
 #include "stream/cursor.h"
 #include "stream/log.h"
+#include "stream/restored.h"
 #include "stream/stream.h"
 #include "stream/stream_catalog.h"
 #include "stream/stream_failure.h"
@@ -496,9 +497,9 @@ make_consumable(int32 stream_id, bool must_settle)
 }
 
 /*
- * While a dump is restored, rows come before the index that logs them, and those
- * of a partition before that of the whole is valid: who began earlier would never
- * meet them.
+ * Rows that come out of a dump come before the index that logs them, and those of a
+ * partition before that of the whole is valid: who began earlier would never meet
+ * them.
  */
 static void
 require_index(const WeirStream *stream)
@@ -520,19 +521,25 @@ require_index(const WeirStream *stream)
 	table_close(rel, NoLock);
 }
 
-void
-weir_stream_revive(int32 stream_id)
+bool
+weir_stream_revive(int32 stream_id, int elevel)
 {
 	WeirStream	stream;
 
 	if (weir_log_exists(stream_id))
-		return;
+		return true;
 	weir_cursor_lock_stream(stream_id, true);
+	if (weir_log_exists(stream_id))
+		return true;
+	if (!weir_restored_has_ended(stream_id, elevel))
+		return false;
 	/* no log: then either it has not had one, or it has just been dropped */
-	if (weir_log_exists(stream_id) || !weir_stream_lookup_id(stream_id, &stream))
-		return;
+	if (!weir_stream_lookup_id(stream_id, &stream))
+		return true;
 	require_index(&stream);
 	make_consumable(stream_id, true);
+	weir_restored_start(&stream);
+	return true;
 }
 
 static void
@@ -617,6 +624,7 @@ weir_create_stream(PG_FUNCTION_ARGS)
 	/* no tick before we have committed and everybody has been told */
 	weir_cursor_lock_stream(stream_id, true);
 	make_consumable(stream_id, must_settle);
+	weir_restored_mark_dumps();
 	PG_RETURN_VOID();
 }
 
@@ -719,6 +727,7 @@ weir_stream_forget(int32 stream_id)
 	weir_cursor_drop_all(stream_id);
 	weir_stream_failure_clear(stream_id, true);
 	weir_log_drop(stream_id);
+	weir_restored_forget(stream_id);
 	catalog = weir_stream_open_catalog(RowExclusiveLock);
 	tuple = weir_stream_fetch_tuple(catalog, stream_id);
 	if (HeapTupleIsValid(tuple))

@@ -766,3 +766,20 @@ weir_watermark_forget(int32 cursor_id)
 		CatalogTupleDelete(catalog, &((StoredSource *) lfirst(lc))->self);
 	table_close(catalog, NoLock);
 }
+
+void
+weir_watermark_add_source(const WeirStream *stream, int32 cursor_id,
+						  char *source, bool is_whole,
+						  Timestamp max_event_time)
+{
+	StoredSource stored = {0};
+
+	stored.source = source;
+	stored.type = is_whole ? get_atttype(stream->relid, stream->source_attno) :
+		InvalidOid;
+	stored.max_event_time = max_event_time;
+	stored.last_row_at = GetCurrentTimestamp();
+	ItemPointerSetInvalid(&stored.self);
+	stored.is_seen = true;
+	store_sources(cursor_id, list_make1(&stored));
+}

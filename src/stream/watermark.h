@@ -48,6 +48,15 @@ extern void weir_watermark_store(WeirCursor *cursor, WeirObserver *observer,
 extern void weir_watermark_fork(int32 from, int32 to);
 extern void weir_watermark_forget(int32 cursor_id);
 
+/*
+ * A source of a restored stream, which its cursor does not know yet, by its text
+ * as it is stored (is_whole: all of it).
+ */
+extern void weir_watermark_add_source(const WeirStream *stream,
+									  int32 cursor_id, char *source,
+									  bool is_whole,
+									  Timestamp max_event_time);
+
 /* Would an idle stream's watermark have moved by now? */
 extern bool weir_watermark_is_due(const WeirStream *stream,
 								  const WeirCursor *cursor, TimestampTz now);

@@ -25,7 +25,7 @@ SELECT s.relation AS stream,
 	-- the blocks that the rows are in
 	st.blocks_behind * pg_catalog.current_setting('block_size')::bigint AS bytes_behind,
 	COALESCE(GREATEST(EXTRACT(epoch FROM pg_catalog.clock_timestamp() - st.oldest_at), 0), 0)::float8 AS seconds_behind,
-	st.watermark,
+	COALESCE(st.watermark, w.watermark) AS watermark,
 	(SELECT COALESCE(pg_catalog.sum(p.late_rows), 0)::bigint
 		FROM weir._aggregate a CROSS JOIN LATERAL (
 			SELECT x.late_rows FROM weir._aggregate_progress x
@@ -36,14 +36,17 @@ SELECT s.relation AS stream,
 	b.pid AS blocked_by,
 	b.query_start AS blocked_by_query_start,
 	b.gid AS blocked_by_gid,
-	st.is_paused,
-	st.in_history,
+	COALESCE(st.is_paused, EXISTS (SELECT FROM weir._paused p
+		WHERE p.stream_id = s.id AND p.aggregate_id = 0)) AS is_paused,
+	COALESCE(st.in_history, true) AS in_history,
 	CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN f.error END AS last_error,
 	f.failed_at AS last_error_at
 FROM weir._stream s
 CROSS JOIN LATERAL weir._stream_status(s.id) st
 JOIN pg_catalog.pg_class c ON c.oid = s.relation
 LEFT JOIN weir._stream_failure f ON f.stream_id = s.id
+-- of one that has been restored, and not started yet
+LEFT JOIN weir._last_watermark w ON w.stream_id = s.id
 LEFT JOIN LATERAL (
 	-- who has the stream's lock (see cursor.c) but for the worker, or the oldest
 	-- transaction that has written to the table and not ended; locks of prepared

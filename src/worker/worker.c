@@ -103,6 +103,7 @@ typedef struct StreamState
 	TimestampTz rotated_at;
 	TimestampTz retained_at;
 	int			retain_rest_ms;
+	bool		is_unrestored;	/* which has been told */
 } StreamState;
 
 static HTAB *stream_states = NULL;
@@ -270,14 +271,6 @@ is_progress(WeirTickResult result)
 	return result >= WEIR_TICK_DONE;
 }
 
-/* Of the main cursor; the others are remembered. */
-static bool
-tick_main(int32 stream_id)
-{
-	weir_stream_revive(stream_id);
-	return is_progress(weir_tick_main(stream_id, weir_worker_remember));
-}
-
 /* For who looks at how a stream fares. */
 static bool
 note_failure(int32 stream_id)
@@ -291,13 +284,6 @@ clear_failure(int32 stream_id)
 {
 	weir_stream_failure_clear(stream_id, false);
 	return true;
-}
-
-static bool
-tick_other(int32 cursor_id)
-{
-	return is_progress(weir_tick_cursor(served_stream, cursor_id, (Datum) 0,
-										false));
 }
 
 /* ----------------------------------------------------------------
@@ -329,6 +315,33 @@ stream_state(int32 stream_id)
 	}
 	state->seen_in_round = round_number;
 	return state;
+}
+
+/* While a dump is being restored one line says that its streams are not consumed. */
+static bool
+is_revived(int32 stream_id)
+{
+	StreamState *state = stream_state(stream_id);
+
+	state->is_unrestored = !weir_stream_revive(stream_id, state->is_unrestored ?
+											   DEBUG1 : LOG);
+	return !state->is_unrestored;
+}
+
+/* Of the main cursor; the others are remembered. */
+static bool
+tick_main(int32 stream_id)
+{
+	if (!is_revived(stream_id))
+		return false;
+	return is_progress(weir_tick_main(stream_id, weir_worker_remember));
+}
+
+static bool
+tick_other(int32 cursor_id)
+{
+	return is_progress(weir_tick_cursor(served_stream, cursor_id, (Datum) 0,
+										false));
 }
 
 /* After a round through "left" streams: those that are gone. */
@@ -451,6 +464,8 @@ serve_stream(int32 stream_id)
 	forget_error();
 	more = weir_worker_run_task(tick_main, stream_id, "weir: tick",
 								&state->backoff, &tick_failed);
+	if (state->is_unrestored)
+		return false;
 	cursors = weir_worker_take_remembered();
 	served_stream = stream_id;
 	foreach(lc, cursors)

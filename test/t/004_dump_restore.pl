@@ -169,11 +169,18 @@ foreach my $kind ('plain', 'parallel')
 	# The states are made again from the rows before the views answer.
 	foreach my $stream (@streams)
 	{
+		is($fresh->safe_psql('app', "SELECT is_paused FROM weir.stat_streams WHERE stream = 'app.$stream'::regclass"), 't',
+			"$kind, $stream: is paused as it was");
 		$fresh->safe_psql('app', "SELECT weir.resume('app.$stream')");
 		is($fresh->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$kind, $stream: wakes up");
 		is($fresh->safe_psql('app', "SELECT count(*) FROM weir.stat_aggregates
-				WHERE aggregate::text LIKE 'app.${stream}_%' AND (in_history OR status <> 'active')"), '0',
+				WHERE aggregate::text LIKE 'app.${stream}_%' AND (in_history OR status <> 'active')
+					AND aggregate <> 'app.${stream}_short'::regclass"), '0',
 			"$kind, $stream: started");
+		is($fresh->safe_psql('app', "SELECT status FROM weir.stat_aggregates WHERE aggregate = 'app.${stream}_short'::regclass"), 'paused',
+			"$kind, $stream: one that was paused");
+		$fresh->safe_psql('app', "SELECT weir.resume('app.${stream}_short')");
+		is($fresh->safe_psql('app', "SELECT weir.wait('app.$stream')"), 't', "$kind, $stream: that catches up");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_hourly", hourly(23000),
 			"$kind, $stream: the live view, as restored");
 		same_rows($fresh, 'app', "SELECT * FROM app.${stream}_six_hours", six_hours(23000),
