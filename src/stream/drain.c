@@ -27,6 +27,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -433,22 +434,79 @@ check_may_wait(Oid relid)
 					   get_rel_name(relid));
 }
 
+/* Does the stream lack something that the target sees, or its aggregates? */
+static bool
+lacks_something(Oid relid, Datum target)
+{
+	const WeirConsumer *consumer = weir_tick_consumer();
+	WeirStream	stream;
+	bool		behind;
+
+	if (!weir_stream_lookup(relid, &stream))
+		weir_stream_get_owned(relid, &stream);	/* raises */
+	check_may_wait(relid);
+	behind = is_behind(stream.stream_id, target, is_waited_for) ||
+		(!weir_cursor_holds_stream(stream.stream_id) &&
+		 is_unsettled(stream.stream_id)) ||
+		(consumer != NULL && consumer->is_behind(stream.stream_id));
+	if (behind && is_in_own_way(&stream))
+		refuse_in_own_way(&stream);
+	return behind;
+}
+
+static void
+end_look(MemoryContext outer, ResourceOwner owner)
+{
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(outer);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Looks in a subtransaction that is rolled back: of what it locks nothing stays
+ * locked.  Else whoever is to alter, truncate or rewrite one of these tables would
+ * wait for us, the worker behind him, and we for the worker.
+ */
+static bool
+has_to_wait(Oid relid, Datum target, MemoryContext context)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool behind = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		behind = lacks_something(relid, target);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* who catches it knows of his own subtransaction only */
+		MemoryContextSwitchTo(outer);
+		error = CopyErrorData();
+		FlushErrorState();
+		end_look(outer, owner);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	end_look(outer, owner);
+	MemoryContextReset(context);
+	return behind;
+}
+
 Datum
 weir_wait(PG_FUNCTION_ARGS)
 {
 	Oid			relid = stream_argument(fcinfo);
-	const WeirConsumer *consumer = weir_tick_consumer();
-	WeirStream	stream;
 	TimestampTz until;
 	Datum		target;
 	int			nap = MIN_POLL_MS;
 	MemoryContext context;
-	MemoryContext old;
 
 	weir_stream_refuse_in_tick("weir.wait");
-	if (!weir_stream_lookup(relid, &stream))
-		weir_stream_get_owned(relid, &stream);	/* raises */
-	check_may_wait(relid);
 	if (PG_ARGISNULL(1) ||
 		pg_add_s64_overflow(GetCurrentTimestamp(),
 							weir_interval_usec(PG_GETARG_DATUM(1), "timeout"),
@@ -458,25 +516,10 @@ weir_wait(PG_FUNCTION_ARGS)
 	PushActiveSnapshot(GetLatestSnapshot());
 	target = weir_snapshot_current();
 	PopActiveSnapshot();
-	if (nudge_worker)
-		nudge_worker();
 	context = AllocSetContextCreate(CurrentMemoryContext, "weir wait",
 									ALLOCSET_DEFAULT_SIZES);
-	for (;;)
+	while (has_to_wait(relid, target, context))
 	{
-		bool		behind;
-
-		old = MemoryContextSwitchTo(context);
-		behind = is_behind(stream.stream_id, target, is_waited_for) ||
-			(!weir_cursor_holds_stream(stream.stream_id) &&
-			 is_unsettled(stream.stream_id)) ||
-			(consumer != NULL && consumer->is_behind(stream.stream_id));
-		if (behind && is_in_own_way(&stream))
-			refuse_in_own_way(&stream);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-		if (!behind)
-			PG_RETURN_BOOL(true);
 		if (GetCurrentTimestamp() >= until)
 			PG_RETURN_BOOL(false);
 		if (nudge_worker)
@@ -484,6 +527,7 @@ weir_wait(PG_FUNCTION_ARGS)
 		nap_for(nap);
 		nap = Min(nap * 2, MAX_POLL_MS);
 	}
+	PG_RETURN_BOOL(true);
 }
 
 /* ----------------------------------------------------------------

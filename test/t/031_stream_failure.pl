@@ -108,5 +108,50 @@ is(run(q{SELECT weir.wait('other', '3 minutes')}), 't', 'then it is');
 is(run('SELECT * FROM of_other, more'), '2|3', 'once');
 is(run(q{SELECT last_error IS NULL FROM weir.stat_streams WHERE stream = 'other'::regclass}), 't', 'no error');
 
+# --- Who waits does not hold up who is to change a table, and with him the worker
+sub start_to_wait
+{
+	my ($stream, $pattern) = @_;
+	my ($pid) = run_children(
+		sub {
+			my (undef, $answer, $error) = $node->psql('postgres', "SELECT weir.wait('$stream', '3 minutes')");
+
+			return "$answer$error" =~ $pattern ? 0 : 1;
+		});
+
+	ok($node->poll_query_until('postgres', <<SQL), "somebody waits for $stream");
+SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT weir.wait(%' AND wait_event = 'Extension'
+SQL
+	return $pid;
+}
+
+sub goes_on_ok
+{
+	my ($sql, $name) = @_;
+
+	return is($node->psql('postgres', "SET statement_timeout = '1min';\n$sql"), 0, $name);
+}
+
+sub end_of_waiting_ok
+{
+	my ($pid, $name) = @_;
+
+	waitpid($pid, 0);
+	is($?, 0, $name);
+	return;
+}
+
+run(q{SELECT weir.pause('third'); INSERT INTO third VALUES (1)});
+my $waiting = start_to_wait('third', qr/^t$/);
+my $log = run(q{SELECT format('weir._log_%s_0', id) FROM weir._stream WHERE relation = 'third'::regclass});
+goes_on_ok("VACUUM FULL $_", "$_ is rewritten meanwhile") for 'weir._cursor', $log, 'third';
+run(q{SELECT weir.resume('third')});
+end_of_waiting_ok($waiting, 'and all is consumed');
+
+run(q{SELECT weir.pause('third'); INSERT INTO third VALUES (1)});
+$waiting = start_to_wait('third', qr/"third" is not a stream/);
+goes_on_ok(q{SET client_min_messages = error; SELECT weir.drop_stream('third', cascade => true)}, 'a stream is dropped that somebody waits for');
+end_of_waiting_ok($waiting, 'who is told so');
+
 $node->stop;
 done_testing();
