@@ -32,13 +32,31 @@ SELECT count(*) FROM w;
 -- a wide table can be the child, and a partition
 ALTER FOREIGN TABLE w INHERIT plain;
 SELECT tableoid::regclass, row_key FROM plain WHERE row_key < 'k2';
+SELECT error_of('ALTER TABLE plain ADD COLUMN more int');
 ALTER FOREIGN TABLE w NO INHERIT plain;
 CREATE TABLE parts (row_key bytea NOT NULL, cells weir.widerow NOT NULL) PARTITION BY RANGE (row_key);
 ALTER TABLE parts ATTACH PARTITION w FOR VALUES FROM ('a') TO ('z');
 INSERT INTO parts VALUES ('k5', '{"f": {"a": [[1000, "5"]]}}');
 SELECT row_key, cells['f']['a'] FROM parts WHERE row_key >= 'k4' ORDER BY 1;
 DELETE FROM parts WHERE row_key = 'k5';
+-- other columns are refused, also those that come down from a parent
+SELECT q, error_of(q) FROM unnest(ARRAY[
+	'ALTER FOREIGN TABLE w_k1 ADD COLUMN more int',
+	'ALTER TABLE w_k1 ALTER cells SET STATISTICS 5, DROP COLUMN cells',
+	'ALTER FOREIGN TABLE w_k1 ALTER row_key TYPE text',
+	'ALTER TABLE parts ADD COLUMN more int',
+	'ALTER TABLE parts ALTER cells TYPE text',
+	'ALTER TABLE parts DROP COLUMN cells',
+	'ALTER TABLE w ADD COLUMN IF NOT EXISTS cells int',
+	'ALTER FOREIGN TABLE w ALTER cells SET STATISTICS 5'
+]) q;
+SELECT row_key, cells['f']['a'] FROM parts WHERE row_key >= 'k4' ORDER BY 1;
 ALTER TABLE parts DETACH PARTITION w;
+SELECT q, error_of(q) FROM unnest(ARRAY[
+	'ALTER FOREIGN TABLE w ADD COLUMN more int',
+	'ALTER FOREIGN TABLE w DROP COLUMN row_key',
+	'ALTER TABLE w ALTER cells TYPE text'
+]) q;
 DROP TABLE parts, plain;
 
 -- another schema: all parts go along, but the views

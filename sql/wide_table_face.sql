@@ -228,6 +228,13 @@ SELECT row_key, cells FROM w WHERE row_key > 'v';
 -- if it does not hold, or is about another row, all is well
 DELETE FROM w WHERE row_key = 'v1' AND meddle($$SELECT weir.mutate_row('w', 'v1', weir.set_cell('f', 'a', 'not deleted', '2024-01-01'))$$) AND weir.cell_count(cells) < 2;
 DELETE FROM w WHERE row_key = 'v1' AND meddle($$SELECT weir.mutate_row('w', 'v3', weir.set_cell('f', 'a', 'other', '2024-01-01'))$$) RETURNING row_key, cells;
+-- so it is if what they write is rolled back, but not if more is written
+SELECT undone, written, error_of(format($$DELETE FROM w WHERE row_key = 'v2' AND
+	error_of(%L) = 'P0001 all well' AND meddle(%L)$$, undone, written)) FROM (VALUES
+	($q$SELECT weir.mutate_row('w', 'v2', weir.set_cell('f', 'a', 'undone'))$q$, 'SELECT 1'),
+	($q$SELECT weir.mutate_row('w', 'v2', weir.set_cell('f', 'a', 'undone'))$q$,
+		$q$SELECT weir.mutate_row('w', 'v2', weir.set_cell('f', 'a', 'written'))$q$)
+) q(undone, written);
 SELECT rows > 0 AS compacts FROM weir.compact('w');
 SELECT row_key, cells FROM w WHERE row_key > 'v';
 DELETE FROM w WHERE row_key > 'v';

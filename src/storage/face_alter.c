@@ -17,7 +17,9 @@
  * by themselves.
  *
  * Child tables of a face are refused: a query of the face would show rows of
- * theirs that no function of weir's knows of.
+ * theirs that no function of weir's knows of.  So are other columns than those
+ * that a face, or an authorized view, was made with, also when they come down
+ * from a parent.  To take them away again is not.
  *
  * Locks: the face is locked; then as catalog.c has it.
  *
@@ -32,6 +34,7 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "commands/event_trigger.h"
 #include "commands/tablecmds.h"
 #include "utils/lsyscache.h"
@@ -41,6 +44,7 @@
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/owner.h"
+#include "storage/shape.h"
 #include "weir.h"
 
 /* ---- owner ---- */
@@ -165,6 +169,14 @@ is_listed(const char *table, const char *index, Oid face)
 	return found;
 }
 
+static bool
+is_face(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
+		(is_listed("_wide_tables", "_wide_tables_pkey", relid) ||
+		 is_listed("_authorized_views", "_authorized_views_pkey", relid));
+}
+
 /* Of tables that the command has made or altered: what they inherit from. */
 static void
 refuse_children(void)
@@ -178,9 +190,7 @@ refuse_children(void)
 	{
 		Oid			parent = lfirst_oid(lc);
 
-		if (get_rel_relkind(parent) == RELKIND_FOREIGN_TABLE &&
-			(is_listed("_wide_tables", "_wide_tables_pkey", parent) ||
-			 is_listed("_authorized_views", "_authorized_views_pkey", parent)))
+		if (is_face(parent))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("wide table \"%s\" cannot have child tables",
@@ -199,6 +209,57 @@ adds_parent(const AlterTableStmt *statement)
 		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AddInherit)
 			return true;
 	return false;
+}
+
+/* ---- columns ---- */
+
+static bool
+alters_columns(const AlterTableStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->cmds)
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+				return true;
+			default:
+				break;
+		}
+	return false;
+}
+
+static void
+check_columns(Oid face)
+{
+	Relation	rel = relation_open(face, AccessShareLock);
+
+	if (!weir_shape_face_is_whole(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot alter the columns of wide table \"%s\"",
+						RelationGetRelationName(rel)),
+				 errdetail("A wide table can have no other columns than those it was made with.")));
+	relation_close(rel, AccessShareLock);
+}
+
+/* The tables that the command has altered, with all that inherit from them. */
+static void
+refuse_columns(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, weir_select_oids("SELECT DISTINCT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
+								 " WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"))
+	{
+		ListCell   *child;
+
+		foreach(child, find_all_inheritors(lfirst_oid(lc), NoLock, NULL))
+			if (is_face(lfirst_oid(child)))
+				check_columns(lfirst_oid(child));
+	}
 }
 
 /* ---- numbers of writes ---- */
@@ -284,6 +345,8 @@ weir__wide_table_altered(PG_FUNCTION_ARGS)
 				follow_owner(lfirst_oid(lc));
 			if (adds_parent((AlterTableStmt *) statement))
 				refuse_children();
+			if (alters_columns((AlterTableStmt *) statement))
+				refuse_columns();
 			break;
 		case T_AlterSeqStmt:
 			refuse_restart((AlterSeqStmt *) statement);

@@ -273,7 +273,7 @@ passes_test(LockedRow *row, WeirRowTest test, void *arg)
 		weir_open_write_end(&open);
 	}
 	PG_END_TRY();
-	if (passes && open.is_overtaken)
+	if (passes && weir_open_write_is_overtaken(&open))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("row of wide table \"%s\" was already modified by an operation triggered by the current command",

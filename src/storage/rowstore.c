@@ -141,7 +141,7 @@ weir_open_write_begin(WeirOpenWrite *open, const WeirWideTable *table,
 {
 	open->home = table->home;
 	open->key = key;
-	open->is_overtaken = false;
+	open->overtaker = InvalidTransactionId;
 	open->outer = open_writes;
 	open_writes = open;
 }
@@ -162,13 +162,24 @@ weir_has_open_write(const WeirWideTable *table)
 	return false;
 }
 
+bool
+weir_open_write_is_overtaken(const WeirOpenWrite *open)
+{
+	return TransactionIdIsCurrentTransactionId(open->overtaker);
+}
+
+/*
+ * One overtaker will do: as long as it is not rolled back, what is written
+ * later can only be so together with it, or before it.
+ */
 static void
 overtake_open_writes(const WeirWideTable *table, WeirRowKey key)
 {
 	for (WeirOpenWrite *open = open_writes; open; open = open->outer)
 		if (open->home == table->home &&
-			weir_row_key_cmp(&open->key, &key) == 0)
-			open->is_overtaken = true;
+			weir_row_key_cmp(&open->key, &key) == 0 &&
+			!weir_open_write_is_overtaken(open))
+			open->overtaker = GetCurrentTransactionId();
 }
 
 int64

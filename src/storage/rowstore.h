@@ -75,7 +75,7 @@ typedef struct WeirOpenWrite
 {
 	Oid			home;
 	WeirRowKey	key;
-	bool		is_overtaken;	/* there is a later write to the row */
+	TransactionId overtaker;	/* of a later write to the row, or invalid */
 	struct WeirOpenWrite *outer;
 } WeirOpenWrite;
 
@@ -83,6 +83,9 @@ extern void weir_open_write_begin(WeirOpenWrite *open,
 								  const WeirWideTable *table, WeirRowKey key);
 extern void weir_open_write_end(WeirOpenWrite *open);
 extern bool weir_has_open_write(const WeirWideTable *table);
+
+/* Is there a later write to the row, which has not been rolled back? */
+extern bool weir_open_write_is_overtaken(const WeirOpenWrite *open);
 
 /*
  * For those who hold the row lock: the number of the next write, and writing

@@ -47,8 +47,8 @@ type_oid(const ColumnType *type)
 															  false)));
 }
 
-static void
-check_columns(Relation rel, const ColumnType *types, int n)
+static bool
+has_columns(Relation rel, const ColumnType *types, int n)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 	bool		valid = desc->natts >= n;
@@ -62,7 +62,13 @@ check_columns(Relation rel, const ColumnType *types, int n)
 			(types[i].may_be_null || WeirColumnIsNotNull(desc, i)) :
 			attr->attisdropped;
 	}
-	if (!valid)
+	return valid;
+}
+
+static void
+check_columns(Relation rel, const ColumnType *types, int n)
+{
+	if (!has_columns(rel, types, n))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("columns of \"%s\" have been changed",
@@ -85,14 +91,20 @@ check_heap(Relation heap, const ColumnType *types, int n)
 	check_columns(heap, types, n);
 }
 
+static const ColumnType face_types[] = {
+	{BYTEAOID, NULL, true}, {InvalidOid, "widerow", true}
+};
+
+bool
+weir_shape_face_is_whole(Relation face)
+{
+	return has_columns(face, face_types, lengthof(face_types));
+}
+
 void
 weir_shape_check_face(Relation face)
 {
-	static const ColumnType types[] = {
-		{BYTEAOID, NULL, true}, {InvalidOid, "widerow", true}
-	};
-
-	check_columns(face, types, lengthof(types));
+	check_columns(face, face_types, lengthof(face_types));
 }
 
 void

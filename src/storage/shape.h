@@ -18,6 +18,9 @@ extern void weir_shape_check_delta(Relation heap);
 extern void weir_shape_check_base(Relation heap);
 extern void weir_shape_check_changes(Relation heap);
 
+/* The same without an error */
+extern bool weir_shape_face_is_whole(Relation face);
+
 /* Raises 55000 if numbers are given out otherwise than one by one. */
 extern void weir_shape_check_sequence(Oid sequence);
 
