@@ -24,14 +24,16 @@
 /* The sessions among the new ones that are late; NULL if none is. */
 static WeirLateSessions *
 find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
-				   Tuplestorestate *sessions, Timestamp bound)
+				   Tuplestorestate *sessions, Timestamp bound,
+				   Snapshot snapshot)
 {
 	WeirRunRange range = {0};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	WeirRunReader *reader;
 	WeirStateSource *source;
 	WeirLateSessions *late;
 
+	if (weir_session_late(def, weir_source_stored(def, sessions), bound) == NULL)
+		return NULL;
 	range.has_starts_until = true;
 	range.starts_until = bound;
 	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
@@ -40,7 +42,6 @@ find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
 								weir_runs_source(reader));
 	late = weir_session_late(def, weir_session_merge(def, source), bound);
 	weir_runs_end_read(reader);
-	UnregisterSnapshot(snapshot);
 	return late;
 }
 
@@ -66,6 +67,40 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 	ExecDropSingleTupleTableSlot(slot);
 }
 
+/* The rows as sessions, merged with each other. */
+static Tuplestorestate *
+merge_rows(WeirDefinition *def, WeirIntakeReader *read, void *arg,
+		   Timestamp bound, int64 *rejected)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
+
+	*rejected = read(def, bound, dest, arg);
+	dest->rDestroy(dest);
+	dest = weir_source_receiver(sessions);
+	weir_partial_combine(def,
+						 weir_session_merge(def, weir_source_stored(def, rows)),
+						 dest);
+	dest->rDestroy(dest);
+	tuplestore_end(rows);
+	return sessions;
+}
+
+WeirLateSessions *
+weir_intake_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
+						  WeirIntakeReader *read, void *arg, Timestamp bound,
+						  Snapshot snapshot)
+{
+	int64		rejected;
+	Tuplestorestate *sessions = merge_rows(def, read, arg, bound, &rejected);
+	WeirLateSessions *late = find_late_sessions(agg, def, sessions, bound,
+												snapshot);
+
+	tuplestore_end(sessions);
+	return late;
+}
+
 /*
  * Rows of sessions: merged with each other, and with what is stored only where
  * that decides whether they are late.
@@ -75,21 +110,13 @@ take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 			  WeirIntakeReader *read, void *arg, Timestamp bound,
 			  WeirIntake *intake)
 {
-	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
-	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = weir_source_receiver(rows);
+	Tuplestorestate *sessions = merge_rows(def, read, arg, bound,
+										   &intake->rejected);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	intake->rejected = read(def, bound, dest, arg);
-	dest->rDestroy(dest);
-	dest = weir_source_receiver(sessions);
-	weir_partial_combine(def,
-						 weir_session_merge(def, weir_source_stored(def, rows)),
-						 dest);
-	dest->rDestroy(dest);
-	tuplestore_end(rows);
-
-	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
-		intake->late_sessions = find_late_sessions(agg, def, sessions, bound);
+	intake->late_sessions = find_late_sessions(agg, def, sessions, bound,
+											   snapshot);
+	UnregisterSnapshot(snapshot);
 	write_sessions(def, sessions, intake->late_sessions,
 				   weir_runs_receiver(intake->writer));
 	tuplestore_end(sessions);

@@ -47,4 +47,11 @@ extern void weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
 							WeirIntakeReader *read, void *arg, Timestamp bound,
 							WeirIntake *intake);
 
+/* Which of the sessions of the rows would be left out; nothing is stored. */
+extern WeirLateSessions *weir_intake_late_sessions(const WeirAggregate *agg,
+												   WeirDefinition *def,
+												   WeirIntakeReader *read,
+												   void *arg, Timestamp bound,
+												   Snapshot snapshot);
+
 #endif							/* WEIR_INTAKE_H */
