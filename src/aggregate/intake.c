@@ -45,14 +45,15 @@ find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
 	return late;
 }
 
-/* Write the sessions that are not late. */
-static void
+/* Write the sessions that are not late; does one of them begin by the bound? */
+static bool
 write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
-			   WeirLateSessions *late, DestReceiver *dest)
+			   WeirLateSessions *late, Timestamp bound, DestReceiver *dest)
 {
 	WeirStateSource *source = weir_source_stored(def, sessions);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
 													&TTSOpsVirtual);
+	bool		result = false;
 
 	while (source->next(source, slot))
 	{
@@ -61,10 +62,15 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
 								  slot->tts_isnull + def->nwindow,
 								  DatumGetTimestamp(slot->tts_values[1]), &end))
+		{
+			if (DatumGetTimestamp(slot->tts_values[1]) <= bound)
+				result = true;
 			(void) dest->receiveSlot(slot, dest);
+		}
 		ExecClearTuple(slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+	return result;
 }
 
 /* The rows as sessions, merged with each other. */
@@ -117,8 +123,8 @@ take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 	intake->late_sessions = find_late_sessions(agg, def, sessions, bound,
 											   snapshot);
 	UnregisterSnapshot(snapshot);
-	write_sessions(def, sessions, intake->late_sessions,
-				   weir_runs_receiver(intake->writer));
+	intake->reaches_back = write_sessions(def, sessions, intake->late_sessions,
+										  bound, weir_runs_receiver(intake->writer));
 	tuplestore_end(sessions);
 }
 

@@ -25,6 +25,7 @@ typedef struct WeirIntake
 	int64		state_rows;		/* that have come of the rows */
 	int64		rejected;		/* rows (or windows) that may be late */
 	WeirLateSessions *late_sessions;	/* sessions left out; NULL: none */
+	bool		reaches_back;	/* some are not, but begin by the bound */
 	WeirRunWriter *writer;		/* between begin and end */
 	WeirHeldRows *held;			/* not stored, for weir_closing_run; NULL: none */
 } WeirIntake;
