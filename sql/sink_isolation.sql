@@ -221,10 +221,10 @@ SELECT weir.create_sink('each', 'each', 'SELECT bite(n::text) FROM closed');
 INSERT INTO many VALUES ('2024-01-01', 999);
 SELECT weir.advance_watermark('many', 'infinity');
 SET ROLE weir_stranger;
-SELECT name, rows_behind, last_error FROM weir.stat_sinks WHERE rows_behind > 0;
+SELECT name, rows_behind, last_error FROM weir.stat_sinks WHERE rows_behind > 0 ORDER BY name;
 SELECT aggregate, sinks_behind, last_error FROM weir.stat_aggregates WHERE sinks_behind > 0;
 RESET ROLE;
-SELECT name, rows_behind, last_error IS NOT NULL AS has_error FROM weir.stat_sinks WHERE rows_behind > 0;
+SELECT name, rows_behind, last_error IS NOT NULL AS has_error FROM weir.stat_sinks WHERE rows_behind > 0 ORDER BY name;
 DROP VIEW "each";
 SELECT count(*) FROM weir._undelivered;
 \c postgres
