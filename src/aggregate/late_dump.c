@@ -15,6 +15,8 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -120,6 +122,17 @@ warn(const WeirAggregate *agg, const ErrorData *error)
 					get_rel_name(agg->view), weir_failure_text(error))));
 }
 
+/* For who may read those that are kept already, of all aggregates. */
+static void
+require_rights(void)
+{
+	AclResult	result = pg_class_aclcheck(weir_own_relid("_late_row", false),
+										   GetUserId(), ACL_SELECT);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, "_late_row");
+}
+
 /* What a dump writes besides weir._late_row. */
 Datum
 weir__late_now(PG_FUNCTION_ARGS)
@@ -128,6 +141,7 @@ weir__late_now(PG_FUNCTION_ARGS)
 	Snapshot	snapshot = GetActiveSnapshot();
 	ListCell   *lc;
 
+	require_rights();
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, weir_aggregate_ids())
 	{

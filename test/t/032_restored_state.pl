@@ -296,6 +296,8 @@ is(query('part', q{SELECT count(*) FROM pg_class WHERE relname = '_restored'}), 
 $node->command_fails_like([ 'pg_dump', '-U', 'clerk', '-d', $node->connstr('origin'), '-f', $node->basedir . '/clerk.dump' ],
 	qr/permission denied/, 'dumped by somebody who may not');
 
+fails_ok($node, 'origin', 'SET ROLE clerk; SELECT * FROM weir._late_now()', qr/permission denied for table _late_row/, 'nor does he see late rows of others');
+
 # over what is there already nothing is replaced, and nothing is quiet about it
 fresh('double');
 restored_ok('double', $dump);
