@@ -383,6 +383,8 @@ ISOLATION = \
 	live_interval \
 	drain_target \
 	own_rows \
+	own_tables \
+	detach_pending \
 	rolled_back_rows \
 	first_rows \
 	new_aggregate \

@@ -29,6 +29,8 @@ SELECT * FROM hours_closed ORDER BY 1;
 -- a stream that is paused consumes nothing, and whoever waits for it is told
 SELECT weir.pause('ev');
 SELECT weir.wait('ev', '0');
+-- nor does it when an aggregate of it is resumed, which was not paused
+SELECT weir.resume('minutes');
 INSERT INTO ev VALUES ('2024-01-01 13:00', 32);
 SELECT weir.wait('ev', '0'), weir.wait('ev', '100 ms');
 SELECT rows_behind FROM weir.stat_streams;

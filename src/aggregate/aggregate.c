@@ -444,7 +444,7 @@ weir_aggregate_insert(const WeirAggregate *agg, Datum lateness,
 		TIMESTAMP_IS_NOEND(agg->parent_until);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 											isnull));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -464,7 +464,7 @@ update_row(int32 id, Datum *values, bool *isnull, bool *replace)
 		CatalogTupleUpdate(rel, &tuple->t_self, changed);
 	}
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -481,7 +481,7 @@ delete_rows(const char *table, int32 id)
 	while ((tuple = systable_getnext(scan)) != NULL)
 		CatalogTupleDelete(rel, &tuple->t_self);
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -614,7 +614,7 @@ write_progress(const WeirAggregate *agg, const char *error, bool clear)
 	else
 		CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 												isnull));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -667,7 +667,7 @@ weir_aggregate_count(int32 id, const WeirAggregateCounts *counts)
 		CatalogTupleUpdate(rel, &tuple->t_self,
 						   heap_form_tuple(RelationGetDescr(rel), values, isnull));
 	}
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 

@@ -309,7 +309,7 @@ keep(WeirSink *sink, Tuplestorestate *rows, TupleDesc desc)
 	MemoryContextDelete(context);
 	ExecDropSingleTupleTableSlot(slot);
 	CatalogCloseIndexes(indexes);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -359,7 +359,7 @@ forget(const char *name, int64 delivery)
 		n++;
 	}
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 	return n;
 }

@@ -69,7 +69,7 @@ weir_late_keep(const WeirAggregate *agg, List *rows, Timestamp watermark)
 														values, isnull), indexes);
 	}
 	CatalogCloseIndexes(indexes);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 Datum

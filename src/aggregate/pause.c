@@ -9,7 +9,8 @@
  * what it has missed stays in the table of closed rows.
  *
  * Pausing a stream pauses the cursors of all its aggregates, but leaves it to
- * each aggregate whether it was paused, or has failed, before.
+ * each aggregate whether it was paused, or has failed, before.  The stream's own
+ * cursor, which an aggregate that is resumed may share, goes on with it only.
  *
  * Of what has come out of a dump, and has no cursor yet, it is noted for then.
  *
@@ -79,7 +80,8 @@ set_aggregate_paused(WeirAggregate *agg, bool paused)
 	{
 		if (paused)
 			make_cursor_own(agg);
-		weir_cursor_set_paused(agg->cursor_id, paused);
+		if (paused || agg->cursor_id != weir_cursor_main(agg->stream_id))
+			weir_cursor_set_paused(agg->cursor_id, paused);
 	}
 	else if (paused)
 		weir_cascade_detach(agg);

@@ -165,7 +165,7 @@ insert_sink(const WeirSink *sink)
 	isnull[Anum_behind_since - 1] = true;
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values,
 											isnull));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -207,7 +207,7 @@ weir_sink_write(const WeirSink *sink, const char *error)
 						   heap_modify_tuple(tuple, RelationGetDescr(rel),
 											 values, isnull, replace));
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -221,7 +221,7 @@ delete_sink(const char *name)
 	if (tuple != NULL)
 		CatalogTupleDelete(rel, &tuple->t_self);
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	weir_delivery_forget_all(name);
 }
 

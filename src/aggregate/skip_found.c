@@ -105,7 +105,7 @@ weir_skip_found_store(int32 aggregate_id, List *skipped)
 														values, isnull), indexes);
 	}
 	CatalogCloseIndexes(indexes);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 

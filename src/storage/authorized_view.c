@@ -296,7 +296,7 @@ insert_view(Oid view, Oid home, FunctionCallInfo fcinfo)
 		values[Anum_authorized_views_columns - 1] = PG_GETARG_DATUM(3);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
 											values, nulls));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 void

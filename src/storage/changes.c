@@ -557,7 +557,7 @@ insert_change_stream(const WeirWideTable *table, Oid changes)
 	values[Anum_change_streams_trimmed_to - 1] = Int64GetDatum(0);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
 											values, nulls));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 Oid
@@ -586,7 +586,7 @@ weir_changes_forget(Oid home)
 
 	if (HeapTupleIsValid(tuple))
 		CatalogTupleDelete(rel, &tuple->t_self);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(home)))
 		CacheInvalidateRelcacheByRelid(home);
 	CommandCounterIncrement();

@@ -436,7 +436,7 @@ set_trimmed_to(const WeirWideTable *table, int64 trimmed_to)
 							  replace);
 	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 /* Deletes the record at which the scan stands; false if somebody locks it. */

@@ -162,7 +162,7 @@ insert_wide_table(Oid face, Oid delta, Oid base, Oid seq,
 	values[Anum_wide_tables_last_family - 1] = Int32GetDatum(0);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
 											values, nulls));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 Oid
@@ -268,7 +268,7 @@ delete_rows_of_face(const char *table, const char *index, Oid face)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		CatalogTupleDelete(rel, &tuple->t_self);
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 /* Forgets the wide table, if the foreign table dropped was one. */
@@ -294,7 +294,7 @@ forget_wide_table(Oid face)
 		CatalogTupleDelete(rel, &tuple->t_self);
 	}
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	delete_rows_of_face("_authorized_views", "_authorized_views_pkey", face);
 	if (!OidIsValid(delta))
 		return;
@@ -422,7 +422,7 @@ take_family_number(Oid face)
 	tuple = heap_modify_tuple(tuple, desc, values, nulls, replace);
 	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	return number;
 }
 
@@ -455,7 +455,7 @@ insert_family(Oid face, const char *name, uint32 name_len,
 	nulls[Anum_families_gc - 1] = gc_is_null;
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
 											values, nulls));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 PG_FUNCTION_INFO_V1(weir_add_family);
@@ -539,7 +539,7 @@ weir_forget_rules(Oid face, uint16 family, int64 until_seq)
 		any = true;
 	}
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	if (any)
 		CacheInvalidateRelcacheByRelid(face);
 }
@@ -572,7 +572,7 @@ insert_earlier_rule(const WeirWideTable *table, uint16 number,
 	nulls[Anum_family_rules_gc - 1] = gc_is_null;
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel),
 											values, nulls));
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 PG_FUNCTION_INFO_V1(weir_alter_family);
@@ -599,7 +599,7 @@ weir_alter_family(PG_FUNCTION_ARGS)
 					 PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2),
 					 PG_ARGISNULL(2)))
 	{
-		table_close(rel, RowExclusiveLock);
+		table_close(rel, NoLock);
 		PG_RETURN_VOID();
 	}
 	insert_earlier_rule(table, number, old, old_is_null);
@@ -610,7 +610,7 @@ weir_alter_family(PG_FUNCTION_ARGS)
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(rel),
 							  values, nulls, replace);
 	CatalogTupleUpdate(rel, &tuple->t_self, tuple);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	finish_change(face);
 	PG_RETURN_VOID();
 }
@@ -630,7 +630,7 @@ weir_drop_family(PG_FUNCTION_ARGS)
 	weir_changes_put_event(table, WEIR_CHANGE_DROP_FAMILY, dropped);
 	rel = table_open(weir_own_relid("_families", false), RowExclusiveLock);
 	CatalogTupleDelete(rel, &family_tuple(rel, face, dropped->number)->t_self);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	weir_forget_rules(face, dropped->number, PG_INT64_MAX);
 	finish_change(face);
 	PG_RETURN_VOID();

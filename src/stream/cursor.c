@@ -295,7 +295,7 @@ weir_cursor_write(WeirCursor *cursor)
 	tuple = to_tuple(catalog, cursor);
 	CatalogTupleUpdate(catalog, &cursor->self, tuple);
 	cursor->self = tuple->t_self;
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -311,7 +311,7 @@ insert(WeirCursor *cursor)
 	tuple = to_tuple(catalog, cursor);
 	CatalogTupleInsert(catalog, tuple);
 	cursor->self = tuple->t_self;
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 	return cursor->cursor_id;
 }
@@ -415,7 +415,7 @@ weir_cursor_drop(int32 cursor_id)
 	weir_left_out_forget(cursor_id);
 	catalog = open_catalog(RowExclusiveLock);
 	CatalogTupleDelete(catalog, &cursor.self);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -434,7 +434,7 @@ weir_cursor_drop_all(int32 stream_id)
 		weir_left_out_forget(cursor->cursor_id);
 		CatalogTupleDelete(catalog, &cursor->self);
 	}
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 

@@ -272,7 +272,7 @@ weir_left_out_store(const WeirLeftOut *left_out, int32 cursor_id)
 
 	for (int i = 0; i < left_out->nleaves; i++)
 		insert_leaf(catalog, cursor_id, &left_out->leaves[i]);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -295,6 +295,6 @@ weir_left_out_forget(int32 cursor_id)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	systable_endscan(scan);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }

@@ -187,7 +187,7 @@ weir_log_slot_store(int32 stream_id, WeirLogSlot *slot)
 	else
 		CatalogTupleInsert(catalog, tuple);
 	slot->tuple = tuple;
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -276,7 +276,7 @@ weir_log_superseded_forget(int32 stream_id,
 			CatalogTupleDelete(rel, &tuple->t_self);
 	}
 	systable_endscan(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 static bool
@@ -314,7 +314,7 @@ weir_log_drop(int32 stream_id)
 	catalog = open_slot_catalog(RowExclusiveLock);
 	for (int i = 0; i < nslots; i++)
 		CatalogTupleDelete(catalog, &slots[i].tuple->t_self);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	weir_log_superseded_forget(stream_id, is_never_needed, NULL);
 }
 
@@ -340,7 +340,7 @@ weir_log_supersede(int32 stream_id, Oid leaf, Oid filenode)
 												values, nulls));
 		CommandCounterIncrement();
 	}
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 }
 
 bool

@@ -19,10 +19,10 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "common/int.h"
@@ -377,18 +377,43 @@ id_of(Oid relid)
 	return result;
 }
 
+/*
+ * What the table is a partition of, or InvalidOid.  A partition that is being
+ * detached concurrently is one until that is done: transactions with snapshots of
+ * before still insert rows there.
+ */
+static Oid
+parent_of(Oid relid)
+{
+	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
+	Oid			result = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		result = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
 static int32
 find_stream_of_leaf(Oid relid)
 {
 	int32		result = id_of(relid);
-	ListCell   *lc;
 
-	if (result != 0 || !get_rel_relispartition(relid))
-		return result;
-	foreach(lc, get_partition_ancestors(relid))
-		if ((result = id_of(lfirst_oid(lc))) != 0)
-			return result;
-	return 0;
+	while (result == 0 && get_rel_relispartition(relid))
+	{
+		relid = parent_of(relid);
+		result = id_of(relid);
+	}
+	return result;
 }
 
 /* Without the cache, too. */

@@ -381,7 +381,7 @@ insert_stream(Oid relid, FunctionCallInfo fcinfo)
 												values, nulls));
 	/* other sessions forget what they know of which table is a stream */
 	CacheInvalidateRelcache(catalog);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 	return id;
 }
@@ -706,7 +706,7 @@ weir_alter_stream(PG_FUNCTION_ARGS)
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog),
 							  values, nulls, replaces);
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 	/* a tick that is under way writes its cursor itself */
 	if (weir_log_exists(stream.stream_id) && !weir_stream_is_in_tick())
@@ -733,7 +733,7 @@ weir_stream_forget(int32 stream_id)
 	if (HeapTupleIsValid(tuple))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	CacheInvalidateRelcache(catalog);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 

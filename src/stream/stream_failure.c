@@ -87,7 +87,7 @@ weir_stream_failure_note(int32 stream_id, const char *error)
 		CatalogTupleUpdate(rel, &old->t_self, tuple);
 	else
 		CatalogTupleInsert(rel, tuple);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -104,6 +104,6 @@ weir_stream_failure_clear(int32 stream_id, bool is_dropped)
 	tuple = find_row(rel, stream_id);
 	if (tuple != NULL)
 		CatalogTupleDelete(rel, &tuple->t_self);
-	table_close(rel, RowExclusiveLock);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }

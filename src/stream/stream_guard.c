@@ -309,7 +309,7 @@ rename_source(Oid relid, const char *from, const char *to)
 								  values, nulls, replaces);
 		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	}
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 }
 
 static void

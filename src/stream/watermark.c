@@ -605,7 +605,7 @@ store_sources(int32 cursor_id, List *sources)
 		else
 			CatalogTupleInsert(catalog, tuple);
 	}
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
@@ -764,7 +764,7 @@ weir_watermark_forget(int32 cursor_id)
 
 	foreach(lc, sources)
 		CatalogTupleDelete(catalog, &((StoredSource *) lfirst(lc))->self);
-	table_close(catalog, RowExclusiveLock);
+	table_close(catalog, NoLock);
 }
 
 void

@@ -10,7 +10,7 @@
 #
 #	WEIR_SEED			seed of the first scenario, those of the others follow; it is printed
 #	WEIR_SCENARIOS		how many, default 40
-#	WEIR_SECONDS		no further scenario after so many seconds, default 25
+#	WEIR_SECONDS		no further scenario after so many seconds, default 20
 #	WEIR_SHRINK			seconds for making a scenario that fails smaller, default 60
 #	WEIR_STOP			stop at the first that fails
 #
@@ -32,7 +32,7 @@ use Weir::Test;
 
 my $seed = $ENV{WEIR_SEED} // int(rand(1_000_000));
 my $scenarios = $ENV{WEIR_SCENARIOS} // 40;
-my $until = time + ($ENV{WEIR_SECONDS} // 25);
+my $until = time + ($ENV{WEIR_SECONDS} // 20);
 my $shrink_seconds = $ENV{WEIR_SHRINK} // 60;
 
 my $node = weir_node('interleavings', conf => <<'CONF');

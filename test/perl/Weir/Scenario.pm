@@ -40,7 +40,7 @@ CREATE EXTENSION weir;
 CREATE TABLE excl (agg text, uid bigint, PRIMARY KEY (agg, uid));
 CREATE TABLE consumed (agg text, uid bigint, PRIMARY KEY (agg, uid));
 CREATE TABLE unsure (agg text, uid bigint, PRIMARY KEY (agg, uid));
-CREATE TABLE aggs (name text PRIMARY KEY, kind text, is_exact bool, has_sink bool, is_paused bool, expected text);
+CREATE TABLE aggs (name text PRIMARY KEY, kind text, is_exact bool, has_sink bool, is_paused bool, is_poisoned bool, expected text);
 CREATE TABLE late_is_wrong (yes bool);
 
 CREATE FUNCTION difference(name text, what text, expected text, got text)
@@ -72,7 +72,8 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF EXISTS (SELECT FROM late_is_wrong) THEN
-		RETURN QUERY SELECT aggregate::text, 'late rows', reason, count(*), min("row"::text) FROM weir.late_rows GROUP BY 1, 3;
+		RETURN QUERY SELECT aggregate::text, 'late rows', reason, count(*), min("row"::text) FROM weir.late_rows JOIN aggs ON name::regclass = aggregate
+			WHERE NOT (is_poisoned AND "row" ->> 'v' = '3') GROUP BY 1, 3;
 	END IF;
 END $$;
 SQL
@@ -85,7 +86,7 @@ sub random_shape
 		is_strict => chance(0.8), has_event_time => chance(0.9), type => one_of('timestamptz', 'timestamptz', 'timestamp'),
 		levels => one_of(0, 0, 1, 2), has_key => chance(0.5), has_source => chance(0.2),
 		retention => one_of(undef, undef, '0', '300 seconds'), has_worker => chance(0.1), sessions => one_of(2, 3, 3, 4),
-		small_slots => chance(0.6), tick_rows => one_of(undef, undef, 1, 4, 30),
+		small_slots => chance(0.7), tick_rows => one_of(undef, undef, 1, 1, 4, 30), has_poison => chance(0.15),
 		default_isolation => one_of(undef, undef, undef, 'repeatable read', 'serializable'), steps => one_of(25, 50, 50, 90));
 
 	$shape{is_strict} = 1 unless $shape{has_event_time};
@@ -151,7 +152,7 @@ sub insert_step
 {
 	my ($world) = @_;
 	my @uids = uids($world, one_of(1, 1, 1, 3, 3, 20, 150));
-	my $how = one_of(qw(plain plain plain cte copy collide collide pieces pieces leaf));
+	my $how = one_of(qw(plain plain plain cte copy copy_in collide collide pieces pieces leaf));
 	my $sql;
 
 	if ($how eq 'cte' || $how eq 'collide')
@@ -166,6 +167,14 @@ sub insert_step
 		my $rows = rows($world, @uids);
 
 		$sql = "COPY ($rows) TO '$file'\\; COPY s ($columns) FROM '$file'\\;\nINSERT INTO ledger ($columns) $rows;";
+	}
+	elsif ($how eq 'copy_in')
+	{
+		my $file = $world->{node}->basedir . "/rows_$uids[0]";
+		my $rows = rows($world, @uids);
+
+		$sql = "COPY ($rows) TO '$file';\n\\copy s ($columns) FROM '$file'\nINSERT INTO ledger ($columns) $rows;";
+		return { kind => 'insert', sql => $sql, writes => 1, is_transaction => 1 };
 	}
 	elsif ($how eq 'pieces')
 	{
@@ -211,14 +220,17 @@ sub create_step
 {
 	my ($world) = @_;
 	my $shape = $world->{shape};
-	my @parents = grep { $_->{kind} =~ /^(?:tumble|hop|over)$/ } aggregates($world);
+	my @parents = grep { $_->{kind} =~ /^(?:tumble|hop|over)$/ && $_->{name} =~ /^a/ } aggregates($world);
 	my @kinds = !$shape->{has_event_time} ? ('running') : $shape->{is_strict} ? qw(tumble tumble hop session running cumulate) : qw(tumble tumble running);
 	my $kind = @parents && chance(0.35) ? 'over' : one_of(@kinds);
 	my $name = 'a' . ++$world->{last_aggregate};
 	my $lateness = one_of(0, 0, 30, 150);
 	my $realtime = chance(0.9);
 	my $with_data = $kind eq 'over' || chance(0.85);
-	my $filter = chance(0.2) ? ' WHERE r.v <> 3' : '';
+	my $is_poisoned = $shape->{has_poison} && $kind =~ /^(?:tumble|hop|running)$/ && chance(0.5);
+	my $filter = $is_poisoned || chance(0.2) ? ' WHERE r.v <> 3' : '';
+
+	$name =~ s/^a/p/ if $is_poisoned;
 	my $values = "r.k, count(*) AS n, sum(r.v) AS total, min(r.v) AS low, max(length(r.pad)) AS longest, count(DISTINCT r.v) AS several";
 	my $source = "(SELECT * FROM ledger l WHERE l.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()\n"
 	  . "AND NOT EXISTS (SELECT FROM excl e WHERE e.agg = '$name' AND e.uid = l.uid)";
@@ -264,7 +276,8 @@ sub create_step
 		$expected = $query =~ s/FROM s r/FROM $source r/r;
 	}
 	my $has_sink = $kind ne 'running' && chance(0.4);
-	$is_exact = 0 unless $realtime;
+	$is_exact = 0 if !$realtime || $is_poisoned;
+	$query =~ s/r\.v <> 3/10 \/ (r.v - 3) <> 100/ if $is_poisoned;
 	my $sql = "SELECT weir.create_continuous_aggregate('$name', \$q\$$query\$q\$"
 	  . ($kind eq 'running' || $lateness == 0 ? '' : ", allowed_lateness => '$lateness s'")
 	  . ($realtime ? '' : ', realtime => false') . ($with_data ? '' : ', with_data => false') . ");\n";
@@ -272,7 +285,7 @@ sub create_step
 	$sql .= "CREATE TABLE sunk_$name AS SELECT * FROM ${name}_closed WITH NO DATA;\n"
 	  . "SELECT weir.create_sink('to_$name', '$name', 'INSERT INTO sunk_$name SELECT * FROM closed');\n"
 	  if $has_sink;
-	$sql .= "INSERT INTO aggs VALUES ('$name', '$kind', " . ($is_exact ? 'true' : 'false') . ', ' . ($has_sink ? 'true' : 'false') . ", false, \$e\$$expected\$e\$);\n";
+	$sql .= "INSERT INTO aggs VALUES ('$name', '$kind', " . ($is_exact ? 'true' : 'false') . ', ' . ($has_sink ? 'true' : 'false') . ", false, " . ($is_poisoned ? 'true' : 'false') . ", \$e\$$expected\$e\$);\n";
 	$sql .= "INSERT INTO excl SELECT '$name', l.uid FROM ledger l" . ($with_data ? ' WHERE NOT EXISTS (SELECT FROM s WHERE s.uid = l.uid)' : ' WHERE l.xid <> pg_current_xact_id()') . ";\n"
 	  if $kind ne 'over';
 	return { kind => 'create_aggregate', is_transaction => 1, sql => $sql, is_quiet => !$with_data, is_lonely => !$with_data || defined $shape->{retention} };
@@ -326,6 +339,11 @@ my %make = (
 		return { gid => $gid, sql => (chance(0.75) ? 'COMMIT' : 'ROLLBACK') . " PREPARED '$gid';" } },
 	check => sub { return { sql => 'SELECT * FROM differences(false);' } },
 	drain => sub { return { sql => "CALL weir.drain('s');" } },
+	# it ends in the midst of a backlog
+	cut => sub { return { sql => "SET statement_timeout = " . one_of(1, 2, 3, 4, 6, 10, 20) . ";\nCALL weir.drain('s');\nRESET statement_timeout;\nRESET statement_timeout;" } },
+	wait => sub { return { sql => "SELECT weir.wait('s', '1 ms');" } },
+	skip => sub { my ($world) = @_; my @a = grep { $_->{name} =~ /^p/ } aggregates($world) or return; my $a = one_of(@a);
+		return { sql => 'SELECT weir.' . one_of(qw(skip skip resume)) . "('$a->{name}');" } },
 	advance => sub { my ($world) = @_; return unless $world->{shape}{has_event_time};
 		return { sql => "SELECT weir.advance_watermark('s', timestamptz '2024-01-01 00:00Z' + "
 				. ($world->{shape}{is_strict} ? ":epoch: * interval '1000 s'" : ":clock: * interval '5 s' - interval '" . int(rand(300)) . " s'") . ') IS NULL;',
@@ -336,16 +354,21 @@ my %make = (
 	delete => sub { my $salt = int(rand(1000)); my $n = one_of(1, 5, 100);
 		return { sql => "WITH d AS (DELETE FROM s WHERE uid IN (SELECT uid FROM s x WHERE NOT EXISTS (SELECT FROM unsure u WHERE u.uid = x.uid) ORDER BY md5((uid + $salt)::text) LIMIT $n) RETURNING uid)\n"
 				. "INSERT INTO excl SELECT a.name, d.uid FROM aggs a, d WHERE NOT EXISTS (SELECT FROM consumed c WHERE c.agg = a.name AND c.uid = d.uid) ON CONFLICT DO NOTHING;" } },
-	truncate => sub { return { is_transaction => 1, sql => "LOCK TABLE s IN ACCESS EXCLUSIVE MODE;\n"
+	truncate => sub { my ($world) = @_; return one_of(truncate_leaf_step($world), 0) || { is_transaction => 1, sql => "LOCK TABLE s IN ACCESS EXCLUSIVE MODE;\n"
 				. "INSERT INTO excl SELECT a.name, s.uid FROM aggs a, s WHERE NOT EXISTS (SELECT FROM consumed c WHERE c.agg = a.name AND c.uid = s.uid) ON CONFLICT DO NOTHING;\nTRUNCATE s;" } },
 	vacuum => sub { return { sql => one_of('VACUUM s;', 'VACUUM (FREEZE) s;', 'REINDEX TABLE s;', 'REINDEX TABLE CONCURRENTLY s;', 'ANALYZE s;') } },
 	vacuum_full => sub { return { sql => one_of('VACUUM FULL s;', 'VACUUM FULL s;',
 				"SELECT format('VACUUM FULL %s', oid::regclass) FROM pg_class WHERE relnamespace = 'weir'::regnamespace AND relkind = 'r' AND relname ~ '^_(log|cursor|state|aggregate)' \\gexec") } },
-	move => sub { return { sql => 'CLUSTER s USING s_ts;' } },
+	turn => sub { return { sql => "SELECT format('VACUUM FULL %s', oid::regclass) FROM pg_class WHERE relnamespace = 'weir'::regnamespace AND relkind = 'r' AND relname ~ '^_log_\\d+_\\d+\$' \\gexec" } },
+	# a partitioned table cannot be clustered in a transaction block
+	move => sub { my ($world) = @_; my @p = grep { $_ != 1 } partitions($world); return { sql => 'CLUSTER s USING s_ts;' } if !$world->{shape}{levels} || !@p || chance(0.2);
+		my $p = one_of(@p); return { sql => "CLUSTER s_$p USING s_${p}_ts_idx;" } },
 	rewrite => sub { my ($world) = @_; return { sql => 'ALTER TABLE s ADD COLUMN x' . ++$world->{last_column} . ' uuid DEFAULT gen_random_uuid();' } },
 	add_column => sub { my ($world) = @_; my $n = ++$world->{last_column}; return { sql => "ALTER TABLE s ADD COLUMN x$n int" . one_of('', ' DEFAULT 5') . ';' . (chance(0.3) ? " ALTER TABLE s DROP COLUMN x$n;" : '') } },
 	detach => sub { my ($world) = @_; my @p = grep { $_ > 0 } partitions($world); return unless $world->{shape}{levels} && @p > 1;
 		my $p = one_of(@p); push @{ $world->{detached} }, $p; return { sql => "ALTER TABLE s DETACH PARTITION s_$p;" } },
+	detach_concurrently => sub { my ($world) = @_; my @p = grep { $_ > 0 } partitions($world); return unless $world->{shape}{levels} && @p > 1;
+		my $p = one_of(@p); push @{ $world->{detached} }, $p; return { sql => "ALTER TABLE s DETACH PARTITION s_$p " . one_of(qw(CONCURRENTLY CONCURRENTLY CONCURRENTLY FINALIZE)) . ';' } },
 	attach => \&attach_step,
 	drop_stream => sub { return { is_transaction => 1, is_lonely => 1, sql => "SELECT weir.drop_stream('s', cascade => true);\nDELETE FROM aggs;" } },
 	drop_aggregate => sub { my ($world) = @_; my @a = aggregates($world) or return; my $a = one_of(@a);
@@ -354,6 +377,17 @@ my %make = (
 	alter => \&alter_step,
 	epoch => sub { return { sql => '' } },
 	kill => sub { return {} }, cancel => sub { return {} }, crash => sub { return {} });
+
+sub truncate_leaf_step
+{
+	my ($world) = @_;
+	my @p = partitions($world);
+
+	return 0 unless $world->{shape}{levels} && @p;
+	my $p = one_of(@p);
+	return { is_transaction => 1, sql => "LOCK TABLE s IN ACCESS EXCLUSIVE MODE;\n"
+		  . "INSERT INTO excl SELECT a.name, s.uid FROM aggs a, s WHERE p = $p AND NOT EXISTS (SELECT FROM consumed c WHERE c.agg = a.name AND c.uid = s.uid) ON CONFLICT DO NOTHING;\nTRUNCATE s_$p;" };
+}
 
 sub attach_step
 {
@@ -381,7 +415,7 @@ sub alter_step
 	my $a = one_of(@a);
 	my $how = one_of(qw(pause resume resume stream stream_pause stream_resume lateness));
 
-	return { is_transaction => 1, sql => "SELECT weir.$how('$a->{name}');\nUPDATE aggs SET is_paused = " . ($how eq 'pause' ? 'true' : 'false') . " WHERE name = '$a->{name}';" }
+	return pause_step($world, $how)
 	  if $how eq 'pause' || $how eq 'resume';
 	return { sql => "SELECT weir.pause('s');" } if $how eq 'stream_pause' && chance(0.5);
 	return { sql => "SELECT weir.resume('s');" } if $how =~ /^stream_/;
@@ -394,7 +428,7 @@ sub alter_step
 # How often each is tried.
 my %weight = (
 	insert => 34, storm => 2, begin => 20, savepoint => 10, release => 4, back => 9, commit => 14, rollback => 3, prepare => 4, finish => 6,
-	check => 7, drain => 14, advance => 8, delete_own => 3, delete => 5, truncate => 3, vacuum => 2, vacuum_full => 4, move => 3, rewrite => 2,
+	check => 7, drain => 12, cut => 5, wait => 2, skip => 2, turn => 3, detach_concurrently => 1, advance => 8, delete_own => 3, delete => 5, truncate => 3, vacuum => 2, vacuum_full => 4, move => 3, rewrite => 2,
 	add_column => 1, detach => 2, attach => 3, create_aggregate => 5, drop_aggregate => 1.5, alter => 7, drop_stream => 1, epoch => 5,
 	kill => 1, cancel => 1.5, crash => 0.2);
 my @kinds = sort keys %weight;
@@ -412,6 +446,75 @@ sub random_kind
 	return $kinds[-1];
 }
 
+# Sequences of which each step alone is seldom followed by the next: of sessions x
+# and y, with whatever steps of others come in between.
+my @motifs = (
+	# first rows that are consumed after all by another one
+	[ 'x begin', 'x insert', 'x savepoint', 'x advance', 'x back', 'y drain', 'x commit', 'y check' ],
+	[ 'x begin', 'x insert', 'x advance', 'x insert', 'y drain', 'x commit' ],
+	# own rows move
+	[ 'x begin', 'x insert', 'x move', 'x insert', 'x commit', 'y check' ],
+	[ 'x drain', 'x begin', 'x insert', 'x rewrite', 'x insert', 'x commit', 'y check' ],
+	[ 'x begin', 'x savepoint', 'x insert', 'x rewrite', 'x back', 'x insert', 'x commit', 'y check' ],
+	[ 'x begin', 'x insert', 'x savepoint', 'x move', 'x insert', 'x back', 'x insert', 'x move', 'x commit', 'y check' ],
+	[ 'x begin', 'x insert', 'x savepoint', 'x truncate', 'x insert', 'x back', 'x insert', 'x commit', 'y check' ],
+	[ 'x begin', 'x savepoint', 'x insert', 'x back', 'y vacuum_full', 'x insert', 'x commit', 'y check' ],
+	# the rows of others
+	[ 'x insert', 'x rewrite', 'y check' ], [ 'x storm', 'y cut', 'x rewrite', 'x move', 'y check', 'y cut', 'y check' ],
+	# in the midst of a backlog
+	[ 'x storm', 'y cut', 'x check', 'y turn', 'x check', 'y cut', 'x insert', 'y turn', 'x check', 'y cut', 'y check' ],
+	[ 'x pause', 'y storm', 'y drain', 'x resume', 'y cut', 'x insert', 'x cut', 'y check', 'x insert', 'y drain', 'x check' ],
+	[ 'x storm', 'y create_aggregate', 'y cut', 'x insert', 'x cut', 'x insert', 'y cut', 'y check', 'y drain', 'x check' ],
+	[ 'x begin', 'x insert', 'y storm', 'x prepare', 'y cut', 'y finish', 'y check', 'y drain', 'y storm', 'x check' ],
+	# logs go round
+	[ 'x storm', 'x drain', 'x storm', 'x drain', 'x storm', 'x drain', 'y check' ],
+	[ 'y begin_old', 'y check', 'x storm', 'x drain', 'x storm', 'x drain', 'x storm', 'x drain', 'y check' ],
+	[ 'y begin', 'y insert', 'x storm', 'x drain', 'x storm', 'x drain', 'y prepare', 'x drain', 'x storm', 'x drain', 'x finish', 'x drain', 'x drain', 'y check' ]);
+
+# The next step of a motif, or nothing.
+sub motif_step
+{
+	my ($world) = @_;
+	my $motif = $world->{motif};
+
+	if (!$motif || !@{ $motif->{steps} })
+	{
+		my $x = 1 + int(rand($world->{shape}{sessions}));
+		my $y = 1 + ($x % $world->{shape}{sessions});
+
+		return unless chance($world->{is_begun} ? 0.25 : 0.6);
+		$motif = $world->{motif} = { steps => [ @{ $world->{is_begun} ? one_of(@motifs) : $motifs[ rand(2) ] } ], x => $x, y => $y, tries => 0 };
+	}
+	my ($who, $kind) = split / /, $motif->{steps}[0];
+	my $session = $motif->{$who};
+	my $step = $kind eq 'begin_old' ? { isolation => 'REPEATABLE READ', sql => 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM ledger LIMIT 1;' }
+	  : $kind eq 'begin' ? { isolation => 'READ COMMITTED', sql => 'BEGIN ISOLATION LEVEL READ COMMITTED;' }
+	  : $kind eq 'savepoint' || $kind eq 'back' ? { name => 'a', sql => ($kind eq 'back' ? 'ROLLBACK TO a;' : 'SAVEPOINT a;') }
+	  : $kind eq 'pause' || $kind eq 'resume' ? pause_step($world, $kind)
+	  : $make{$kind}->($world);
+
+	if ($step)
+	{
+		@$step{qw(kind session)} = ($kind =~ s/_old$//r =~ s/^(?:pause|resume)$/alter/r, $session);
+		$step = undef unless $world->may_step($step);
+	}
+	if ($step || ++$motif->{tries} > 6)
+	{
+		shift @{ $motif->{steps} };
+		$motif->{tries} = 0;
+	}
+	return $step;
+}
+
+sub pause_step
+{
+	my ($world, $how) = @_;
+	my @a = aggregates($world) or return;
+	my $a = one_of(@a);
+
+	return { is_transaction => 1, sql => "SELECT weir.$how('$a->{name}');\nUPDATE aggs SET is_paused = " . ($how eq 'pause' ? 'true' : 'false') . " WHERE name = '$a->{name}';" };
+}
+
 # A step whose time it is, or nothing if none was found.
 sub random_step
 {
@@ -419,6 +522,12 @@ sub random_step
 	my ($n_aggregates, $has_stream) = split /\|/, $world->{control}->ask("SELECT (SELECT count(*) FROM aggs), EXISTS (SELECT FROM weir.streams)");
 
 	delete $world->{partitions};
+	if ($has_stream eq 't' && $n_aggregates > 0 && chance(0.75))
+	{
+		my $step = motif_step($world);
+
+		return $step if $step;
+	}
 	foreach my $try (1 .. 40)
 	{
 		my $kind = random_kind();
@@ -429,7 +538,7 @@ sub random_step
 		$kind = one_of(qw(savepoint insert advance advance)) if $world->{is_fresh} && $state->{in_block} && $has_stream eq 't' && chance(0.3);
 		$kind = 'back' if $state->{is_consuming} && @{ $state->{savepoints} } && chance(0.3);
 		$kind = 'create_stream' if $has_stream eq 'f' && chance(0.3) && !$world->is_any('has_written');
-		$kind = 'create_aggregate' if $has_stream eq 't' && $n_aggregates == 0 && chance(0.5);
+		$kind = 'create_aggregate' if $has_stream eq 't' && $n_aggregates == 0 && chance($world->{is_begun} ? 0.5 : 0.8);
 		next if $kind eq 'create_aggregate' && ($n_aggregates >= 5 || $has_stream eq 'f') || $kind eq 'drop_stream' && $has_stream eq 'f';
 		next unless $world->may_step({ kind => $kind, session => $session, name => 'a' }) || $kind =~ /^(?:back|release|finish)$/;
 		my $step = $make{$kind}->($world) or next;
