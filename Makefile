@@ -144,6 +144,7 @@ OBJS_AGGREGATE = \
 	src/aggregate/partial.o \
 	src/aggregate/partial_rows.o \
 	src/aggregate/late.o \
+	src/aggregate/late_dump.o \
 	src/aggregate/source.o \
 	src/aggregate/rights.o \
 	src/aggregate/aggregate.o \
@@ -240,6 +241,7 @@ SQL_STREAM = \
 SQL_AGGREGATE = \
 	src/aggregate/aggregate.sql \
 	src/aggregate/dumped.sql \
+	src/aggregate/late_dump.sql \
 	src/aggregate/counted.sql \
 	src/aggregate/window_filter.sql \
 	src/aggregate/row_filter.sql \

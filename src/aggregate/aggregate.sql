@@ -71,4 +71,3 @@ COMMENT ON TABLE weir._late_row IS 'rows whose windows had closed, or at which a
 CREATE INDEX ON weir._late_row (aggregate_id, arrived_at);
 
 SELECT pg_catalog.pg_extension_config_dump('weir._aggregate_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('weir._late_row', '');

@@ -42,6 +42,7 @@
 #include "aggregate/late.h"
 #include "aggregate/maintain.h"
 #include "aggregate/partial.h"
+#include "aggregate/runs.h"
 #include "aggregate/session.h"
 #include "aggregate/skip.h"
 #include "storage/debug_point.h"
@@ -120,6 +121,9 @@ fold_batch(WeirTick *tick, const WeirAggregate *agg, WeirDefinition *def,
 						intake);
 	}
 	counts->state_rows += intake->state_rows;
+	/* rows of such a session may lie next to those of a closed one: see dumped.c */
+	if (intake->reaches_back && !(tick->cursor.in_history && agg->is_remade))
+		weir_runs_set_dumped(agg->id);
 	if (intake->rejected > 0 || intake->late_sessions != NULL)
 		find_late_rows(tick, agg, def, bound,
 					   def->is_session ? weir_session_is_late : NULL,

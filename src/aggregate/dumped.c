@@ -11,7 +11,9 @@
  *	 there are no windows,
  * - over an aggregate that deletes its closed rows,
  * - if the aggregate has not begun with the first row: nobody knows in the new
- *	 database which rows are older.
+ *	 database which rows are older,
+ * - if rows have come of sessions that begin before all that is closed then ended
+ *	 (consume.c): made again, they would be merged with closed ones.
  *
  * Where state is dumped, so is which of the rows are in it: see counted.c.
  *

@@ -24,14 +24,16 @@
 /* The sessions among the new ones that are late; NULL if none is. */
 static WeirLateSessions *
 find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
-				   Tuplestorestate *sessions, Timestamp bound)
+				   Tuplestorestate *sessions, Timestamp bound,
+				   Snapshot snapshot)
 {
 	WeirRunRange range = {0};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	WeirRunReader *reader;
 	WeirStateSource *source;
 	WeirLateSessions *late;
 
+	if (weir_session_late(def, weir_source_stored(def, sessions), bound) == NULL)
+		return NULL;
 	range.has_starts_until = true;
 	range.starts_until = bound;
 	reader = weir_runs_begin_read(def, weir_runs_relid(agg->id), &range,
@@ -40,18 +42,18 @@ find_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
 								weir_runs_source(reader));
 	late = weir_session_late(def, weir_session_merge(def, source), bound);
 	weir_runs_end_read(reader);
-	UnregisterSnapshot(snapshot);
 	return late;
 }
 
-/* Write the sessions that are not late. */
-static void
+/* Write the sessions that are not late; does one of them begin by the bound? */
+static bool
 write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
-			   WeirLateSessions *late, DestReceiver *dest)
+			   WeirLateSessions *late, Timestamp bound, DestReceiver *dest)
 {
 	WeirStateSource *source = weir_source_stored(def, sessions);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(def->state_desc,
 													&TTSOpsVirtual);
+	bool		result = false;
 
 	while (source->next(source, slot))
 	{
@@ -60,10 +62,49 @@ write_sessions(WeirDefinition *def, Tuplestorestate *sessions,
 		if (!weir_session_is_late(late, slot->tts_values + def->nwindow,
 								  slot->tts_isnull + def->nwindow,
 								  DatumGetTimestamp(slot->tts_values[1]), &end))
+		{
+			if (DatumGetTimestamp(slot->tts_values[1]) <= bound)
+				result = true;
 			(void) dest->receiveSlot(slot, dest);
+		}
 		ExecClearTuple(slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+	return result;
+}
+
+/* The rows as sessions, merged with each other. */
+static Tuplestorestate *
+merge_rows(WeirDefinition *def, WeirIntakeReader *read, void *arg,
+		   Timestamp bound, int64 *rejected)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = weir_source_receiver(rows);
+
+	*rejected = read(def, bound, dest, arg);
+	dest->rDestroy(dest);
+	dest = weir_source_receiver(sessions);
+	weir_partial_combine(def,
+						 weir_session_merge(def, weir_source_stored(def, rows)),
+						 dest);
+	dest->rDestroy(dest);
+	tuplestore_end(rows);
+	return sessions;
+}
+
+WeirLateSessions *
+weir_intake_late_sessions(const WeirAggregate *agg, WeirDefinition *def,
+						  WeirIntakeReader *read, void *arg, Timestamp bound,
+						  Snapshot snapshot)
+{
+	int64		rejected;
+	Tuplestorestate *sessions = merge_rows(def, read, arg, bound, &rejected);
+	WeirLateSessions *late = find_late_sessions(agg, def, sessions, bound,
+												snapshot);
+
+	tuplestore_end(sessions);
+	return late;
 }
 
 /*
@@ -75,23 +116,15 @@ take_sessions(const WeirAggregate *agg, WeirDefinition *def,
 			  WeirIntakeReader *read, void *arg, Timestamp bound,
 			  WeirIntake *intake)
 {
-	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
-	Tuplestorestate *sessions = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = weir_source_receiver(rows);
+	Tuplestorestate *sessions = merge_rows(def, read, arg, bound,
+										   &intake->rejected);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	intake->rejected = read(def, bound, dest, arg);
-	dest->rDestroy(dest);
-	dest = weir_source_receiver(sessions);
-	weir_partial_combine(def,
-						 weir_session_merge(def, weir_source_stored(def, rows)),
-						 dest);
-	dest->rDestroy(dest);
-	tuplestore_end(rows);
-
-	if (weir_session_late(def, weir_source_stored(def, sessions), bound) != NULL)
-		intake->late_sessions = find_late_sessions(agg, def, sessions, bound);
-	write_sessions(def, sessions, intake->late_sessions,
-				   weir_runs_receiver(intake->writer));
+	intake->late_sessions = find_late_sessions(agg, def, sessions, bound,
+											   snapshot);
+	UnregisterSnapshot(snapshot);
+	intake->reaches_back = write_sessions(def, sessions, intake->late_sessions,
+										  bound, weir_runs_receiver(intake->writer));
 	tuplestore_end(sessions);
 }
 

@@ -25,6 +25,7 @@ typedef struct WeirIntake
 	int64		state_rows;		/* that have come of the rows */
 	int64		rejected;		/* rows (or windows) that may be late */
 	WeirLateSessions *late_sessions;	/* sessions left out; NULL: none */
+	bool		reaches_back;	/* some are not, but begin by the bound */
 	WeirRunWriter *writer;		/* between begin and end */
 	WeirHeldRows *held;			/* not stored, for weir_closing_run; NULL: none */
 } WeirIntake;
@@ -46,5 +47,12 @@ extern void weir_intake_release(WeirIntake *intake);
 extern void weir_intake_run(const WeirAggregate *agg, WeirDefinition *def,
 							WeirIntakeReader *read, void *arg, Timestamp bound,
 							WeirIntake *intake);
+
+/* Which of the sessions of the rows would be left out; nothing is stored. */
+extern WeirLateSessions *weir_intake_late_sessions(const WeirAggregate *agg,
+												   WeirDefinition *def,
+												   WeirIntakeReader *read,
+												   void *arg, Timestamp bound,
+												   Snapshot snapshot);
 
 #endif							/* WEIR_INTAKE_H */

@@ -33,9 +33,24 @@ enum
 	Anum_late_watermark,
 	Anum_late_window_end,
 	Anum_late_reason,
-	Anum_late_row,
-	Natts_late = Anum_late_row
+	Anum_late_row
 };
+
+StaticAssertDecl((int) Anum_late_row == WEIR_LATE_NATTS,
+				 "row of weir._late_row");
+
+void
+weir_late_form(const WeirAggregate *agg, const WeirLateRow *row,
+			   Timestamp watermark, Datum *values)
+{
+	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
+	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
+	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
+	values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
+	values[Anum_late_reason - 1] = CStringGetTextDatum(row->reason);
+	values[Anum_late_row - 1] = row->row;
+}
 
 void
 weir_late_keep(const WeirAggregate *agg, List *rows, Timestamp watermark)
@@ -43,21 +58,13 @@ weir_late_keep(const WeirAggregate *agg, List *rows, Timestamp watermark)
 	Relation	rel = table_open(weir_own_relid("_late_row", false),
 								 RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(rel);
-	Datum		values[Natts_late];
-	bool		isnull[Natts_late] = {false};
+	Datum		values[WEIR_LATE_NATTS];
+	bool		isnull[WEIR_LATE_NATTS] = {false};
 	ListCell   *lc;
 
-	values[Anum_late_aggregate_id - 1] = Int32GetDatum(agg->id);
-	values[Anum_late_arrived_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[Anum_late_watermark - 1] = TimestampTzGetDatum(watermark);
 	foreach(lc, rows)
 	{
-		WeirLateRow *row = lfirst(lc);
-
-		values[Anum_late_event_time - 1] = TimestampTzGetDatum(row->event_time);
-		values[Anum_late_window_end - 1] = TimestampTzGetDatum(row->window_end);
-		values[Anum_late_reason - 1] = CStringGetTextDatum(row->reason);
-		values[Anum_late_row - 1] = row->row;
+		weir_late_form(agg, lfirst(lc), watermark, values);
 		CatalogTupleInsertWithInfo(rel, heap_form_tuple(RelationGetDescr(rel),
 														values, isnull), indexes);
 	}

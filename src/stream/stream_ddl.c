@@ -531,11 +531,11 @@ weir_stream_revive(int32 stream_id, int elevel)
 	weir_cursor_lock_stream(stream_id, true);
 	if (weir_log_exists(stream_id))
 		return true;
-	if (!weir_restored_has_ended(stream_id, elevel))
-		return false;
 	/* no log: then either it has not had one, or it has just been dropped */
 	if (!weir_stream_lookup_id(stream_id, &stream))
 		return true;
+	if (!weir_restored_has_ended(stream_id, elevel))
+		return false;
 	require_index(&stream);
 	make_consumable(stream_id, true);
 	weir_restored_start(&stream);

@@ -322,9 +322,10 @@ static bool
 is_revived(int32 stream_id)
 {
 	StreamState *state = stream_state(stream_id);
+	bool		is_told = state->is_unrestored;
 
-	state->is_unrestored = !weir_stream_revive(stream_id, state->is_unrestored ?
-											   DEBUG1 : LOG);
+	state->is_unrestored = false;	/* an error is something else */
+	state->is_unrestored = !weir_stream_revive(stream_id, is_told ? DEBUG1 : LOG);
 	return !state->is_unrestored;
 }
 
