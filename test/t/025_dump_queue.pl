@@ -218,8 +218,9 @@ query('first_again', q{ALTER DATABASE first_again SET test.fail = 'on'; ALTER DA
 query('first_again', q{WITH last AS (INSERT INTO q (ts, k, id) VALUES ('2024-01-01 02:00:00', 200, 6000) RETURNING ts, k, id)
 	INSERT INTO everything SELECT * FROM last});
 query('first_again', "CALL weir.drain('q')");
-cmp_ok(query('first_again', 'SELECT max(history_block) FROM weir._cursor WHERE history_leaf IS NOT NULL'), '>', 10,
-	'one has come to the last of its first rows');
+# the server is free to put the row where there is room
+is(query('first_again', q{SELECT max(history_block) FROM weir._cursor WHERE history_leaf IS NOT NULL}),
+	query('first_again', q{SELECT (ctid::text::point)[0] FROM q WHERE id = 6000}), 'one has come to the row that it fails at');
 is(query('first_again', q{SELECT string_agg(aggregate::text, ' ') FROM weir.stat_aggregates WHERE in_history AND status <> 'paused'}), 'ahead',
 	'and does not get past it');
 query('first_again', 'SELECT add_rows(20001, 20100)');
