@@ -80,6 +80,7 @@ OBJS_STORAGE = \
 	src/storage/rowscan.o \
 	src/storage/rowstore.o \
 	src/storage/mutate_row.o \
+	src/storage/alter_table.o \
 	src/storage/wide_table.o \
 	src/storage/writers.o \
 	src/storage/face_links.o \

@@ -41,6 +41,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "storage/alter_table.h"
 #include "storage/catalog_tables.h"
 #include "storage/changes.h"
 #include "storage/owner.h"
@@ -200,36 +201,7 @@ refuse_children(void)
 	}
 }
 
-static bool
-adds_parent(const AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AddInherit)
-			return true;
-	return false;
-}
-
 /* ---- columns ---- */
-
-static bool
-alters_columns(const AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-		switch (((AlterTableCmd *) lfirst(lc))->subtype)
-		{
-			case AT_AddColumn:
-			case AT_DropColumn:
-			case AT_AlterColumnType:
-				return true;
-			default:
-				break;
-		}
-	return false;
-}
 
 static void
 check_columns(Oid face)
@@ -343,9 +315,9 @@ weir__wide_table_altered(PG_FUNCTION_ARGS)
 		case T_AlterTableStmt:
 			foreach(lc, altered_faces())
 				follow_owner(lfirst_oid(lc));
-			if (adds_parent((AlterTableStmt *) statement))
+			if (weir_alter_table_has((AlterTableStmt *) statement, AT_AddInherit))
 				refuse_children();
-			if (alters_columns((AlterTableStmt *) statement))
+			if (weir_alter_table_changes_columns((AlterTableStmt *) statement))
 				refuse_columns();
 			break;
 		case T_AlterSeqStmt:

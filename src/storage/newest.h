@@ -17,8 +17,8 @@
 /*
  * The first row by the index for which the keys hold and which the snapshot
  * (NULL: a new one) sees; NULL if there is none.  The keys, one at least, are those
- * of the first columns of the index; all but the last say that they are equal.  A copy in the current memory
- * context.
+ * of the first columns of the index; all but the last say that they are equal.  A
+ * copy in the current memory context.  (So also the row of a unique key.)
  */
 extern HeapTuple weir_newest_version(Relation rel, const char *index,
 									 Snapshot snapshot, int nkeys,

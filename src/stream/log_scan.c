@@ -642,7 +642,8 @@ weir_log_relocate(int32 stream_id, Snapshot snapshot, Datum low, Datum high,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the log of stream %d lacks entries, or they have been put in another order",
 						stream_id),
-				 errhint("Drop the stream with weir.drop_stream and create it again; the rows of the table become its first rows.")));
+				 errdetail("It is not known any more which of its rows have been consumed."),
+				 errhint("Restore the database from a backup.")));
 	}
 	place->position.tid = entries[(begin + place->n - 1) % nentries].tid;
 	place->first = entries[begin].tid;

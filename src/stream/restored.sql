@@ -1,8 +1,8 @@
 /* src/stream/restored.sql */
 
--- What a dump says of streams besides their definitions: see restored.c.  What stands in the tables is of streams, and aggregates,
--- that have not been started since they were restored; a dump adds what is true
--- of the others.
+-- What a dump says of streams besides their definitions: see restored.c.  What
+-- stands in the tables is of streams, and aggregates, that have not been started
+-- since they were restored; a dump adds what is true of the others.
 
 CREATE TABLE weir._paused (
 	stream_id int,

@@ -54,6 +54,7 @@
 #include "utils/wait_event.h"
 
 #include "storage/changes.h"
+#include "storage/newest.h"
 #include "storage/owner.h"
 #include "stream/capture.h"
 #include "stream/change_stream.h"
@@ -637,18 +638,10 @@ HeapTuple
 weir_stream_fetch_tuple(Relation catalog, int32 stream_id)
 {
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
 	ScanKeyInit(&key, STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(catalog, weir_own_relid("_stream_pkey", false),
-							  true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return weir_newest_version(catalog, "_stream_pkey", NULL, 1, &key);
 }
 
 Datum

@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -26,6 +25,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "storage/newest.h"
 #include "storage/owner.h"
 #include "stream/cursor.h"
 #include "stream/stream_failure.h"
@@ -50,18 +50,10 @@ static HeapTuple
 find_row(Relation rel, int32 stream_id)
 {
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
 	ScanKeyInit(&key, FAILURE_STREAM_ID, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(stream_id));
-	scan = systable_beginscan(rel, weir_own_relid("_stream_failure_pkey", false),
-							  true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return weir_newest_version(rel, "_stream_failure_pkey", NULL, 1, &key);
 }
 
 /* Under the stream's lock, as DROP has it, so that nothing is left of one. */

@@ -36,6 +36,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "storage/alter_table.h"
 #include "storage/owner.h"
 #include "stream/capture.h"
 #include "stream/cursor.h"
@@ -394,48 +395,6 @@ check_source_type(Oid relid)
 		(void) weir_observer_source_type(relid, stream.source_attno);
 }
 
-static bool
-changes_type(AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AlterColumnType)
-			return true;
-	return false;
-}
-
-static bool
-changes_columns(AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-	{
-		switch (((AlterTableCmd *) lfirst(lc))->subtype)
-		{
-			case AT_AddColumn:
-			case AT_DropColumn:
-			case AT_AlterColumnType:
-				return true;
-			default:
-				break;
-		}
-	}
-	return false;
-}
-
-static bool
-attaches(AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AttachPartition)
-			return true;
-	return false;
-}
-
 /*
  * Rows of a table that is a stream are logged as that's: as a partition of another
  * stream it would keep them from this.
@@ -589,17 +548,6 @@ weir_stream_altering(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-static bool
-inherits(AlterTableStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->cmds)
-		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AddInherit)
-			return true;
-	return false;
-}
-
 /* After ALTER TABLE, or ALTER TYPE of a composite type. */
 static void
 follow_altering(AlterTableStmt *statement)
@@ -612,9 +560,9 @@ follow_altering(AlterTableStmt *statement)
 		weir_rewrite_moved(lfirst_oid(lc));
 	if (changes_triggers(statement))
 		keep_trigger(relid);
-	if (attaches(statement))
+	if (weir_alter_table_has(statement, AT_AttachPartition))
 		check_partitions(relid);
-	if (changes_type(statement))
+	if (weir_alter_table_has(statement, AT_AlterColumnType))
 	{
 		streams = statement->objtype == OBJECT_TYPE ?
 			streams_of_type(statement->relation) : list_make1_oid(relid);
@@ -622,9 +570,9 @@ follow_altering(AlterTableStmt *statement)
 			check_source_type(lfirst_oid(lc));
 	}
 	if (OidIsValid(relid) && statement->objtype == OBJECT_TABLE &&
-		changes_columns(statement))
+		weir_alter_table_changes_columns(statement))
 		weir_rewrite_check_columns(relid);
-	if (inherits(statement))
+	if (weir_alter_table_has(statement, AT_AddInherit))
 		check_inheritance();
 }
 

@@ -48,9 +48,9 @@ LEFT JOIN weir._stream_failure f ON f.stream_id = s.id
 -- of one that has been restored, and not started yet
 LEFT JOIN weir._last_watermark w ON w.stream_id = s.id
 LEFT JOIN LATERAL (
-	-- who has the stream's lock (see cursor.c) but for the worker, or the oldest
-	-- transaction that has written to the table and not ended; locks of prepared
-	-- ones have no pid, but a virtual transaction in common
+	-- who has the stream's lock (see cursor.c), or the oldest transaction that has
+	-- written to the table and not ended; locks of prepared ones have no pid, but a
+	-- virtual transaction in common
 	SELECT l.pid, t.query_start, p.gid
 	FROM pg_catalog.pg_locks l
 	LEFT JOIN pg_catalog.pg_stat_activity t ON t.pid = l.pid
@@ -64,7 +64,10 @@ LEFT JOIN LATERAL (
 				AND (l.relation = s.relation
 					OR l.relation IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(s.relation) t))
 			OR l.locktype = 'advisory' AND l.classid = s.id::oid AND l.objid = 0 AND l.objsubid = 76
-				AND t.backend_type IS DISTINCT FROM 'weir worker' AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())
+				AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())
+		-- not the worker, by a lock of its own (worker.c): what a process is, not everybody sees
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks w WHERE w.pid = l.pid AND w.locktype = 'advisory'
+			AND w.database = l.database AND w.classid = 0 AND w.objid = 0 AND w.objsubid = 77)
 	ORDER BY l.locktype, COALESCE(t.xact_start, p.prepared) LIMIT 1) b ON true
 WHERE pg_catalog.has_table_privilege(s.relation, 'SELECT, INSERT')
 	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');

@@ -172,6 +172,8 @@ run("VACUUM FULL $slot");
 my $read = "\\set VERBOSITY verbose\nSELECT * FROM ever";
 (undef, undef, $error) = $node->psql('postgres', $read);
 like($error, qr/XX001: the log of stream \d+ lacks entries/, 'entries that are gone are missed');
+(undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\nCALL weir.drain('ev')");
+like($error, qr/XX001: the log of stream \d+ lacks entries/, 'by who consumes, too');
 # as on a standby that has replayed it
 run("SELECT setval('$truncated', $turn)");
 (undef, undef, $error) = $node->psql('postgres', $read);

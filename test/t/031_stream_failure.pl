@@ -84,6 +84,28 @@ error_is('dear to me', 'once more');
 run(q{SET client_min_messages = error; SELECT weir.drop_stream('queue', cascade => true)});
 is(run('SELECT count(*) FROM weir._stream_failure'), '0', 'nothing is left of a stream that is dropped');
 
+# --- The worker itself, in the midst of a tick, is not what holds a stream back
+
+run(<<'SQL');
+CREATE TABLE slow (id int);
+GRANT SELECT ON slow TO stranger;
+CREATE FUNCTION pass(id int) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN id; END $$;
+SELECT weir.create_stream('slow');
+SELECT weir.create_continuous_aggregate('of_slow', 'SELECT sum(pass(id)) AS total FROM slow');
+SQL
+is(run(q{SELECT weir.wait('slow')}), 't', 'consumed');
+run(q{BEGIN; SELECT pg_advisory_xact_lock(7); PREPARE TRANSACTION 'gate'; INSERT INTO slow VALUES (1)});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted}),
+	'a tick has begun');
+foreach my $role ('NONE', 'stranger')
+{
+	is(run("SET ROLE $role; SELECT blocked_by IS NULL AND blocked_by_gid IS NULL FROM weir.stat_streams WHERE stream = 'slow'::regclass"), 't',
+		"nobody is in its way, as role $role sees it");
+}
+run(q{COMMIT PREPARED 'gate'});
+is(run(q{SELECT weir.wait('slow', '3 minutes')}), 't', 'it ends');
+is(run('SELECT * FROM of_slow'), '1', 'and has counted');
+
 # --- A prepared transaction
 
 run(q{SELECT weir.create_continuous_aggregate('more', 'SELECT sum(id) AS n FROM other')});
